@@ -22,6 +22,7 @@ class BillingConfig(AppConfig):
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
         from families import at_home, quotients
+        from families.as_family import Part
         from families.custody import ending
         from families.joining import fates, parting
         from families.joining import joining as joining_of_homes
@@ -32,7 +33,7 @@ class BillingConfig(AppConfig):
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
-        at_home.register(10, asked.to_pay)
+        at_home.register(10, asked.to_pay, Part.MONEY)
         quotients.lend(quotient_counts_when_told)
         certificates.lend(WhatIsBilled())
         ending_of_enrolments.lend(BilledDays())

@@ -15,6 +15,7 @@ class FamiliesConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from families import at_home, groups
+        from families.as_family import Part
         from families.chronicle import own as chronicle
         from families.correspondence import Correspondence
         from families.custody import letters as custody_letters
@@ -54,7 +55,7 @@ class FamiliesConfig(AppConfig):
         at_home.register(15, at_home.address)
         at_home.register(20, at_home.answers)
         at_home.register(40, at_home.quotient)
-        at_home.register(45, at_home.papers)
+        at_home.register(45, at_home.papers, Part.PAPERS)
         at_home.register(50, at_home.proofs)
 
 

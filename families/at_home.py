@@ -3,7 +3,7 @@
 What is asked comes from each app that knows something of it: it registers a function once it is ready.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
-from families import unreached
+from families import as_family, unreached
+from families.as_family import Part
 from families.custody import calendars, openings
 from families.models import (
     QUOTIENT_ENDS_SOON,
@@ -54,17 +55,22 @@ class Ask:
 
 # Of a household, for who reads the page, at a moment (aware).
 Asks = Callable[[Household, User, datetime], list[Ask]]
-_asks: list[tuple[int, Asks]] = []
+_asks: list[tuple[int, Asks, Part | None]] = []
 
 
-def register(order: int, asks: Asks) -> None:
-    """For an app, once it is ready; told again, it is asked once. The smallest `order` is asked first."""
-    _asks[:] = sorted([*(one for one in _asks if one[1] is not asks), (order, asks)], key=lambda one: one[0])
+def register(order: int, asks: Asks, part: Part | None = None) -> None:
+    """For an app, once it is ready; told again, it is asked once. The smallest `order` is asked first; what
+    is of a `part` is not asked where that is not shown."""
+    others = [one for one in _asks if one[1] is not asks]
+    _asks[:] = sorted([*others, (order, asks, part)], key=lambda one: one[0])
 
 
-def asked_of(household: Household, user: User, *, at: datetime) -> list[Ask]:
+def asked_of(
+    household: Household, user: User, *, at: datetime, shown: Collection[Part] = as_family.ALL
+) -> list[Ask]:
     """All that waits for this guardian, the most pressing first."""
-    return [ask for _, asks in _asks for ask in asks(household, user, at)]
+    told = [asks for _, asks, part in _asks if part is None or part in shown]
+    return [ask for asks in told for ask in asks(household, user, at)]
 
 
 # A household's facts ------------------------------------------------------------------------------------

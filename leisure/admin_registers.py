@@ -35,7 +35,7 @@ STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_
 DAY, WEEK = "jour", "semaine"
 VIEW = "leisure.view_centre"
 FILES = ("csv", "pdf")
-shows_days(SERVICE, DayPage("leisure_register", "centre", VIEW))
+shows_days(SERVICE, DayPage("leisure_register", "centre", VIEW, other_days=limits.ANY_DAY))
 
 
 def centres(user: User, right: str) -> QuerySet[Establishment]:

@@ -303,6 +303,8 @@ class OpensPeriods(OwnPages[Establishment]):
         "leisure_open_period",
         "reservations.add_slot",
         "dates du calendrier, places, créneaux, en trois étapes",
+        # A period is the town's: who adds places at some centres only writes none.
+        offered=lambda request: request.user.has_perms(RIGHTS),
     )
 
     def get_urls(self) -> list[Any]:

@@ -5,7 +5,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from families import which_home
+from families import as_family, which_home
+from families.as_family import Part
 from families.custody import openings
 from families.models import Household
 from portal.web.signed_in import SignedInRequest
@@ -26,4 +27,6 @@ def household_account(request: SignedInRequest) -> HttpResponse:
         household = guardian.household
     if household is None:
         return render(request, "portal/home_without_household.html")
-    return render(request, "portal/home.html", {"household": household, "today": timezone.localdate()})
+    shows_money = Part.MONEY in as_family.shown_to(request)
+    context = {"household": household, "today": timezone.localdate(), "shows_money": shows_money}
+    return render(request, "portal/home.html", context)

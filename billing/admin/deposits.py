@@ -341,7 +341,8 @@ class CashCountAdmin(SaysRegie[CashCount], ShownOnly[CashCount], OwnPages[CashCo
         return ", ".join(f"{number} × {euros(Decimal(value))}" for value, number in obj.pieces.items()) or "–"
 
     def desk_notices(self, request: HttpRequest) -> list[DeskNotice]:
-        said = deposits.too_much_cash()
+        # It says what to do, and leads there: to who counts the till.
+        said = deposits.too_much_cash() if request.user.has_perm("billing.add_cashcount") else ""
         return [DeskNotice(said, reverse("admin:billing_cashcount_count"))] if said else []
 
     def get_urls(self) -> list[URLPattern]:

@@ -10,6 +10,7 @@ from billing.documents import accounts
 from billing.invoices import ledger, regies
 from billing.models import Invoice, InvoiceWithBalance, Payment, state_of
 from billing.models.means import label as means_label
+from billing.models.payments import PaymentKind
 from families import desk_actions, household_screen
 from families.admin.screen_blocks import WayOn
 from families.household_screen import Block, Screen, Tab
@@ -28,6 +29,15 @@ TINTS = {
     "overdue": "refused",
     "paid": "accepted",
     "closed": "none",
+}
+
+
+DONE = {
+    PaymentKind.PAYMENT: "Payé",
+    PaymentKind.TRANSFER: "Transféré",
+    PaymentKind.REFUND: "Remboursé",
+    PaymentKind.BACK: "Remboursement revenu :",
+    PaymentKind.REVERSAL: "Paiement annulé :",
 }
 
 
@@ -55,9 +65,14 @@ def _balance(screen: Screen) -> Mapping[str, Any]:
         "by_regie": accounts.standings({names[key]: amount for key, amount in found.items()}, desk=True)
         if names
         else [],
-        "paid": f"Payé {euros(paid.amount)} le {short_day(paid.paid_on)}" if paid else "",
+        "paid": _last(paid) if paid else "",
         "way_on": WayOn("Le compte", account, "de la famille"),
     }
+
+
+def _last(payment: Payment) -> str:
+    """« Payé 41,25 € le 30 novembre », « Remboursé 41,25 € le 30 novembre »."""
+    return f"{DONE[PaymentKind(payment.kind)]} {euros(abs(payment.amount))} le {short_day(payment.paid_on)}"
 
 
 def _overdue(invoices: list[InvoiceWithBalance]) -> str:

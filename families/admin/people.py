@@ -763,7 +763,7 @@ class ChangeRequestAdmin(
         moved = approval.residence_after(obj) if self.waits(obj) else None
         return "" if moved is None else f" ({'s’installe dans' if moved else 'quitte'} la commune)"
 
-    @admin.display(description="enregistré aujourd'hui")
+    @admin.display(description="actuellement")
     def current(self, obj: ChangeRequest) -> str:
         if obj.kind == ChangeRequest.Kind.QUOTIENT:
             return str(obj.household.quotient_on(timezone.localdate()) or "aucun quotient")

@@ -8,7 +8,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
-from families import which_home
+from families import as_family, which_home
+from families.as_family import Part
 from families.chronicle import entries
 from families.chronicle.entries import Group
 from families.privacy import telling
@@ -16,6 +17,8 @@ from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 30
+# What is told where that part of a family's pages is shown; the other groups everywhere.
+SHOWN_WITH = {Group.MONEY: Part.MONEY, Group.LETTERS: Part.LETTERS}
 
 
 @require_GET
@@ -29,9 +32,11 @@ def chronicle(request: SignedInRequest) -> HttpResponse:
     if child not in {one.pk for one in subject.children}:
         child = None
     group = request.GET.get("nature", "")
-    if group not in Group.values:
+    shown = as_family.shown_to(request)
+    told = [one for one in Group if one not in SHOWN_WITH or SHOWN_WITH[one] in shown]
+    if group not in told:
         group = ""
-    rows = entries.order(subject, group=group, child=child)
+    rows = entries.order(subject, group=group, child=child, within=told)
     found: Any = [] if rows is None else rows
     page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
     chosen = {"enfant": child, "nature": group}
@@ -40,7 +45,7 @@ def chronicle(request: SignedInRequest) -> HttpResponse:
         "happened": entries.said(subject, list(page.object_list)),
         "children": subject.children,
         "child": child,
-        "groups": Group.choices,
+        "groups": [(one.value, one.label) for one in told],
         "group": group,
         "kept": urlencode({name: value for name, value in chosen.items() if value}),
     }

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
-from families import child_facts, child_files, documents, emails, quotients, which_home
+from families import as_family, child_facts, child_files, documents, emails, quotients, which_home
+from families.as_family import Part
 from families.custody import homes
 from families.forms import (
     AddressForm,
@@ -87,12 +88,13 @@ def household_context(household: Household, today: date) -> dict[str, Any]:
 def household(request: SignedInRequest) -> HttpResponse:
     """« Mes Informations »: everything the town hall knows of the household."""
     own = which_home.household(request)
+    shows_papers = Part.PAPERS in as_family.shown_to(request)
     context = household_context(own, timezone.localdate()) | {
         "quotients": own.quotients.all()[:5],
         "answered_changes": own.change_requests.exclude(state=ChangeRequest.State.REQUESTED)[:5],
-        "documents": own.documents.all()[:20],
+        "documents": own.documents.all()[:20] if shows_papers else [],
         "invitations": [],
-        "papers": asking.of_home(own, timezone.localdate()),
+        "papers": asking.of_home(own, timezone.localdate()) if shows_papers else [],
         "now": timezone.now(),
     }
     if any(one.user_id is None for one in context["guardians"]):

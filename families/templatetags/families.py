@@ -9,7 +9,8 @@ from django import template
 from django.template import Context
 from django.utils import timezone
 
-from families import at_home
+from families import as_family, at_home
+from families.as_family import Part
 from families.custody import homes
 from families.models import ChangeRequest, Child, Household
 from families.papers import asking
@@ -23,10 +24,11 @@ register = template.Library()
 def household_information(context: Context, household: Household, today: date) -> dict[str, Any]:
     """« Mes Informations »: number, guardians, address, quotient, what waits. Two queries,
     and two more where the town asks for papers."""
+    shown = as_family.shown_to(context.get("request"))
     return {
         "household": household,
         "facts": at_home.facts(household, today),
-        "papers": asking.of_home(household, today),
+        "papers": asking.of_home(household, today) if Part.PAPERS in shown else [],
         "user": context["user"],
     }
 
@@ -40,7 +42,8 @@ def way_to_correct(kind: str) -> str:
 @register.inclusion_tag("families/_asks.html", takes_context=True)
 def asked_now(context: Context, household: Household) -> dict[str, list[at_home.Ask]]:
     """What is asked of this guardian now, whichever app knows of it."""
-    return {"asks": at_home.asked_of(household, context["user"], at=timezone.now())}
+    shown = as_family.shown_to(context.get("request"))
+    return {"asks": at_home.asked_of(household, context["user"], at=timezone.now(), shown=shown)}
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """What templates need to look like the town."""
 
 from django import template
-from django.template import Context
+from django.template import Context, RequestContext
 from django.templatetags.static import static
 from django.urls import reverse
 
 from portal import installable, theme, town
-from portal.web.under import Band, band, under
+from portal.web.under import HOME, Band, band, under
 
 register = template.Library()
 
@@ -43,8 +43,17 @@ def portal_page(name: str) -> str:
 @register.simple_tag(takes_context=True)
 def band_of(context: Context) -> Band | None:
     """What stands at the head of a page that is shown in the place of a family."""
-    request = context.get("request")
+    # An include with `only` has no names of the page, but its request.
+    request = context.get("request") or getattr(context, "request", None)
     return None if request is None else band(request)
+
+
+@register.simple_tag(takes_context=True)
+def way_home(context: Context) -> str:
+    """What the link to the first page says: at the desk it leads to the household's page. Also in what is
+    included with « only »."""
+    found = band(context.request) if isinstance(context, RequestContext) else None
+    return found.home if found else HOME
 
 
 @register.simple_tag

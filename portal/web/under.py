@@ -22,6 +22,9 @@ def under(prefix: str) -> Iterator[None]:
         set_script_prefix(before)
 
 
+HOME = "Retour à l'accueil"
+
+
 @dataclass(frozen=True)
 class Band:
     """What stands at the head of each page that somebody is shown in the place of a family."""
@@ -29,6 +32,13 @@ class Band:
     sentence: str
     url: str
     label: str
+    # What the way « home » is called there.
+    home: str = HOME
+
+    @property
+    def acts(self) -> bool:
+        """Whether something is done here for the family; or else its pages are only looked at."""
+        return self.home != HOME
 
 
 def band(request: HttpRequest) -> Band | None:

@@ -71,7 +71,7 @@ def test_an_agent_calls_the_roll_on_a_phone(transactional_db, canteen, books, wa
     answer.click()
     lina.get_by_label("Motif").select_option("Maladie")
     page.get_by_label("Ajouter un enfant venu sans réservation").fill("noé")
-    page.get_by_role("button", name="Chercher").click()
+    page.get_by_role("button", name="Chercher", exact=True).click()
     page.get_by_label("Noé Petit").check()
     expect(lina.get_by_role("radio", name="Absent")).to_be_checked()
     save = page.get_by_role("button", name="Enregistrer la liste")

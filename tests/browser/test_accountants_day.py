@@ -28,7 +28,7 @@ def take(page: Page, number: str, means: str, *, amount: str = "", reference: st
     page.goto("/mairie/")
     page.get_by_role("link", name="Encaisser un règlement").click()
     page.get_by_label("Famille").fill(number)
-    page.get_by_role("button", name="Chercher").click()
+    page.get_by_role("button", name="Chercher", exact=True).click()
     expect(page.get_by_label("Montant")).to_have_value("12,80")
     if amount:
         page.get_by_label("Montant").fill(amount)
@@ -88,7 +88,7 @@ def close(page: Page) -> None:
 def statement(page: Page, household) -> None:
     """For the family at the counter: December, from one balance to the other."""
     page.goto(f"/mairie/families/household/{household.pk}/change/")
-    page.get_by_role("link", name="Voir son compte").click()
+    page.get_by_role("link", name="Le compte de la famille").click()
     page.get_by_label(re.compile("^Du")).fill("2026-12-01")
     page.get_by_label(re.compile("^Au")).fill("2026-12-31")
     page.get_by_role("button", name="Afficher ces jours").click()

@@ -83,7 +83,7 @@ def test_the_accountant_goes_from_the_roll_to_the_files(ate, books, agent, regie
     page.goto("/mairie/")
     page.get_by_role("link", name="Encaisser un règlement").click()
     page.get_by_label("Famille").fill(owed.number)
-    page.get_by_role("button", name="Chercher").click()
+    page.get_by_role("button", name="Chercher", exact=True).click()
     expect(page.get_by_text("reste à payer 6,40 €")).to_be_visible()
     page.get_by_role("button", name="Encaisser et imprimer").click()
     expect(page.get_by_text("Le règlement de 6,40 € est enregistré")).to_be_visible()

@@ -42,6 +42,7 @@ def test_two_households_that_look_alike_are_joined_from_the_first_page(double, b
     page.get_by_role("link", name="Foyers qui se ressemblent").click()
     page.get_by_role("link", name=double.household.number).first.click()
     found = list(looked_at(page, "household"))
+    page.get_by_role("link", name="Dossier").click()
     page.get_by_role("link", name="Réunir avec un autre foyer…").click()
     found += looked_at(page, "join-choose")
     page.get_by_role("link", name=f"Foyer n° {books.household.number}").click()
@@ -62,7 +63,7 @@ def test_two_households_that_look_alike_are_joined_from_the_first_page(double, b
 def test_an_adult_leaves_with_a_child(agent, books, open_page):
     GuardianFactory(household=books.household, user=UserFactory(), first_name="Alix", last_name="Roux")
     page = open_page("agent")
-    page.goto(f"/mairie/families/household/{books.household.pk}/change/")
+    page.goto(f"/mairie/families/household/{books.household.pk}/change/?onglet=dossier")
     page.get_by_role("link", name="Séparer ce foyer…").click()
     page.get_by_label("Alix Roux").check()
     page.get_by_label("Part avec ses inscriptions et ses jours").check()

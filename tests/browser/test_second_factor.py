@@ -76,6 +76,7 @@ def test_an_agent_logs_in_with_a_passkey(agent, open_page):
     seen += faults(page)
     page.get_by_role("button", name="Utiliser ma clé d'accès").click()
     expect(page).to_have_url(re.compile("/mairie/$"))
+    page.locator(".desk-account > summary").click()
     page.get_by_role("link", name="Double authentification").click()
     expect(page.get_by_text("Clé du guichet").first).to_be_visible()
     follow(page.get_by_role("link", name="Renommer Clé du guichet"))

@@ -72,6 +72,13 @@ def test_a_period_is_opened_at_own_centres_and_not_over_the_heads_of_others(agen
     assert list(Period.objects.get(pk=camp.pk).establishments.all()) == [camp.centre]
 
 
+def test_a_director_is_not_led_to_periods_which_are_the_towns(camp, agent_client):
+    assert 'href="/mairie/leisure/centre/ouvrir/"' in agent_client.get("/mairie/").text
+    director = somebody("Direction de centre", camp.centre)
+    assert 'href="/mairie/leisure/centre/ouvrir/"' not in director.get("/mairie/").text
+    assert director.get("/mairie/leisure/centre/ouvrir/").status_code == 403
+
+
 def test_an_animator_opens_todays_register_and_takes_no_file(camp, comes_today):
     animator, director = (somebody(role, camp.centre) for role in ("Animation", "Direction de centre"))
     today = f"{REGISTER}?centre={camp.centre.pk}&jour={NOW.date()}"
@@ -83,3 +90,7 @@ def test_an_animator_opens_todays_register_and_takes_no_file(camp, comes_today):
         assert page.context["sheets"] is None and "aujourd&#x27;hui seulement" in page.text
         assert director.get(other).context["sheets"] is not None
     assert "Lina" in director.get(f"{today}&format=csv").text
+    told = next(one for one in animator.get("/mairie/").context["blocks"] if one["key"] == "attendus")
+    # The first page counts the children, and leads to today's register only.
+    assert [(one.name, one.children[0]) for one in told["lines"]] == [(camp.centre.name, 1)]
+    assert told["lines"][0].urls[0].startswith(REGISTER) and not told["lines"][0].urls[1]

@@ -23,6 +23,8 @@ from families.custody import homes, own
 from families.joining import fates
 from families.models import Child, Custody, Household, User
 from portal.database.composed import Composed, Given, GivenMany
+from portal.french import moments
+from portal.french.sentences import lower_first
 from portal.reservations.acts import enrolling, following, overriding, tasks
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
@@ -39,7 +41,7 @@ from portal.reservations.acts.places import (
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.days.last_calls import LastCalls, offered_until
-from portal.reservations.days.standing import Closed, Desk, Open, Where
+from portal.reservations.days.standing import Closed, Desk, Open, Where, accounts_closed
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,
@@ -438,7 +440,8 @@ class _Submission:
         self.overrides = overrides
         self.used: set[Override] = set()
         self.beyond: list[tuple[Booking, list[Slot]]] = []  # places given beyond the capacity
-        self.reasons: dict[int, str] = {}  # of single bookings, by identity
+        self.over: dict[int, set[Override]] = {}  # of single bookings, by identity
+        self.reasons: dict[int, str] = {}  # as the family reads them
         self.reservation = reservation
         self.custody = custody
         self.where = where
@@ -533,6 +536,7 @@ class _Submission:
         """The family reads of each day what was passed over for it, and why."""
         if over:
             self.used |= over
+            self.over[id(booking)] = over
             line.reason = self.reasons[id(booking)] = self.overrides.said(over)
 
     def _leave(self, booking: Booking) -> None:
@@ -570,10 +574,19 @@ class _Submission:
             left.outcome = taken.outcome = Outcome.REQUESTED
             self.ended[booking] = BookingState.CANCEL_REQUESTED
             ((asked, slots),) = self.new
-            asked.state = BookingState.REQUESTED
+            self._only_asks(taken, asked)
             # What both concern stays the place held: a child has one place in a slot.
             kept = {slot.pk for slot in self.places[booking.pk]}
             self.new = [(asked, [slot for slot in slots if slot.pk not in kept])]
+
+    def _only_asks(self, line: ReservationLine, booking: Booking) -> None:
+        """What waits for an answer takes no place, so none beyond the capacity either."""
+        booking.state = BookingState.REQUESTED
+        self.beyond = [(one, slots) for one, slots in self.beyond if one is not booking]
+        self.used.discard(Override.CAPACITY)
+        line.reason = ""
+        self.reasons.pop(id(booking), None)
+        self._note(line, self.over.pop(id(booking), set()) - {Override.CAPACITY}, booking)
 
     def decide_book(self, line: ReservationLine) -> None:
         formula = self.formulas.get(line.formula_id)
@@ -860,11 +873,34 @@ def cancel(
 ) -> int:
     """Cancels live bookings on the spot, whatever the deadlines; returns how many.
 
-    For staff. Families cancel by a reservation of their own, through `submit`. Raises OwnHousehold.
+    For staff. Families cancel by a reservation of their own, through `submit`. Raises OwnHousehold, and
+    BookingRefused where one of them is a day gone by without the right to pass over its deadline, or a day
+    whose accounts are closed; nothing is cancelled then.
     """
     asked = list(bookings)
     own.check(by, {one.household_id for one in asked}, right="reservations.change_booking", at=at)
+    _lock_slots(shelves_of(asked))
+    _check_days(asked, by=by, at=at)
     return withdraw(asked, by=by, at=at, reason=reason)
+
+
+def _check_days(bookings: Sequence[Booking], *, by: User, at: datetime) -> None:
+    """Raises BookingRefused where the town hall may not change one of these days, as far as it is gone by and
+    booked: accounts are closed for such days only."""
+    gone = Booking.objects.live().filter(pk__in=[one.pk for one in bookings], day__lt=timezone.localdate(at))
+    closed: dict[int, date | None] = {}
+    may: dict[Establishment, bool] = {}
+    for one in gone.select_related("establishment").order_by("day", "pk"):
+        activity, place = one.activity_id, one.establishment
+        if activity not in closed:
+            closed[activity] = overriding.desk((), activity).closed_until
+        if place not in may:
+            may[place] = Override.DEADLINE in overriding.allowed(by, place)
+        why = "" if may[place] else overriding.without_right(Override.DEADLINE)
+        if (until := closed[activity]) is not None and one.day <= until:
+            why = accounts_closed(until)
+        if why:
+            raise BookingRefused(f"{moments.day(one.day).capitalize()} : {lower_first(why)}")
 
 
 @transaction.atomic
@@ -1392,8 +1428,8 @@ def restore(
     tell: bool = True,
 ) -> PutBack:
     """The town hall books days again that were cancelled, or accepts those that it had refused: no deadline
-    speaks against it. To give a day gone by, or a place beyond the capacity, is `passing_over` something, for
-    the same reason.
+    speaks against it. To give a day gone by, a place beyond the capacity, a day that the activity does not
+    offer this child, or one without its health file, is `passing_over` something, for the same reason.
 
     Raises BookingRefused without a reason, or without the right to pass over; OwnHousehold.
     """
@@ -1406,14 +1442,16 @@ def restore(
     for place in {one.establishment for one in rows}:
         overriding.demand_to_act(by, place)
         overriding.demand(overrides, by=by, place=place)
+    opens = _Open(rows, at, overrides)
     found, done = _stand_again(
         {one.pk: BookingState.ACCEPTED for one in rows},
         by=by,
         at=at,
-        stands=_Open(rows, at),
+        stands=opens,
         reason=reason,
         over=(BookingState.CANCELLED, BookingState.REFUSED),
         overrides=overrides,
+        also=opens.over,
     )
     Reservation.objects.filter(pk__in={done[key].reservation_id for key in found.back}).update(
         decided_by=by, decided_at=at
@@ -1424,10 +1462,13 @@ def restore(
 
 
 class _Open:
-    """Why a day that is given back does not take place, whatever its deadline; nothing where it does."""
+    """Why a day that is given back does not take place, whatever its deadline; nothing where it does. `over`,
+    by key: what was passed over for it, of limits and papers."""
 
-    def __init__(self, bookings: Iterable[Booking], at: datetime) -> None:
+    def __init__(self, bookings: Iterable[Booking], at: datetime, overrides: Overrides) -> None:
         self.at = at
+        self.overrides = overrides
+        self.over: dict[int, set[Override]] = {}
         self.known = {one.pk: one for one in bookings}
         self.rules: dict[tuple[int, int, int], Where] = {}
 
@@ -1436,12 +1477,20 @@ class _Open:
         period = period_of(known)
         if period is None:
             return "Ce jour n'est plus dans une période."
+        try:
+            over = _check_enrolment(known.enrolment, books=True, overrides=self.overrides)
+        except BookingRefused as refusal:
+            return str(refusal)
         key = known.enrolment_id, known.establishment_id, period.pk
         if key not in self.rules:
-            desk = overriding.desk(Override, known.activity_id)
+            desk = overriding.desk({Override.DEADLINE, *self.overrides.reasons}, known.activity_id)
             self.rules[key] = Where.load(known.enrolment, known.establishment, period, at=self.at, desk=desk)
         answer = self.rules[key].booking(booking.formula_id, booking.day)
-        return answer.reason if isinstance(answer, Closed) else ""
+        if isinstance(answer, Closed):
+            return answer.reason
+        # A deadline is passed over by giving the day back: only of a day gone by it is said.
+        self.over[booking.pk] = over | (answer.over - {Override.DEADLINE})
+        return ""
 
 
 def _stand_again(
@@ -1453,8 +1502,10 @@ def _stand_again(
     reason: str,
     over: Collection[BookingState] = (BookingState.CANCELLED,),
     overrides: Overrides = NONE,
+    also: Mapping[int, Collection[Override]] | None = None,
 ) -> tuple[PutBack, dict[int, Booking]]:
-    """What stands again of `cancelled`, where it is `over`; and the rows, by key."""
+    """What stands again of `cancelled`, where it is `over`; and the rows, by key. `also`: what `stands` found
+    to be passed over for each."""
     found = PutBack()
     because = reason
     today = timezone.localdate(at)
@@ -1518,6 +1569,7 @@ def _stand_again(
             continue
         busy[booking.child_id].update((slot.day, slot.part) for slot in wanted)
         passed |= {Override.DEADLINE} if booking.day < today else set()
+        passed |= set((also or {}).get(key, ()))
         if passed:
             changes.reasons[id(booking)] = overrides.said(passed)
         state = BookingState.ACCEPTED if was in HOLDING else was

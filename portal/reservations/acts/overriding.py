@@ -66,6 +66,10 @@ def allowed(by: User, place: Establishment) -> frozenset[Override]:
     )
 
 
+def without_right(one: Override) -> str:
+    return f"Vous n'avez pas le droit de passer outre ici : {one.label.lower()}."
+
+
 def demand(overrides: Overrides, *, by: User, place: Establishment) -> None:
     """Raises BookingRefused unless each of them has its reason and `by` its right at the place."""
     if not overrides:
@@ -73,7 +77,7 @@ def demand(overrides: Overrides, *, by: User, place: Establishment) -> None:
     may = allowed(by, place)
     for one, reason in overrides.reasons.items():
         if one not in may:
-            raise BookingRefused(f"Vous n'avez pas le droit de passer outre ici : {one.label.lower()}.")
+            raise BookingRefused(without_right(one))
         if not reason.strip():
             raise BookingRefused(f"Indiquez pourquoi vous passez outre ({one.label.lower()}).")
     if len(overrides.said(overrides.reasons)) > LONGEST:

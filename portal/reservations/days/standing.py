@@ -191,8 +191,7 @@ class Where:
         if self.desk is None or Override.DEADLINE not in self.desk.waives:
             return past
         if (until := self.desk.closed_until) is not None and day <= until:
-            said = f"Les comptes sont clos jusqu'au {moments.day(until, year=True)} : ce jour ne change plus."
-            return Closed(CellState.LATE, said, "comptes clos")
+            return Closed(CellState.LATE, accounts_closed(until), "comptes clos")
         return self._over(past)
 
     def _over(self, closed: Closed) -> Open:
@@ -205,6 +204,11 @@ class Where:
                 formula_id, action, self.days, self.at, resident=self.resident
             )
         return self._schedules[key]
+
+
+def accounts_closed(until: date) -> str:
+    """Why a day of closed accounts stays as it is."""
+    return f"Les comptes sont clos jusqu'au {moments.day(until, year=True)} : ce jour ne change plus."
 
 
 def closed_period(period: Period, at: datetime, *, resident: bool) -> Closed | None:

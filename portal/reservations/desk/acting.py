@@ -22,6 +22,7 @@ from django.urls import ResolverMatch, URLPattern, path, resolve, reverse
 from django.utils import timezone
 
 from families import desk_actions, desk_links, which_home
+from families.as_family import Part
 from families.custody import own
 from families.models import Child, Custody, Guardian, Household, Reading
 from families.traces import reading
@@ -66,7 +67,8 @@ SEEN = frozenset(
         "families:quotient",
     )
 )
-# And with a right of their own: a child's page says what its health file does.
+# And with a right of their own: a child's page says what its health file does. Where no child is named, the
+# right has to hold in the whole town.
 SEEN_WITH = {
     "families:child": SEES_HEALTH,
     "families:health": SEES_HEALTH,
@@ -129,7 +131,8 @@ class ActsForFamilies(OwnPages[Booking]):
         """Of a child, which enrolment, to book or to cancel."""
         self.demand(request, overriding.ACTS)
         home = self._household(request, household, overriding.ACTS)
-        found = get_object_or_404(Child.objects.living_in(home, timezone.localdate()), pk=child)
+        children = Child.objects.living_in(home, timezone.localdate())
+        found = get_object_or_404(rights.seen_by(request.user, children, overriding.ACTS), pk=child)
         acting = Acting(home, request.user, desk_links.household_page(home.pk))
         enrolments = acting.kept(_enrolments_of(home, [found.pk]))
         prefix = prefix_of("act", home.pk)
@@ -164,7 +167,8 @@ class ActsForFamilies(OwnPages[Booking]):
             return redirect(home)
         inner = _inner(request, match)
         inner.acting = Acting(whose, request.user, home)
-        inner.band = Band(f"Vous agissez pour le foyer {whose.number}.", home, "Fiche du foyer")
+        said = f"Vous agissez pour le foyer {whose.number}."
+        inner.band = Band(said, home, "Fiche du foyer", "Retour à la fiche du foyer")
         return _shown(inner, match, prefix_of("act", whose.pk))
 
     # Seeing -------------------------------------------------------------------------------------------------
@@ -183,17 +187,27 @@ class ActsForFamilies(OwnPages[Booking]):
             return redirect(home)
         match = _resolved(address)
         seen = SEEN | {f"{slug}:{name}" for slug in SERVICES for name in SEEN_OF_A_SERVICE}
-        seen |= {name for name, right in SEEN_WITH.items() if request.user.has_perm(right)}
+        right = SEEN_WITH.get(match.view_name)
+        of_child = "child_id" in match.kwargs
+        if right is not None and (
+            request.user.has_perm(right) if of_child else _holds_everywhere(request.user, right)
+        ):
+            seen |= {match.view_name}
         if match.view_name not in seen:
             messages.info(request, "Cette page de la famille ne se montre pas ici.")
             return redirect(prefix_of("see", whose.pk) if address else home)
+        children = Child.objects.living_in(whose, timezone.localdate())
+        if of_child:
+            children = children.filter(pk=match.kwargs["child_id"])
+            child = get_object_or_404(children)
+            if right is not None and not rights.may(request.user, child, right):
+                raise Http404
         reading.note(request, Reading.Kind.AS_FAMILY, household=whose)
-        if SEEN_WITH.get(match.view_name) == SEES_HEALTH and "child_id" in match.kwargs:
-            child = get_object_or_404(
-                Child.objects.living_in(whose, timezone.localdate()), pk=match.kwargs["child_id"]
-            )
-            reading.note(request, Reading.Kind.HEALTH, child=child)
+        if right == SEES_HEALTH:
+            for child in children:
+                reading.note(request, Reading.Kind.HEALTH, child=child)
         inner = _inner(request, match)
+        inner.shown = _shown_to(request.user)
         inner.user = adult.user
         # As the login's backend says it; the page is this household's whichever else there are.
         inner.user.several_homes = Guardian.objects.filter(user=adult.user).count() > 1
@@ -239,6 +253,17 @@ def _inner(request: SignedInRequest, match: ResolverMatch) -> Any:
     vars(inner).pop("_guardians", None)
     inner.resolver_match = match
     return inner
+
+
+def _holds_everywhere(user: Any, right: str) -> bool:
+    """What is not of one child alone is shown to who may read it of all."""
+    return user.has_perm(right) and right not in rights.held_in_part_by(user)
+
+
+def _shown_to(user: Any) -> frozenset[Part]:
+    """Of pages that show several things at once; never the letters, which are their reader's."""
+    asked = {Part.MONEY: SEES_MONEY, Part.PAPERS: SEES_HEALTH}
+    return frozenset(part for part, right in asked.items() if _holds_everywhere(user, right))
 
 
 def _shown(inner: Any, match: ResolverMatch, prefix: str) -> HttpResponse:

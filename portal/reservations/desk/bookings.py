@@ -1,17 +1,20 @@
 """Where every child stands, day by day, with who changed it and when."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
+from families import desk_links
 from families.desk_cells import HouseholdLink, person
+from portal.desk import rights
 from portal.desk.decisions import Decidable, Decision, ReasonForm, ask_reason, confirm_page
 from portal.desk.lists import NumberSearch, StateBadge, badge
 from portal.desk.pages import ShownOnlyInline, log_all
@@ -44,6 +47,8 @@ RESTORE_REASONS = (
 PASSING_OVER = {
     Override.DEADLINE: "aussi un jour passé, dont les comptes ne sont pas clos",
     Override.CAPACITY: "aussi sans place libre : ce sera une place en plus",
+    Override.LIMITS: "aussi un jour que l'activité ne propose pas à cet enfant",
+    Override.PAPERS: "aussi sans fiche sanitaire",
 }
 
 
@@ -199,7 +204,7 @@ class BookingAdmin(
             log_all(request, [one for one in chosen if one.pk in found.back], f"Rétabli : {said['reason']}")
             text = counted(len(found.back), "jour est réservé", "jours sont réservés")
             self.message_user(request, f"{text}.", messages.SUCCESS)
-        return None
+        return self._whence(request, chosen)
 
     @admin.action(description="Annuler et prévenir les familles…", permissions=["decide"])
     def cancel_selected(self, request: SignedInRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
@@ -225,4 +230,13 @@ class BookingAdmin(
         if left:
             text += f", {counted(left, 'était déjà annulée ou refusée', 'étaient déjà annulées ou refusées')}"
         self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
-        return None
+        return self._whence(request, chosen)
+
+    def _whence(self, request: SignedInRequest, chosen: Sequence[Booking]) -> HttpResponse | None:
+        """From a booking's own page one goes on with its household, not with everybody's bookings."""
+        if "seule" not in request.POST or len(chosen) != 1:
+            return None
+        home = chosen[0].household
+        if rights.may(request.user, home, "families.view_household"):
+            return redirect(desk_links.household_page(home.pk))
+        return redirect("admin:reservations_booking_change", chosen[0].pk)

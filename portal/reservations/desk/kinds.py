@@ -21,6 +21,7 @@ from families.traces import reading
 from portal.desk import rights, to_do
 from portal.desk.to_do import Kind, Part, Section, Sheet
 from portal.french import moments
+from portal.french.plurals import counted
 from portal.reservations.desk.cells import asks_for_place, places_cell
 from portal.reservations.models import Enrolment, Establishment, Reservation, ReservationLine
 from portal.reservations.models.queries import lines_with_places, to_answer
@@ -128,7 +129,8 @@ def _siblings(user: Any, child: Child, household: Household, today: Any) -> Safe
     live = Enrolment.objects.accepted().filter(child__in=others, school_year__ends_on__gte=today)
     seen = rights.seen_by(user, live, "reservations.view_enrolment", "reservations.change_enrolment")
     for key, activity in seen.values_list("child", "activity__name").order_by("activity__order", "pk"):
-        enrolled[key].append(activity)
+        if activity not in enrolled[key]:  # of this year and the next
+            enrolled[key].append(activity)
     return format_html_join(
         "",
         "{} : {}<br>",
@@ -183,6 +185,11 @@ def _enrolment(request: HttpRequest, row: Any) -> Sheet:
     return Sheet([family(request, row.household), child_of(request, row.child, row.household, row.attended)])
 
 
+def _left(places: int | None) -> str:
+    """« 3 places libres »: in a sentence of its own, where no column's head says what a number counts."""
+    return counted(places, "place libre", "places libres") if places and places > 0 else places_cell(places)
+
+
 def _days(request: HttpRequest, row: Any) -> Sheet:
     """Each day that waits, with the places left on it."""
     lines = lines_with_places(row.lines.filter(outcome=Outcome.REQUESTED))
@@ -190,7 +197,7 @@ def _days(request: HttpRequest, row: Any) -> Sheet:
         Part(
             one.pk,
             f"{moments.day(one.day)} : {one.get_action_display().lower()} {one.formula}",
-            places_cell(one.fewest) if asks_for_place(one) else "–",
+            _left(one.fewest) if asks_for_place(one) else "–",
             one.late,
         )
         for one in lines.select_related("formula").order_by("day", "pk")

@@ -11,7 +11,7 @@ from django.db.models import CharField, Count, F, IntegerField, Max, Min, QueryS
 from django.db.models.functions import Cast, Concat
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from families import household_screen
@@ -67,8 +67,13 @@ def _class(today: date) -> Mapping[str, Any]:
 
 
 def _classes(screen: Screen) -> Mapping[int, str]:
-    """« CE1, École des Tilleuls »."""
-    return {child.pk: getattr(child, "attended", None) or "" for child in screen.reached(CLASSES)}
+    """« CE1, École des Tilleuls »; it leads to where a class is changed."""
+    found = {child.pk: getattr(child, "attended", None) or "" for child in screen.reached(CLASSES)}
+    if not screen.user.has_perm("reservations.add_move"):
+        return found
+    page = reverse("admin:reservations_move_add")
+    link = '<a href="{}?child={}">{}<span class="visually-hidden"> : changer de classe ou d’école</span></a>'
+    return {key: format_html(link, page, key, words) if words else "" for key, words in found.items()}
 
 
 def _activities(screen: Screen) -> Mapping[int, SafeString]:

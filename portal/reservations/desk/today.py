@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Q, Window
+from django.db.models import Count, F, Q, QuerySet, Window
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -25,12 +25,13 @@ LOOKED_AT, SHOWN = 200, 6
 
 @dataclass(frozen=True)
 class DayPage:
-    """A page of the desk that shows a place on a day: its address, the name that the place has in it, and the
-    right that it asks for."""
+    """A page of the desk that shows a place on a day: its address, the name that the place has in it, the
+    right that it asks for, and the one that it asks for any day but today."""
 
     url_name: str
     place: str
     right: str
+    other_days: str = ""
 
     def url(self, place: int, day: date) -> str:
         query = urlencode({self.place: str(place), "jour": day.isoformat()})
@@ -68,7 +69,7 @@ def expected(request: HttpRequest, at: datetime) -> dict[str, Any] | None:
         .filter(day__in=days, establishment__in=Establishment.objects.values("pk"))
     )
     rows: Any = (
-        rights.seen_by(request.user, booked, BOOKINGS)
+        _counted(request, booked)
         .order_by()
         .values("establishment", "establishment__name", "activity__service", "day")
         .annotate(
@@ -85,6 +86,17 @@ def expected(request: HttpRequest, at: datetime) -> dict[str, Any] | None:
     }
 
 
+def _counted(request: HttpRequest, booked: QuerySet[Booking]) -> QuerySet[Booking]:
+    """Those that somebody may count: who reads bookings by these, a kitchen or who calls a register by the
+    page that counts the day's children."""
+    if request.user.has_perm(BOOKINGS):
+        return rights.seen_by(request.user, booked, BOOKINGS)
+    found = booked.none()
+    for service, page in _day_pages.items():
+        found |= rights.seen_by(request.user, booked.filter(activity__service=service), page.right)
+    return found
+
+
 def _by_place(
     rows: Iterable[Mapping[str, Any]], days: Sequence[date], request: HttpRequest
 ) -> tuple[list[Expected], dict[date, int]]:
@@ -95,16 +107,21 @@ def _by_place(
         found[where][row["day"]] = row["children"]
         meals[row["day"]] += row["meals"]
     lines = [
-        Expected(name, [counts[day] for day in days], [_url(place, service, day, request) for day in days])
+        Expected(
+            name,
+            [counts[day] for day in days],
+            [_url(place, service, day, request, today=days[0]) for day in days],
+        )
         for (name, place, service), counts in found.items()
     ]
     return sorted(lines, key=lambda line: (-max(line.children), line.name)), meals
 
 
-def _url(place: int, service: str, day: date, request: HttpRequest) -> str:
+def _url(place: int, service: str, day: date, request: HttpRequest, *, today: date) -> str:
     page = _day_pages.get(service)
     if page is not None and request.user.has_perm(page.right):
-        return page.url(place, day)
+        closed = day != today and page.other_days and not request.user.has_perm(page.other_days)
+        return "" if closed else page.url(place, day)
     asked = {
         "establishment__id__exact": place,
         "day__day": day.day,

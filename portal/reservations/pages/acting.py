@@ -27,7 +27,7 @@ from portal.french import moments
 from portal.reservations.acts import overriding
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.days.standing import Desk
-from portal.reservations.models import Activity, Enrolment, Establishment
+from portal.reservations.models import Activity, Establishment
 from portal.reservations.states import Override
 from portal.web.signed_in import SignedInRequest
 
@@ -65,10 +65,12 @@ class Acting:
         seen = rights.seen_by(self.by, here, overriding.ACTS)
         return seen is here or seen.exists()
 
-    def kept(self, enrolments: Iterable[Enrolment]) -> list[Enrolment]:
-        """Of these, those at places that the agent follows."""
-        found = list(enrolments)
-        rows = Enrolment.objects.filter(pk__in=[one.pk for one in found])
+    def kept(self, of_household: Iterable[Row]) -> list[Row]:
+        """Of these enrolments, or children, those at places that the agent follows."""
+        found = list(of_household)
+        if not found:
+            return found
+        rows = type(found[0])._default_manager.filter(pk__in=[one.pk for one in found])
         seen = rights.seen_by(self.by, rows, overriding.ACTS)
         if seen is rows:
             return found

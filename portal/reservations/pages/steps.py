@@ -82,14 +82,22 @@ def choose_child(request: SignedInRequest, service: Service) -> HttpResponse:
     if household is None or not household.is_accepted:
         return redirect("home")
     block = blocks.enrolments(household, service.slug, by_child=service.by_child)
+    enrolments, choices = block["enrolments"], block["choices"]
+    acting = acting_of(request)
+    if acting is not None:
+        enrolments = acting.kept(enrolments)
+        followed = {one.child_id for one in enrolments}
+        # Whose enrolments are all elsewhere is no child without one.
+        children = acting.kept(child for child, own in choices if not own or child.pk in followed)
+        choices = blocks.choices(children, enrolments, by_child=service.by_child)
     query = "?annulation" if "annulation" in request.GET else ""
-    accepted = [one for one in block["enrolments"] if one.is_accepted]
-    if len(block["choices"]) == 1 and accepted and (service.by_child or len(accepted) == 1):
+    accepted = [one for one in enrolments if one.is_accepted]
+    if len(choices) == 1 and accepted and (service.by_child or len(accepted) == 1):
         return redirect(reverse(f"{service.slug}:start", args=[accepted[0].pk]) + query)
     return render(
         request,
         "reservations/choose_child.html",
-        {"service": service.slug, "choices": block["choices"], "purpose": "cancel" if query else "book"},
+        {"service": service.slug, "choices": choices, "purpose": "cancel" if query else "book"},
     )
 
 

@@ -51,5 +51,5 @@ def test_the_accountant_and_families_prepare_none(lived, regie_client, books_cli
 
 def test_the_page_of_a_household_leads_there(lived, agent_client):
     assert page(lived.household) in text_of(
-        agent_client.get(f"/mairie/families/household/{lived.household.pk}/change/")
+        agent_client.get(f"/mairie/families/household/{lived.household.pk}/change/?onglet=dossier")
     )

@@ -128,6 +128,24 @@ def place_client(mill, now):
     return logged_in(user)
 
 
+def test_siblings_are_seen_as_far_as_ones_places_reach(asks, books, canteen, mill, year, agent_client):
+    """The brother eats at the other place: who answers at this one only is told of neither him nor that."""
+    brother = ChildFactory(households=[books.household], first_name="Basile")
+    EnrolmentFactory(
+        household=books.household,
+        child=brother,
+        activity=canteen.activity,
+        establishment=mill.restaurant,
+        school_year=year,
+    )
+    asks(books, THURSDAY)
+    here = UserFactory(username="verger", is_staff=True)
+    giving.give(here, Group.objects.get(name="Agent"), places=[canteen.restaurant], by=None)
+    assert "Basile : " in agent_client.get(QUEUE, {"nature": "jours"}).text
+    page = logged_in(here).get(QUEUE, {"nature": "jours"})
+    assert "Fratrie" in page.text and "Basile" not in page.text
+
+
 def test_each_answers_what_is_theirs(asks, books, enrols, regie_client, place_client):
     asks(books, THURSDAY)
     assert pile(regie_client) == []

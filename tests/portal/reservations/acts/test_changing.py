@@ -5,19 +5,22 @@ from datetime import timedelta
 import pytest
 
 from portal.reservations.acts import booking
+from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
     Activity,
+    ActivityDeadline,
     Booking,
     Closure,
     Formula,
+    Place,
     Reservation,
     ReservationLine,
     Slot,
 )
-from portal.reservations.states import Action, BookingState, Outcome, ReservationState
+from portal.reservations.states import Action, BookingState, Outcome, Override, ReservationState
 from tests.factories import paris
-from tests.portal.reservations.audit import choices, draft
+from tests.portal.reservations.audit import audit, choices, draft
 from tests.portal.reservations.conftest import WEDNESDAY
 from tests.portal.reservations.shutting import close_days
 
@@ -261,6 +264,31 @@ def test_the_other_home_takes_over_what_was_booked_and_no_request(
         wednesdays.morning,
         BookingState.ACCEPTED,
     )
+
+
+@pytest.fixture
+def left_late(morning) -> None:
+    """Too late to leave a day: from now on that is asked for. Nothing keeps from booking."""
+    of_day = ActivityDeadline.objects.filter(activity=morning.activity)
+    of_day.filter(action=Action.BOOK).delete()
+    of_day.update(late="request")
+
+
+def test_a_change_that_is_only_asked_takes_no_place_beyond_the_capacity(
+    reads, wednesdays, morning, left_late, agent
+):
+    fill(wednesdays, "afternoon")
+    over = Overrides({Override.CAPACITY: "Fratrie."})
+    change = booking.change(morning, wednesdays.whole, by=agent, at=TOO_LATE, at_desk=True, overrides=over)
+    assert told(change) == [("cancel", Outcome.REQUESTED), ("book", Outcome.REQUESTED)]
+    assert (change.desk_reason, [line.reason for line in change.lines.all()]) == ("", ["", ""])
+    assert not Place.objects.filter(forced=True).exists()
+    audit()
+    Slot.objects.update(capacity=None)
+    booking.accept(change.lines.all(), by=agent, at=TOO_LATE)
+    audit()
+    booking.cancel(Booking.objects.live(), by=agent, at=TOO_LATE)
+    assert taken(wednesdays) == {"morning": 0, "noon": 0, "afternoon": 0}
 
 
 # Beforehand ---------------------------------------------------------------------------------------------

@@ -154,6 +154,26 @@ def test_a_day_gone_by_is_booked_and_cancelled_until_its_accounts_are_closed(act
     assert "Les comptes sont clos jusqu'au vendredi 6 novembre 2026" in refused.lines.get().reason
 
 
+def test_the_desk_cancels_a_day_gone_by_only_with_its_right_and_never_in_closed_accounts(
+    act, books, agent, canteen, now, chief
+):
+    act(LAST_THURSDAY, deadline=HOSPITAL)
+    act(THURSDAY)
+    (role,) = agent.groups.all()
+    right = Permission.objects.get(codename="override_deadline_booking")
+    role.permissions.remove(right)
+    without = type(agent).objects.get(pk=agent.pk)
+    with pytest.raises(BookingRefused, match="Jeudi 5 novembre : vous n'avez pas le droit de passer outre"):
+        booking.cancel(Booking.objects.all(), by=without, at=now)
+    assert states(books, LAST_THURSDAY, THURSDAY) == ["accepted", "accepted"], "all of them or none"
+    role.permissions.add(right)
+    closing.close(date(2026, 11, 6), by=chief, at=now)
+    with pytest.raises(BookingRefused, match="les comptes sont clos jusqu'au vendredi 6 novembre 2026"):
+        booking.cancel(Booking.objects.all(), by=agent, at=now)
+    assert booking.cancel(Booking.objects.filter(day=THURSDAY), by=without, at=now) == 1
+    audit()
+
+
 def test_age_is_passed_over_for_single_days(act, books, canteen):
     type(canteen.activity).objects.filter(pk=canteen.activity.pk).update(min_age=12)
     assert outcomes(act(THURSDAY)) == ["refused"]
@@ -224,6 +244,24 @@ def test_a_past_day_is_given_back_only_as_an_override(act, books, agent, canteen
     ]
     booking.restore(Booking.objects.all(), reason="Erreur.", by=agent, at=now, passing_over=[DEADLINE])
     assert states(books, LAST_THURSDAY) == ["accepted"]
+
+
+def test_what_no_longer_suits_the_child_is_given_back_only_as_an_override(books, agent, canteen, now):
+    reserve(books, canteen, THURSDAY, at=now)
+    give_up(books, canteen, THURSDAY, at=now)
+    activities = type(canteen.activity).objects.filter(pk=canteen.activity.pk)
+    activities.update(min_age=12)
+    (left,) = booking.restore(Booking.objects.all(), reason="Erreur.", by=agent, at=now).left.values()
+    assert "12 ans" in left
+    activities.update(health_file_required=True)
+    only = [Override.LIMITS]
+    found = booking.restore(Booking.objects.all(), reason="Erreur.", by=agent, at=now, passing_over=only)
+    assert "fiche sanitaire" in "".join(found.left.values())
+    both = [*only, Override.PAPERS]
+    booking.restore(Booking.objects.all(), reason="Dérogation.", by=agent, at=now, passing_over=both)
+    assert states(books, THURSDAY) == ["accepted"]
+    assert BookingEvent.objects.last().reason == "Âge ou classe, Fiche sanitaire : Dérogation."
+    audit()
 
 
 def test_a_forced_place_goes_to_the_other_home_as_one(act, books, waits, agent, canteen, shut, now):

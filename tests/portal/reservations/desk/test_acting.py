@@ -7,12 +7,12 @@ import time_machine
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from families.models import Guardian, Reading
+from families.models import Document, Guardian, Reading
 from portal.reservations.acts import booking
 from portal.reservations.models import Booking, Reservation, Slot
 from portal.reservations.staff import giving
-from tests.conftest import logged_in
-from tests.factories import UserFactory
+from tests.conftest import brother_of, logged_in
+from tests.factories import InvoiceFactory, LetterFactory, UserFactory
 from tests.portal.reservations.audit import THURSDAY, audit, reserve, states
 
 TUESDAY = date(2026, 11, 10)
@@ -49,10 +49,19 @@ def tick(agent_client, planning, canteen):
 
 
 def test_a_late_day_is_booked_with_a_reason(
-    agent_client, tick, prefix, books, books_client, mailoutbox, django_capture_on_commit_callbacks
+    agent_client,
+    tick,
+    planning,
+    prefix,
+    books,
+    books_client,
+    mailoutbox,
+    django_capture_on_commit_callbacks,
 ):
     address = tick(TUESDAY)
     assert address.startswith(prefix)
+    first = agent_client.get(planning).content.decode()
+    assert "Retour à la fiche du foyer" in first and "Retour à l'accueil" not in first
     page = agent_client.get(address).content.decode()
     assert f"Vous agissez pour le foyer {books.household.number}." in page
     assert "Mardi 10 novembre" in page
@@ -73,6 +82,15 @@ def test_a_late_day_is_booked_with_a_reason(
     assert "Enregistrée par la mairie pour vous. Délai : La mère est hospitalisée." in own
     told = books_client.get(reverse("families:chronicle")).content.decode()
     assert WHY in told and "la mairie" in told
+
+
+def test_the_way_back_says_where_it_leads(agent_client, planning, tick, prefix, seen):
+    page = agent_client.get(planning).content.decode()
+    assert "Retour à la fiche du foyer" in page and "Retour à l&#x27;accueil" not in page
+    agent_client.post(tick(THURSDAY))
+    made = agent_client.get(f"{prefix}reservations/{Reservation.objects.get().pk}/").content.decode()
+    assert made.count("Retour à la fiche du foyer") == 2
+    assert "Retour à l&#x27;accueil" in agent_client.get(f"{seen}foyer/").content.decode()
 
 
 def test_no_mail_leaves_without_the_tick(agent_client, tick, mailoutbox, django_capture_on_commit_callbacks):
@@ -197,8 +215,13 @@ def test_a_cancelled_monday_is_given_back_at_the_desk(agent, agent_client, books
     assert "Rétablir ou accepter ce jour…" in page
     queue = reverse("admin:reservations_booking_changelist")
     data = {"action": "restore_selected", "_selected_action": [made.pk]}
-    assert "aussi un jour passé" in agent_client.post(queue, data).content.decode()
-    agent_client.post(queue, data | {"reason_given": "1", "ready": "Annulé par erreur.", "tell": "on"})
+    # From the booking's own page one goes on with its household, from the list with the list.
+    assert 'name="seule"' in page and 'name="seule"' not in agent_client.post(queue, data).content.decode()
+    data["seule"] = "1"
+    asked = agent_client.post(queue, data).content.decode()
+    assert "aussi un jour passé" in asked and 'name="seule"' in asked
+    done = agent_client.post(queue, data | {"reason_given": "1", "ready": "Annulé par erreur.", "tell": "on"})
+    assert done.url == reverse("admin:families_household_change", args=[books.household.pk])
     assert states(books, monday) == ["accepted"]
     audit()
 
@@ -212,6 +235,31 @@ def test_a_child_is_found_by_its_name_and_booked_for_in_two_clicks(agent_client,
     assert f'href="/mairie/reservations/booking/famille/{books.household.pk}/voir/"' in page
     assert f'href="{start}"' in page and f'href="{start}?annulation"' in page
     assert agent_client.get(start).url.startswith(f"{prefix}cantine/planning/")
+
+
+@pytest.fixture
+def of_the_mill(books, mill):
+    """Who follows the mill only, where the family has its second child; the first goes elsewhere."""
+    brother = brother_of(books, "Noé")
+    type(brother).objects.filter(pk=brother.pk).update(establishment=mill.restaurant)
+    some = UserFactory(is_staff=True)
+    giving.give(some, Group.objects.get(name="Agent"), places=[mill.restaurant], by=None)
+    return logged_in(some), brother
+
+
+def test_a_brother_or_sister_elsewhere_is_not_found(of_the_mill, books):
+    client, brother = of_the_mill
+    home = f"/mairie/reservations/booking/famille/{books.household.pk}/"
+    assert client.get(f"{home}{brother.child_id}/").status_code == 200
+    assert client.get(f"{home}{books.child.pk}/").status_code == 404
+
+
+def test_nor_chosen_among_the_children_to_book_for(of_the_mill, prefix, books, agent_client):
+    client, brother = of_the_mill
+    page = agent_client.get(f"{prefix}cantine/reservation/").content.decode()
+    assert "Lina" in page and "Noé" in page
+    answer = client.get(f"{prefix}cantine/reservation/")
+    assert answer.url == f"{prefix}cantine/reservation/{brother.pk}/"
 
 
 # Seen as the family ---------------------------------------------------------------------------------------
@@ -254,6 +302,68 @@ def test_health_is_seen_with_its_right_and_noted(agent, agent_client, seen, book
     agent.user_permissions.add(Permission.objects.get(codename="view_childhealth"))
     assert agent_client.get(address).status_code == 200
     assert Reading.objects.filter(kind="health", child=books.child).count() == 1
+
+
+def reads_health_at(place, agent):
+    """The agent of the whole town may open health files at this place alone."""
+    role = Group.objects.create(name="Santé")
+    role.permissions.add(Permission.objects.get(codename="view_childhealth"))
+    giving.give(agent, role, places=[place], by=None)
+    return logged_in(agent)
+
+
+def test_health_is_not_seen_where_its_right_does_not_reach(agent, seen, books, mill):
+    elsewhere = reads_health_at(mill.restaurant, agent)
+    for page in ("", "sante/"):
+        assert elsewhere.get(f"{seen}enfants/{books.child.pk}/{page}").status_code == 404
+    assert not Reading.objects.exists()
+
+
+def test_papers_are_seen_with_the_right_in_the_whole_town_and_noted(agent, seen, books, restaurant):
+    here = reads_health_at(restaurant, agent)
+    assert here.get(f"{seen}enfants/{books.child.pk}/").status_code == 200
+    assert here.get(f"{seen}mes-papiers/").url == seen, "papers are not of one child alone"
+    agent.user_permissions.add(Permission.objects.get(codename="view_childhealth"))
+    assert here.get(f"{seen}mes-papiers/").status_code == 200
+    assert Reading.objects.filter(kind="health", child=books.child).count() == 2
+
+
+@pytest.fixture
+def owing(books):
+    """The family owes an invoice, was written a letter and has sent a proof."""
+    LetterFactory(guardian=books.household.guardians.get(), subject="Votre code secret")
+    Document.objects.create(household=books.household, name="allergie.pdf", content_type="application/pdf")
+    return InvoiceFactory(household=books.household)
+
+
+AT_HOME = ("Mes Factures &amp; Paiements", "à payer")
+TOLD = ("Facture d&#x27;octobre", "Factures et règlements</option>")
+LETTERS = ("Votre code secret", "Messages</option>")
+
+
+def test_who_sees_as_a_family_reads_neither_letters_nor_money_nor_proofs(agent_client, seen, owing):
+    history = f"{seen}mon-historique/"
+    for address in (seen, history, f"{history}?nature=messages", f"{history}?nature=factures"):
+        page = agent_client.get(address).content.decode()
+        assert [word for word in (*AT_HOME, *TOLD, *LETTERS) if word in page] == []
+    assert "allergie.pdf" not in agent_client.get(f"{seen}foyer/").content.decode()
+
+
+def test_with_the_right_on_invoices_money_is_seen_and_letters_still_are_not(agent, seen, owing):
+    giving.give(agent, Group.objects.get(name="Régie"), by=None)
+    both = logged_in(agent)
+    page = both.get(seen).content.decode()
+    assert all(word in page for word in AT_HOME)
+    told = both.get(f"{seen}mon-historique/").content.decode()
+    assert [word for word in (*TOLD, *LETTERS) if word in told] == [*TOLD]
+
+
+def test_a_family_itself_sees_all_of_it(books_client, owing):
+    page = books_client.get("/").content.decode()
+    assert all(word in page for word in AT_HOME)
+    told = books_client.get("/mon-historique/").content.decode()
+    assert all(word in told for word in (*TOLD, *LETTERS))
+    assert "allergie.pdf" in books_client.get("/foyer/").content.decode()
 
 
 def test_the_other_household_of_the_same_adult_is_not_seen(agent_client, seen, books, waits, asks):

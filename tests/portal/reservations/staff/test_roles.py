@@ -88,6 +88,15 @@ def test_a_kitchen_gets_menus_counts_and_diets_and_no_family(both_book, canteen,
         assert kitchen.get(address(f"{name}_changelist")).status_code == 403, name
 
 
+def test_a_kitchen_reads_todays_meals_at_its_place_on_the_first_page(books, canteen, elsewhere, town):
+    for family in (books, elsewhere):
+        BookingFactory(enrolment=family.enrolment, day=TODAY)
+    page = member(groups.KITCHEN, canteen.restaurant).get(reverse("admin:index"))
+    told = next(one for one in page.context["blocks"] if one["key"] == "attendus")
+    assert [(one.name, one.children) for one in told["lines"]] == [(str(canteen.restaurant), [1, 0])]
+    assert told["lines"][0].urls[0].startswith(address("catering_kitchen"))
+
+
 def test_a_reader_takes_nothing_away(books, regie_client, town):
     reader, invoice = member(groups.READER), InvoiceFactory(household=books.household)
     chosen = {"action": "download_csv", "_selected_action": [invoice.pk]}
