@@ -8,18 +8,26 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 
 from billing.documents import files, pdf
+from families.models import Reading
 from families.signing_in.asking_again import asks_again
 from families.traces import reading
 from portal.desk import exporting
 from portal.files.handing_over import Cell, hand_over
+from portal.web.signed_in import user_of
 
+TAKES_MONEY = "billing.add_payment"
 Rows = Callable[[Any], Iterable[tuple[Cell, ...]]]
 Action = Callable[[Any, HttpRequest, Any], StreamingHttpResponse]
 
 
 def note_households(request: HttpRequest, what: str, rows: QuerySet[Any], home: str = "household") -> None:
     """The list `what` takes out the households of these rows, of whatever belongs to one by `home`."""
-    reading.note_export(request, what, households=rows.order_by().values_list(f"{home}_id", flat=True))
+    households = rows.order_by().values_list(f"{home}_id", flat=True)
+    if user_of(request).has_perm(TAKES_MONEY):
+        # Who is at the till takes out its own book without being allowed to take out people.
+        reading.note(request, Reading.Kind.EXPORT, what=what, households=households)
+    else:
+        reading.note_export(request, what, households=households)
 
 
 def downloads(

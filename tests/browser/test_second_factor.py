@@ -91,8 +91,10 @@ def test_an_agent_logs_in_with_a_passkey(agent, open_page):
 def test_what_was_asked_for_goes_on_after_the_proof(agent, chief, open_page, settings, javascript):
     settings.STAFF_SECOND_FACTOR = False
     page = open_page("chief", javascript=javascript)
-    page.goto(f"/mairie/families/staffmember/{agent.pk}/change/")
-    page.get_by_role("button", name="Fin de fonctions").click()
+    page.goto("/mairie/families/staffmember/")
+    page.locator(f"input.action-select[value='{agent.pk}']").check()
+    page.get_by_role("combobox", name="Action").select_option(label="Fin de fonctions…")
+    page.get_by_role("button", name="Envoyer").click()
     page.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Confirmer").click()
     if not javascript:

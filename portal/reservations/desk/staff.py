@@ -27,7 +27,7 @@ from families.models import StaffMember, User
 from families.signing_in import inviting
 from families.signing_in.asking_again import AsksAgain, asks_again
 from portal.desk.choices import TolerantChoices
-from portal.desk.decisions import Decision
+from portal.desk.decisions import DECISION_FIELD, Decision
 from portal.desk.pages import log_all
 from portal.desk.site import DeskLink
 from portal.french import moments
@@ -184,6 +184,15 @@ class StaffForm(forms.ModelForm[StaffMember]):
             if (name := field_name(role)) in self.fields:
                 self.initial[name] = self._before(role)
                 field_of(self, name, forms.ChoiceField).choices = self._choices(role)
+        if self.is_deciding:
+            for field in self.fields.values():
+                field.required = False
+
+    @property
+    def is_deciding(self) -> bool:
+        """Whether a button ends functions, or the like: an account that lacks a name or a role is no reason
+        to let it go on."""
+        return bool(self.instance.pk and DECISION_FIELD in self.data)
 
     def _held(self) -> Iterable[StaffRight]:
         if not self.instance.pk:
@@ -216,7 +225,8 @@ class StaffForm(forms.ModelForm[StaffMember]):
         given = self.cleaned_data
         said = {role.pk: given.get(field_name(role), Where.NOWHERE) for role in self.roles}
         keeps_others = self.held.keys() - said.keys()
-        if not self.errors and not any(said.values()) and not keeps_others:
+        lacks_all = not any(said.values()) and not keeps_others
+        if not self.errors and lacks_all and not self.is_deciding:
             self.add_error(None, "Donnez au moins un rôle. Pour retirer tout accès : « Fin de fonctions… ».")
         for role in self.roles:
             if said[role.pk] == Where.PLACES and "places" in given:
