@@ -99,7 +99,8 @@ def test_a_regie_without_a_contract_takes_nothing_online(two, books, stripe, set
     settings.REGIE_CONTRACTS = {"LOISIRS": {"PAYMENT_PROVIDER": "stripe"}}
     assert Contract("LOISIRS").said("STRIPE_SECRET_KEY") == ""
     assert [one.msg for one in checks.payment_provider(None)] == [
-        "PAYMENT_PROVIDER__LOISIRS=stripe needs STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRETS."
+        f"Il manque {name}__LOISIRS : PAYMENT_PROVIDER__LOISIRS=stripe en a besoin."
+        for name in ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
     ]
 
 
