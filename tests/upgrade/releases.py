@@ -115,6 +115,8 @@ def dump(connection: BaseDatabaseWrapper, tables: list[str], protections: list[s
             # Some have been turned to « at once » by what made the tables.
             "SET CONSTRAINTS ALL DEFERRED;\n",
             *rows,
+            # An index is made on a table of which nothing more is to be checked.
+            "SET CONSTRAINTS ALL IMMEDIATE;\n",
             *(f"{statement};\n" for statement in (*sequences, *protections)),
             "COMMIT;\n",
         ]
