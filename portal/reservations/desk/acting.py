@@ -29,8 +29,8 @@ from families.traces import reading
 from portal.desk import rights
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
-from portal.french import spelling
 from portal.reservations.acts import overriding
+from portal.reservations.desk import whom
 from portal.reservations.models import Booking, Enrolment, SchoolYear
 from portal.reservations.pages.acting import Acting
 from portal.reservations.pages.services import SERVICES
@@ -40,8 +40,6 @@ from portal.web.under import Band, under
 SEES = "families.see_as_family_reading"
 SEES_HEALTH = "families.view_childhealth"
 SEES_MONEY = "billing.view_invoice"
-# A name that more children have is asked for more precisely.
-MOST_FOUND = 30
 
 # The steps that the town hall takes for a family; of each service besides, where one begins and the planning.
 STEPS = frozenset(
@@ -116,10 +114,7 @@ class ActsForFamilies(OwnPages[Booking]):
         self.demand(request, overriding.ACTS)
         words = request.GET.get("q", "").strip()
         everybody = Child.objects.filter(erased_at=None, joined_to=None)
-        found = rights.seen_by(request.user, everybody, overriding.ACTS) if words else everybody.none()
-        for word in words.split():
-            found = found.filter(spelling.holds(word, "first_name", "last_name"))
-        children = list(found[:MOST_FOUND])
+        children = list(whom.called(rights.seen_by(request.user, everybody, overriding.ACTS), words))
         homes: dict[int, list[tuple[Household, str]]] = {child.pk: [] for child in children}
         custodies = Custody.objects.on(timezone.localdate()).filter(child__in=homes)
         for one in custodies.select_related("household").order_by("pk"):

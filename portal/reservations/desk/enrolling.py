@@ -14,11 +14,11 @@ from families.models import Child, Custody, Household, User
 from portal.desk import own_choices, rights
 from portal.desk.pages import OwnPages, log_all
 from portal.desk.site import DeskLink
-from portal.french import spelling
 from portal.french.day_fields import NearDateField
 from portal.french.weekdays import WeekdayMaskFormField, names_of
 from portal.reservations.acts import enrolling, overriding
 from portal.reservations.acts.enrolling import EnrolmentRefused
+from portal.reservations.desk import whom
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolYear
 from portal.reservations.states import Override
 from portal.web.form_fields import field_of
@@ -26,8 +26,6 @@ from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 RIGHT = "reservations.change_enrolment"
-# A name that more children have is asked for more precisely.
-MOST_FOUND = 30
 
 
 class DeskEnrolmentForm(forms.Form):
@@ -110,10 +108,7 @@ class EnrolsAtTheDesk(OwnPages[Enrolment]):
         asked = posted_number(request.GET.get("enfant", ""))
         if asked is None:
             words = request.GET.get("q", "").strip()
-            found = children if words else children.none()
-            for word in words.split():
-                found = found.filter(spelling.holds(word, "first_name", "last_name"))
-            context: dict[str, Any] = {"words": words, "found": found[:MOST_FOUND]}
+            context: dict[str, Any] = {"words": words, "found": whom.called(children, words)}
             return self.page(request, "admin/reservations/enrol.html", "Inscrire un enfant", context)
         child = get_object_or_404(children, pk=asked)
         at = timezone.now()
