@@ -36,10 +36,11 @@ FIRST_PACE, SLOWEST = 2.0, 0.2
 COST, LEAST_COST = 0.25, 0.05
 # Of the processors, what families may have.
 SHARE_OF_CORES = 0.9
-# A strained machine shows what it serves at most. Until it is no longer strained, so much of that is let in;
-# then so much; and each second something more is tried, of that and of what comes in, the more the more at
-# ease it is. A stall of a few seconds shows too little: what is known falls by a fifth a second at most.
-ADAPT_EVERY, DRAINING, STEADY, SEEKING, FORGETTING = 1.0, 0.8, 0.95, 0.05, 0.8
+# A strained machine shows what it serves, from second to second very different figures: of each new one a
+# tenth is believed, and of the first, which may be a stall, at least half of what the processors could do.
+# Until it is no longer strained, a part of that comes in, then all of it, and a little more each second,
+# the more the more at ease it is. Who is called comes within ten seconds: to react faster than that swings.
+ADAPT_EVERY, DRAINING, SEEKING, LEARNING = 1.0, 0.9, 0.02, 0.1
 # What a family asks for at least, from the login page to the reservation recorded.
 VISIT_REQUESTS = 12
 # Costs are known from so many logins on, and halve their weight then.
@@ -97,7 +98,7 @@ class Board:
     spent_served: float = 0.0
     served_sum: int = 0
     using: float = 0.0  # processors that families use, smoothed
-    most: float = 0.0  # families a second that a strained machine served; 0: it never was
+    most: float = 0.0  # families a second that a strained machine serves, as learnt; 0: it never was
 
 
 def cost(board: Board) -> float:
@@ -216,13 +217,13 @@ def _paced(board: Board, now: float, waiting: int) -> Board:
         pace, known = FIRST_PACE * board.cores, 0.0
     elif is_strained(board):
         # What comes in now is felt in a while: to let in ever less until then would leave the machine idle.
-        known = max(SLOWEST, served(board), FORGETTING * known)
-        pace = DRAINING * known * FULL * board.cores / max(board.busy, FULL * board.cores)
+        known = known or max(served(board), most / 2)
+        known = max(SLOWEST, known + LEARNING * (served(board) - known))
+        pace = DRAINING * known / (1.0 + board.lay)
     elif waiting:
         more = 1.0 + SEEKING * max(0.0, 1.0 - board.busy / (EASY * board.cores))
-        pace, known = pace * more, known * more
-        if known:
-            pace = min(max(pace, STEADY * known), known)
+        known *= more
+        pace = known or pace * more
     return replace(board, pace=max(SLOWEST, min(pace, most)), most=known, adapted_at=now)
 
 

@@ -113,9 +113,10 @@ class _Walk:
         chosen = len(_ticked(page))
         for _ in range(VIEWS):
             free = _free(page, self.errand.formula)
-            picked = visit.rng.sample(free, min(wanted - chosen, len(free)))
+            # A family sent back to choose anew may find more ticked than it wants.
+            picked = visit.rng.sample(free, max(0, min(wanted - chosen, len(free))))
             chosen += len(picked)
-            following = "" if chosen == wanted else _following(page)
+            following = "" if chosen >= wanted else _following(page)
             if not following and not chosen:
                 return page, 0
             await visit.think()
