@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.validators import (
     FileExtensionValidator,
     MaxValueValidator,
@@ -115,6 +116,13 @@ class Town(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(14)],
         help_text="De 1 à 14, activité ou non : une journée de travail.",
     )
+    take_back_minutes = models.PositiveSmallIntegerField(
+        "une décision de « À traiter » se reprend pendant tant de minutes",
+        default=2,
+        db_default=2,
+        validators=[MaxValueValidator(10)],
+        help_text="De 0 à 10. La famille n'est prévenue qu'ensuite ; avec 0, elle l'est aussitôt.",
+    )
     legal_notice = models.TextField("mentions légales", blank=True)
     privacy_notice = models.TextField("données personnelles", blank=True)
     accessibility_notice = models.TextField("déclaration d'accessibilité", blank=True)
@@ -183,6 +191,51 @@ class RefusalReason(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class HeldDecision(models.Model):
+    """An answer given in « À traiter » that can still be taken back: nothing of it is done yet. Written by
+    `portal.desk.held`; gone once it is final or taken back.
+
+    `about` and `row` name the request, « reservations.enrolment » and its key; `posted` is what the agent's
+    form said, `said` what doing it answered when it was tried: pairs of a level and a sentence.
+    """
+
+    about = models.CharField("demande", max_length=60)
+    row = models.PositiveBigIntegerField("numéro de la demande")
+    action = models.CharField("réponse", max_length=40)
+    posted = models.JSONField("formulaire")
+    said = models.JSONField("effet annoncé")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name="par"
+    )
+    at = models.DateTimeField("décidée le")
+    final_at = models.DateTimeField("définitive le")
+    # It could not be done any more as it was announced: the request waits again, who decided is told why.
+    left_at = models.DateTimeField("laissée le", null=True, blank=True)
+    why_left = models.TextField("pourquoi", blank=True)
+
+    class Meta:
+        verbose_name = "décision en cours"
+        verbose_name_plural = "décisions en cours"
+        ordering = ["at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["about", "row"],
+                condition=models.Q(left_at=None),
+                name="one_held_decision_a_request",
+                violation_error_message="Une décision est déjà en cours pour cette demande.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(final_at__gt=models.F("at")),
+                name="held_decision_is_final_later",
+                violation_error_message="Une décision devient définitive après avoir été prise.",
+            ),
+        ]
+        indexes = [models.Index(fields=["final_at"], name="held_decisions_by_end")]
+
+    def __str__(self) -> str:
+        return f"{self.about} {self.row}, {self.action}"
 
 
 class Release(models.Model):

@@ -179,6 +179,7 @@ register(
             Field("adresse_sans_validation", "address_changes_at_once", Flag(), default=False),
             Field("agents_inactifs_minutes", "staff_idle_minutes", Number(), default=30),
             Field("agents_connexion_heures", "staff_session_hours", Number(), default=10),
+            Field("reprise_des_décisions_minutes", "take_back_minutes", Number(), default=2),
             Field("mentions_légales", "legal_notice", default=""),
             Field("données_personnelles", "privacy_notice", default=""),
             Field("accessibilité", "accessibility_notice", default=""),
