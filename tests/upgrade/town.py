@@ -34,7 +34,7 @@ from families.reminders import choices
 from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
-from portal.models import Backup, Restoration, Worker
+from portal.models import Backup, HeldDecision, Restoration, Worker
 from portal.reservations.acts import moving
 from portal.reservations.models import (
     AbsenceNotice,
@@ -68,6 +68,16 @@ def live() -> None:
     letters(parent)
     one_of_two(agent)
     kept_going()
+    HeldDecision.objects.create(
+        about="reservations.enrolment",
+        row=home.enrolments.order_by("pk")[0].pk,
+        action="accept_selected",
+        posted={},
+        said=[[25, "1 inscription acceptée."]],
+        by=agent,
+        at=AT,
+        final_at=AT + timedelta(minutes=2),
+    )
 
 
 def _paper(home: Household, name: str, by: User, **given: str) -> Document:
