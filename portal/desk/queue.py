@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
@@ -18,7 +18,7 @@ from portal.desk.decisions import OWN_REASON
 from portal.desk.first_page import Way, age
 from portal.desk.pages import OwnPages
 from portal.desk.settling import PARTS
-from portal.desk.site import DeskLink, M
+from portal.desk.site import DeskLink, M, PortalAdminSite
 from portal.desk.to_do import Age, Asked, Item, Kind, Pile
 from portal.models import HeldDecision
 from portal.web.posted import posted_number, posted_numbers
@@ -120,6 +120,7 @@ class WorksThrough(OwnPages[M]):
     ) -> dict[str, Any]:
         context: dict[str, Any] = {
             "held": _held(request, at),
+            "beside": first_page.beside(site().queues(request)),
             "form_url": _address(asked),
             "pile": pile,
             "items": [(one, _age(one, at), _address(asked, demande=one.key)) for one in pile.items],
@@ -217,6 +218,10 @@ class WorksThrough(OwnPages[M]):
         messages.success(request, TAKEN_BACK)
         kind = to_do.kind_about(decision.about)
         return redirect(_address(asked, **({"demande": f"{kind.key}-{decision.row}"} if kind else {})))
+
+
+def site() -> PortalAdminSite:
+    return cast(PortalAdminSite, admin.site)
 
 
 def _following(key: str) -> dict[str, str]:

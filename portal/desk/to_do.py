@@ -29,7 +29,7 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.desk import held, rights, tallies
+from portal.desk import first_page, held, rights, tallies
 from portal.desk.decisions import AcceptOrRefuse
 from portal.models import HeldDecision
 from portal.web.posted import posted_number
@@ -131,6 +131,7 @@ _places: list[Places] = []
 def register(kind: Kind) -> None:
     """For an app, beside its own desk."""
     _kinds[kind.key] = kind
+    first_page.goes_one_by_one(held.name_of(kind.model))
 
 
 def lend(places: Places) -> None:
