@@ -20,7 +20,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         from portal import nightly  # models must be loaded first
         from portal.database import clock, fresh
-        from portal.desk import held, named_rows, settling
+        from portal.desk import held, named_rows, printing, settling
         from portal.letters import mailbox
         from portal.letters.answers import Kind
         from portal.tasks import taking_up, workers
@@ -55,6 +55,12 @@ class PortalConfig(AppConfig):
             "décisions laissées",
             "{} décision(s) qui n'ont pas pu s'appliquer, oubliée(s).",
             held.forget_left,
+        )
+        nightly.register(
+            "longues listes en PDF",
+            "{} longue(s) liste(s) en PDF effacée(s).",
+            printing.forget,
+            foresee=printing.foresee,
         )
         if settings.MAILBOX_URL:
             nightly.register(

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from portal.database.history import History
 from portal.database.kept import KeptAWhile
+from portal.files.uploads import private_storage
 from portal.french.phones import PhoneField
 
 
@@ -236,6 +237,65 @@ class HeldDecision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.about} {self.row}, {self.action}"
+
+
+class PrintedList(models.Model):
+    """A long list of the desk that the worker puts on paper, as it was when it was asked for. Written by
+    `portal.desk.printing`; gone after some days, with its files.
+
+    `page` names the model, « families.household »; `keys` are its rows in their order, as text.
+    """
+
+    page = models.CharField("liste", max_length=60)
+    title = models.CharField("titre", max_length=120)
+    filters = models.JSONField("filtres")
+    address = models.TextField("adresse")
+    keys = models.JSONField("lignes")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name="demandée par"
+    )
+    asked_at = models.DateTimeField("demandée le")
+    failed = models.BooleanField("interrompue", default=False)
+
+    class Meta:
+        verbose_name = "liste en PDF"
+        verbose_name_plural = "listes en PDF"
+        ordering = ["-asked_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class PrintedPart(models.Model):
+    """Some rows of such a list, `first` to `last` counted from one, as a PDF."""
+
+    of = models.ForeignKey(PrintedList, on_delete=models.CASCADE, related_name="parts", verbose_name="liste")
+    number = models.PositiveSmallIntegerField("partie")
+    first = models.PositiveIntegerField("de la ligne")
+    last = models.PositiveIntegerField("à la ligne")
+    # Named before it is made: whatever stops the worker, it is found and goes with the list.
+    file = models.FileField("fichier", storage=private_storage, upload_to="listes/%Y/%m", max_length=200)
+    made_at = models.DateTimeField("faite le", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "partie d'une liste"
+        verbose_name_plural = "parties de listes"
+        ordering = ["of", "number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["of", "number"],
+                name="one_printed_part_a_number",
+                violation_error_message="Cette partie de la liste est déjà là.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(first__gte=1, last__gte=models.F("first")),
+                name="printed_part_has_rows",
+                violation_error_message="Une partie de liste compte au moins une ligne.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.of}, lignes {self.first} à {self.last}"
 
 
 class Release(models.Model):

@@ -61,7 +61,7 @@ class ShownCustodies(TolerantChoices[Custody]):
 
 
 def in_homes_seen(user: Any, custodies: QuerySet[Custody]) -> QuerySet[Custody]:
-    """Those in a household that a right of `user` reaches: of a child, another home may be nobody's business."""
+    """Those in a household that a right of `user` reaches: a child's other home may be nobody's business."""
     homes = Household.objects.all()
     seen = rights.seen_by(user, homes, "families.view_household", "families.change_household")
     return custodies if seen is homes else custodies.filter(household__in=seen.order_by().values("pk"))

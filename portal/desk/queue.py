@@ -173,7 +173,10 @@ class WorksThrough(OwnPages[M]):
                 raise Http404
             messages.warning(request, "Cochez au moins un jour qui attend une réponse.")
             return redirect(_address(asked, demande=said["demande"]))
-        here, after = _address(asked, demande=said["demande"]), _address(asked, **_following(said["suivante"]))
+        here, after = (
+            _address(asked, demande=said["demande"]),
+            _address(asked, **_following(said["suivante"])),
+        )
         if not held.lasts():
             answer: object = decide(rows)
             if isinstance(answer, TemplateResponse):

@@ -1,9 +1,10 @@
 """An answer of « À traiter » is tried, held, and done once it can no longer be taken back.
 
-It is tried by doing it, with the action of the model's own page, in a transaction that is undone: so the agent
-reads what will be, and nobody else anything. When its time has come the same form is given to the same action,
-by the same agent with the rights of that moment. Where it would say something else by then, a place lost, a
-request withdrawn, nothing of it is done and the request waits again: no family is told what no agent has read.
+It is tried by doing it, with the action of the model's own page, in a transaction that is undone: so the
+agent reads what will be, and nobody else anything. When its time has come the same form is given to the same
+action, by the same agent with the rights of that moment. Where it would say something else by then, a place
+lost, a request withdrawn, nothing of it is done and the request waits again: no family is told what no agent
+has read.
 """
 
 import logging
@@ -13,7 +14,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple, cast
 
-from django.contrib import admin
 from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction

@@ -27,7 +27,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from portal import town
-from portal.desk import finding, first_page, held, jobs, list_tools, own_choices, rights, tallies
+from portal.desk import finding, first_page, held, jobs, list_tools, own_choices, printing, rights, tallies
 from portal.desk.jobs import Job
 from portal.french import moments
 
@@ -257,7 +257,16 @@ class PortalAdminSite(AdminSite):
         return redirect("account_change_password")
 
     def get_urls(self) -> list[Any]:
-        return [path("rechercher/", self.admin_view(self.find), name="find"), *super().get_urls()]
+        own = [
+            path("rechercher/", self.admin_view(self.find), name="find"),
+            path("listes/<int:key>/", self.admin_view(self.printed_list), name="printed_list"),
+            path("listes/<int:key>/<int:number>/", self.admin_view(printing.download), name="printed_part"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def printed_list(self, request: HttpRequest, key: int) -> HttpResponse:
+        """A long list that the worker puts on paper."""
+        return printing.page(request, key, self.each_context(request))
 
     def find(self, request: HttpRequest) -> HttpResponse:
         """« Rechercher »."""
@@ -302,9 +311,7 @@ class PortalAdminSite(AdminSite):
     def _job(self, job: Job, entries: list[tuple[str, dict[str, Any]]], here: str) -> dict[str, Any]:
         """A part of the menu, as Django's templates read an app: `models` in sight, `seldom` under a fold."""
         its = [(jobs.place_of(name).order, name, entry) for name, entry in entries]
-        its = [
-            one for one in its if jobs.place_of(one[1]).job is job and one[1] not in jobs.WITHIN_A_PAGE
-        ]
+        its = [one for one in its if jobs.place_of(one[1]).job is job and one[1] not in jobs.WITHIN_A_PAGE]
         its.sort(key=lambda one: one[:2])
         shown: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
         for _, name, entry in its:

@@ -143,7 +143,7 @@ class Compared:
         super()._post_clean()  # type: ignore[misc]  # a ModelForm's
 
     def _is_gone(self) -> bool:
-        """Whether the row that was typed in has been deleted meanwhile: it is said, and what was typed stays."""
+        """Whether the row has been deleted since the page was shown: that is said, what was typed stays."""
         form: Any = self
         key = form._meta.model._meta.pk.name
         if form.instance.pk is not None or not form.data.get(form.add_prefix(key)) or key not in form.errors:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
 from families.models import ChangeRequest, Household
-from portal.desk import held, settling
+from portal.desk import held, queue, settling
 from portal.models import HeldDecision
 from portal.nightly import do_all
 from portal.reservations.models import AbsenceCertificate, Booking, Enrolment, ReservationLine, Slot
@@ -25,9 +25,7 @@ REFUSAL = {"ready": "autre", "words": "Plus de place."}
 @pytest.fixture
 def enrols(waits: Family) -> Enrolment:
     """Noé's enrolment at the canteen, asked for."""
-    Enrolment.objects.filter(pk=waits.enrolment.pk).update(
-        state=EnrolmentState.REQUESTED, requested_at=NOW
-    )
+    Enrolment.objects.filter(pk=waits.enrolment.pk).update(state=EnrolmentState.REQUESTED, requested_at=NOW)
     return Enrolment.objects.get(pk=waits.enrolment.pk)
 
 
@@ -96,7 +94,7 @@ def test_taken_back_it_waits_again_and_nobody_was_told(enrols, agent_client, mai
     key = f"inscription-{enrols.pk}"
     answer(agent_client, key, "refuse_selected", **REFUSAL)
     page = take_back(agent_client, HeldDecision.objects.get())
-    assert said(page) == ["La décision est reprise\xa0: la demande attend de nouveau, la famille n'a rien su."]
+    assert said(page) == [queue.TAKEN_BACK]
     assert page.context["shown"].key == key
     assert (settle(3), state(enrols), mailoutbox) == (0, EnrolmentState.REQUESTED, [])
 
@@ -106,7 +104,7 @@ def test_after_two_minutes_it_is_too_late(enrols, agent_client):
     decision = HeldDecision.objects.get()
     with time_machine.travel(later(minutes=2), tick=False):
         page = take_back(agent_client, decision)
-        assert said(page) == ["Cette décision est définitive\xa0: elle ne se reprend plus."]
+        assert said(page) == [queue.TOO_LATE]
         # Whoever looks has it done, where the worker is late.
         assert state(enrols) == EnrolmentState.ACCEPTED
 
@@ -115,9 +113,7 @@ def test_only_who_took_it_takes_it_back(enrols, agent_client, second):
     answer(agent_client, f"inscription-{enrols.pk}", "accept_selected")
     decision = HeldDecision.objects.get()
     assert "Reprendre la décision" not in second.get(QUEUE).text
-    assert said(take_back(second, decision)) == [
-        "Cette décision est définitive\xa0: elle ne se reprend plus."
-    ]
+    assert said(take_back(second, decision)) == [queue.TOO_LATE]
     assert second.post(QUEUE, {"reprendre": "x"}, follow=True).status_code == 200
     assert HeldDecision.objects.filter(pk=decision.pk).exists()
 

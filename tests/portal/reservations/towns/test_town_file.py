@@ -452,7 +452,10 @@ motifs_de_refus:
   - {pour: inscriptions, motif: "Il n'y a plus de place."}
 """
     town_file.load(text)
-    assert reasons.of("reservations.enrolment") == ["Il n'y a plus de place.", "Le restaurant est en travaux."]
+    assert reasons.of("reservations.enrolment") == [
+        "Il n'y a plus de place.",
+        "Le restaurant est en travaux.",
+    ]
     assert "Le papier est plié." in reasons.of("families.paper")
     written = town_file.export()
     assert "pour: jours" not in written
