@@ -276,6 +276,8 @@ class PrintedPart(models.Model):
     # Named before it is made: whatever stops the worker, it is found and goes with the list.
     file = models.FileField("fichier", storage=private_storage, upload_to="listes/%Y/%m", max_length=200)
     made_at = models.DateTimeField("faite le", null=True, blank=True)
+    # Of those that were still there.
+    rows = models.PositiveIntegerField("lignes imprimées", default=0)
 
     class Meta:
         verbose_name = "partie d'une liste"

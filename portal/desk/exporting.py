@@ -213,15 +213,20 @@ def may_take(request: HttpRequest, page: "DeskAdmin[Any]") -> bool:
     return page.exports and page.has_view_permission(request) and _keepers[0].may(request.user, page.model)
 
 
+def pass_out(shown: Shown, what: str) -> None:
+    """Before these rows leave: the proof that one is who one is, and the register of reading."""
+    _keepers[0].pass_out(shown.request, f"{shown.title} ({what})", shown.rows)
+
+
 def _hand_over(shown: Shown, kind: str) -> HttpResponse | FileResponse:
     request, count = shown.request, shown.rows.count()
     if kind == "pdf" and count > PDFS:
         return _back(request, "un PDF", PDFS, "prenez le classeur, ou filtrez-la")
     if count > SHEET:
         return _back(request, "un fichier", SHEET, "filtrez-la")
-    _keepers[0].pass_out(request, f"{shown.title} ({kind.upper()})", shown.rows)
     if kind == "pdf" and count > A_PDF:
-        return _printers[0](shown)
+        return _printers[0](shown)  # whose parts are noted as they leave
+    pass_out(shown, kind.upper())
     cells = shown.cells()
     if kind == "pdf":
         at = timezone.now()

@@ -4,8 +4,9 @@
     print_next(printed, at=…)   one part more; done twice, or by two at once, one of it remains
     forget(at=…)                each night, with their files
 
-Only who asked for it opens it: the right to take out people was asked for then, and is asked for again when a
-part is made and when it is opened.
+Only who asked for it opens it. The right to take out people is asked of them when it is ordered, made and
+opened; each part that is opened asks for the proof that one is who one is, and is a line of the register of
+reading.
 """
 
 import logging
@@ -15,8 +16,7 @@ from functools import partial
 from typing import Any
 
 from django.apps import apps
-from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin, messages
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Count, Q
@@ -38,6 +38,10 @@ logger = logging.getLogger(__name__)
 KEPT = timedelta(days=3)
 # What the worker has not finished by then, it will not.
 STOPPED_AFTER = timedelta(hours=2)
+CHANGED = (
+    "Des lignes de cette partie n'existent plus, ou ne vous sont plus ouvertes\xa0: "
+    "exportez la liste de nouveau."
+)
 
 
 def ask(shown: Shown, *, at: datetime) -> PrintedList:
@@ -97,21 +101,28 @@ def print_next(printed: PrintedList, *, at: datetime) -> bool:
         return False
     request = HttpRequest()
     request.method, request.user = "GET", printed.by  # type: ignore[assignment]
-    keys = printed.keys[part.first - 1 : part.last]
-    page: Any = admin.site._registry[apps.get_model(printed.page)]
-    shown = Shown.again(page, request, keys, printed.filters)
-    # What was deleted meanwhile is not in it; the others keep their places.
+    keys, shown = _part_of(part, printed, request)
+    # What was deleted meanwhile is not in it.
     rows = {str(row.pk): shown.of_row(row) for row in shown.rows}
     there = [rows[key] for key in keys if key in rows]
-    made = exporting.drawn(shown, there, first=part.first, count=len(printed.keys), at=printed.asked_at)
+    drawn = exporting.drawn(shown, there, first=part.first, count=len(printed.keys), at=printed.asked_at)
     storage = part.file.storage
     # A worker that died may have left one.
     storage.delete(part.file.name)
-    kept = storage.save(part.file.name, ContentFile(made))
-    if not PrintedPart.objects.filter(pk=part.pk, made_at=None).update(file=kept, made_at=at):
+    kept = storage.save(part.file.name, ContentFile(drawn))
+    if not PrintedPart.objects.filter(pk=part.pk, made_at=None).update(
+        file=kept, made_at=at, rows=len(there)
+    ):
         # Another worker's is the part, or it was forgotten meanwhile: this one goes.
         storage.delete(kept)
     return True
+
+
+def _part_of(part: PrintedPart, printed: PrintedList, request: HttpRequest) -> tuple[list[str], Shown]:
+    """Its rows: their keys in order, and what who asks may take of them now. Raises PermissionDenied."""
+    keys = printed.keys[part.first - 1 : part.last]
+    page: Any = admin.site._registry[apps.get_model(printed.page)]
+    return keys, Shown.again(page, request, keys, printed.filters)
 
 
 def forget(at: datetime) -> int:
@@ -165,9 +176,11 @@ def download(request: HttpRequest, key: int, number: int) -> HttpResponse | File
     """A part that is ready, to who asked for it and may still take it out."""
     printed = _mine(request, key)
     part = get_object_or_404(printed.parts.exclude(made_at=None), number=number)
-    rows_of: Any = admin.site._registry[apps.get_model(printed.page)]
-    if not exporting.may_take(request, rows_of):
-        raise PermissionDenied
+    _, shown = _part_of(part, printed, request)
+    if shown.rows.count() < part.rows:
+        messages.warning(request, CHANGED)
+        return redirect(reverse("admin:printed_list", args=[printed.pk]))
+    exporting.pass_out(shown, f"PDF, lignes {part.first} à {part.last}")
     try:
         file = part.file.open("rb")
     except OSError as error:

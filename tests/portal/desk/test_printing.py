@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import time_machine
+from django.core.exceptions import PermissionDenied
 
-from families.models import Household, Reading
+from families.models import Child, Household, Reading
 from portal.desk import exporting, printing
 from portal.desk.exporting import ASKED
 from portal.models import PrintedList, PrintedPart
@@ -49,7 +50,7 @@ def test_it_is_made_in_parts_and_its_page_says_how_far(exports, asked):  # noqa:
     assert answer["Content-Disposition"] == 'attachment; filename="enfants-2026-11-09-2.pdf"'
     assert answer.getvalue().startswith(b"%PDF")
     let_go(answer)
-    assert Reading.objects.get(kind=Reading.Kind.EXPORT).what == "Enfants (PDF)"
+    assert Reading.objects.get(kind=Reading.Kind.EXPORT).what == "Enfants (PDF, lignes 3 à 3)"
     # Done again, nothing is made anew.
     made = set(PrintedPart.objects.values_list("file", flat=True))
     work(asked)
@@ -69,9 +70,17 @@ def test_who_may_take_nobody_out_any_more_gets_nothing(exports, asked, agent, ou
     agent.groups.remove(out)
     client = logged_in(type(agent).objects.get(pk=agent.pk))
     assert client.get(f"/mairie/listes/{asked.pk}/1/").status_code == 403
-    with pytest.raises(exporting.PermissionDenied):
+    with pytest.raises(PermissionDenied):
         work(asked)
     assert "interrompue" in client.get(f"/mairie/listes/{asked.pk}/").text
+
+
+def test_a_part_with_somebody_who_is_gone_by_now_is_opened_no_more(exports, asked):  # noqa: F811
+    work(asked)
+    Child.objects.filter(pk=asked.keys[2]).update(erased_at=NOW)
+    page = exports.get(f"/mairie/listes/{asked.pk}/2/", follow=True)
+    assert "exportez la liste de nouveau" in page.text
+    assert not Reading.objects.filter(kind=Reading.Kind.EXPORT).exists()
 
 
 def test_what_was_deleted_meanwhile_is_not_in_it(exports, three, monkeypatch):  # noqa: F811
