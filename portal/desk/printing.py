@@ -106,16 +106,21 @@ def print_next(printed: PrintedList, *, at: datetime) -> bool:
     rows = {str(row.pk): shown.of_row(row) for row in shown.rows}
     there = [rows[key] for key in keys if key in rows]
     drawn = exporting.drawn(shown, there, first=part.first, count=len(printed.keys), at=printed.asked_at)
-    storage = part.file.storage
-    # A worker that died may have left one.
-    storage.delete(part.file.name)
-    kept = storage.save(part.file.name, ContentFile(drawn))
-    if not PrintedPart.objects.filter(pk=part.pk, made_at=None).update(
-        file=kept, made_at=at, rows=len(there)
-    ):
-        # Another worker's is the part, or it was forgotten meanwhile: this one goes.
-        storage.delete(kept)
+    _keep(part, drawn, len(there), at)
     return True
+
+
+@transaction.atomic
+def _keep(part: PrintedPart, drawn: bytes, rows: int, at: datetime) -> None:
+    """Unless another worker has made it, or the list was forgotten meanwhile."""
+    held = PrintedPart.objects.select_for_update(of=("self",)).filter(pk=part.pk, made_at=None).first()
+    if held is None:
+        return
+    storage = held.file.storage
+    storage.delete(held.file.name)  # a worker that died may have left one
+    held.file.name = storage.save(held.file.name, ContentFile(drawn))
+    held.made_at, held.rows = at, rows
+    held.save(update_fields=["file", "made_at", "rows"])
 
 
 def _part_of(part: PrintedPart, printed: PrintedList, request: HttpRequest) -> tuple[list[str], Shown]:
