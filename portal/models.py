@@ -198,12 +198,14 @@ class HeldDecision(models.Model):
     """An answer given in « À traiter » that can still be taken back: nothing of it is done yet. Written by
     `portal.desk.held`; gone once it is final or taken back.
 
-    `about` and `row` name the request, « reservations.enrolment » and its key; `posted` is what the agent's
-    form said, `said` what doing it answered when it was tried: pairs of a level and a sentence.
+    `about` and `row` name the request, « reservations.enrolment » and its key; `seen` marks how it read.
+    `posted` is what the agent's form said, `said` what doing it answered when it was tried: pairs of a level
+    and a sentence.
     """
 
     about = models.CharField("demande", max_length=60)
     row = models.PositiveBigIntegerField("numéro de la demande")
+    seen = models.CharField("demande telle que lue", max_length=64)
     action = models.CharField("réponse", max_length=40)
     posted = models.JSONField("formulaire")
     said = models.JSONField("effet annoncé")

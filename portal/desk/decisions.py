@@ -132,6 +132,16 @@ class DecisionButtons(Decides[M]):
         """The buttons that make sense for a row that waits."""
         return self.decisions
 
+    def offered(self, request: HttpRequest, obj: M) -> Sequence[Decision]:
+        """The buttons for who asks, of a row that waits; where somebody has decided already, who did is said."""
+        may_decide = self.has_decide_permission(request) and self.may(request, obj, "decide")
+        if not (may_decide and self.waits(obj)):
+            return ()
+        if decided := self.held_about([obj]):
+            messages.info(request, DECIDED.format(held.in_words(decided[obj.pk])))
+            return ()
+        return self.decisions_for(obj)
+
     def change_view(
         self,
         request: HttpRequest,
@@ -140,15 +150,8 @@ class DecisionButtons(Decides[M]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
-        decisions: Sequence[Decision] = ()
-        may_decide = self.has_decide_permission(request) and self.may(request, obj, "decide")
-        if obj is not None and may_decide and self.waits(obj):
-            if decided := self.held_about([obj]):
-                messages.info(request, DECIDED.format(held.in_words(decided[obj.pk])))
-            else:
-                decisions = self.decisions_for(obj)
         context = {
-            "decisions": decisions,
+            "decisions": () if obj is None else self.offered(request, obj),
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "decision_field": DECISION_FIELD,
         }

@@ -34,10 +34,12 @@ class AlreadyHeld(Exception):
 
 @dataclass(frozen=True)
 class Effect:
-    """What an answer did, or would do: sentences with their levels, as the desk's messages."""
+    """What an answer did, or would do: sentences with their levels, as the desk's messages; to rows that were
+    as `seen`, a mark of them."""
 
     said: Sequence[tuple[int, str]]
     changes: bool
+    seen: str = ""
 
 
 def name_of(model: type[Model]) -> str:
@@ -94,6 +96,7 @@ def hold(
             return HeldDecision.objects.create(
                 about=name_of(type(row)),
                 row=row.pk,
+                seen=effect.seen,
                 action=action,
                 posted=dict(posted),
                 said=[list(one) for one in effect.said],

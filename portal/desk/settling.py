@@ -2,11 +2,12 @@
 
 It is tried by doing it, with the action of the model's own page, in a transaction that is undone: so the
 agent reads what will be, and nobody else anything. When its time has come the same form is given to the same
-action, by the same agent with the rights of that moment. Where it would say something else by then, a place
-lost, a request withdrawn, nothing of it is done and the request waits again: no family is told what no agent
-has read.
+action, by the same agent with the rights of that moment. Where the request reads otherwise by then, or the
+action would say something else, a place lost, nothing of it is done and the request waits again: no family is
+told what no agent has read.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -93,7 +94,8 @@ def _do(kind: Kind, request: HttpRequest, row: int, action: str, posted: QueryDi
         answer = action_of(kind, request, action)(rows)
     if isinstance(answer, TemplateResponse):
         return Tried(Effect([], changes=False), answer)
-    return Tried(Effect(sayings.said, changes=list(stored.values()) != before))
+    mark = hashlib.sha256(repr(before).encode()).hexdigest()
+    return Tried(Effect(sayings.said, changes=list(stored.values()) != before, seen=mark))
 
 
 def try_out(kind: Kind, request: HttpRequest, row: int, action: str, posted: QueryDict) -> Tried:
@@ -125,7 +127,7 @@ def _settle(key: int, at: datetime) -> bool:
         if not isinstance(error, PermissionDenied):
             logger.exception("Held decision %s could not be done", key)
         why = str(error) if isinstance(error, PermissionDenied) else BROKEN
-        return _leave(key, why or BROKEN, at)
+        return _leave(key, why.rstrip(".") or BROKEN, at)
 
 
 @transaction.atomic
@@ -161,8 +163,8 @@ def _carry_out(decision: HeldDecision) -> bool:
         waits = to_do.waiting(decision.by, kind, to_do.Asked(), decision.at)
         if waits.filter(pk=decision.row).exists():
             tried = _do(kind, request, decision.row, decision.action, posted)
-            announced = [(level, text) for level, text in decision.said]
-            if tried.asks is None and tried.effect.changes and list(tried.effect.said) == announced:
+            announced = Effect([(level, text) for level, text in decision.said], True, decision.seen)
+            if tried.asks is None and tried.effect == announced:
                 return True
         transaction.set_rollback(True)
     return False

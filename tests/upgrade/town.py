@@ -71,6 +71,7 @@ def live() -> None:
     HeldDecision.objects.create(
         about="reservations.enrolment",
         row=home.enrolments.order_by("pk")[0].pk,
+        seen="0" * 64,
         action="accept_selected",
         posted={},
         said=[[25, "1 inscription acceptée."]],

@@ -196,6 +196,15 @@ def test_a_request_that_ends_meanwhile_is_left_alone(enrols, agent_client):
     assert (settle(2), state(enrols)) == (0, EnrolmentState.ENDED)
 
 
+def test_a_request_that_its_family_changes_meanwhile_waits_for_another_look(books, agent_client):
+    change = ChangeRequestFactory(household=books.household)
+    answer(agent_client, f"changement-{change.pk}", "accept_selected")
+    ChangeRequest.objects.update(street="99 rue Neuve")
+    assert settle(2) == 0
+    change.refresh_from_db()
+    assert change.state == ChangeRequest.State.REQUESTED
+
+
 def test_who_has_lost_the_right_meanwhile_decides_nothing(enrols, agent, agent_client):
     answer(agent_client, f"inscription-{enrols.pk}", "accept_selected")
     agent.groups.clear()
