@@ -133,7 +133,7 @@ class DecisionButtons(Decides[M]):
         return self.decisions
 
     def offered(self, request: HttpRequest, obj: M) -> Sequence[Decision]:
-        """The buttons for who asks, of a row that waits; where somebody has decided already, who did is said."""
+        """The buttons of a row that waits, for who asks; where somebody has decided already, that is said."""
         may_decide = self.has_decide_permission(request) and self.may(request, obj, "decide")
         if not (may_decide and self.waits(obj)):
             return ()
