@@ -13,6 +13,7 @@ from portal.desk import held, queue, settling
 from portal.models import HeldDecision
 from portal.nightly import do_all
 from portal.reservations.models import AbsenceCertificate, Booking, Enrolment, ReservationLine, Slot
+from portal.reservations.staff import giving
 from portal.reservations.states import BookingState, EnrolmentState, Outcome
 from tests.conftest import FRIDAY, NOW, THURSDAY, Family, logged_in
 from tests.factories import ChangeRequestFactory, HouseholdFactory, UserFactory
@@ -207,8 +208,7 @@ def test_a_request_that_its_family_changes_meanwhile_waits_for_another_look(book
 
 def test_who_has_lost_the_right_meanwhile_decides_nothing(enrols, agent, agent_client):
     answer(agent_client, f"inscription-{enrols.pk}", "accept_selected")
-    agent.groups.clear()
-    agent.staff_rights.all().delete()
+    giving.withdraw_all(agent, by=None)
     assert (settle(2), state(enrols)) == (0, EnrolmentState.REQUESTED)
 
 
