@@ -61,6 +61,7 @@ class TownForm(forms.ModelForm[Town]):
             "address_changes_at_once",
             "staff_idle_minutes",
             "staff_session_hours",
+            "take_back_minutes",
             "legal_notice",
             "privacy_notice",
             "accessibility_notice",
@@ -124,7 +125,7 @@ class TownAdmin(LinePages, AsksBeforeClosing[Town], WithHistory[Town]):
         (None, {"fields": ("name", "service", "crest", "colour")}),
         ("Contact", {"fields": ("address", "phone", "email", "opening_hours", "website")}),
         ("Calendrier", {"fields": ("zone", "region", "time_zone", "clock_seen")}),
-        ("Démarches", {"fields": ("address_changes_at_once",)}),
+        ("Démarches", {"fields": ("address_changes_at_once", "take_back_minutes")}),
         ("Connexions des agents", {"fields": ("staff_idle_minutes", "staff_session_hours")}),
         ("Pages du pied de page", {"fields": ("legal_notice", "privacy_notice", "accessibility_notice")}),
     )

@@ -20,7 +20,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         from portal import nightly  # models must be loaded first
         from portal.database import clock, fresh
-        from portal.desk import named_rows
+        from portal.desk import held, named_rows, printing, settling
         from portal.letters import mailbox
         from portal.letters.answers import Kind
         from portal.tasks import taking_up, workers
@@ -45,6 +45,22 @@ class PortalConfig(AppConfig):
             "tâches interrompues",
             "{} tâche(s) laissée(s) par un processus arrêté, reprise(s) ou notée(s).",
             lambda at: taking_up.take_up(at=clock.now(), silent_after=taking_up.SILENT_AT_NIGHT),
+        )
+        nightly.register(
+            "décisions qui ne se reprennent plus",
+            "{} décision(s) de « À traiter » devenue(s) définitive(s).",
+            lambda at: settling.settle(at=at),
+        )
+        nightly.register(
+            "décisions laissées",
+            "{} décision(s) qui n'ont pas pu s'appliquer, oubliée(s).",
+            held.forget_left,
+        )
+        nightly.register(
+            "longues listes en PDF",
+            "{} longue(s) liste(s) en PDF effacée(s).",
+            printing.forget,
+            foresee=printing.foresee,
         )
         if settings.MAILBOX_URL:
             nightly.register(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.validators import (
     FileExtensionValidator,
     MaxValueValidator,
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from portal.database.history import History
 from portal.database.kept import KeptAWhile
+from portal.files.uploads import private_storage
 from portal.french.phones import PhoneField
 
 
@@ -115,6 +117,13 @@ class Town(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(14)],
         help_text="De 1 à 14, activité ou non : une journée de travail.",
     )
+    take_back_minutes = models.PositiveSmallIntegerField(
+        "une décision de « À traiter » se reprend pendant tant de minutes",
+        default=2,
+        db_default=2,
+        validators=[MaxValueValidator(10)],
+        help_text="De 0 à 10. La famille n'est prévenue qu'ensuite ; avec 0, elle l'est aussitôt.",
+    )
     legal_notice = models.TextField("mentions légales", blank=True)
     privacy_notice = models.TextField("données personnelles", blank=True)
     accessibility_notice = models.TextField("déclaration d'accessibilité", blank=True)
@@ -183,6 +192,114 @@ class RefusalReason(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class HeldDecision(models.Model):
+    """An answer given in « À traiter » that can still be taken back: nothing of it is done yet. Written by
+    `portal.desk.held`; gone once it is final or taken back.
+
+    `about` and `row` name the request, « reservations.enrolment » and its key; `seen` marks how it read.
+    `posted` is what the agent's form said, `said` what doing it answered when it was tried: pairs of a level
+    and a sentence.
+    """
+
+    about = models.CharField("demande", max_length=60)
+    row = models.PositiveBigIntegerField("numéro de la demande")
+    seen = models.CharField("demande telle que lue", max_length=64)
+    action = models.CharField("réponse", max_length=40)
+    posted = models.JSONField("formulaire")
+    said = models.JSONField("effet annoncé")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name="par"
+    )
+    at = models.DateTimeField("décidée le")
+    final_at = models.DateTimeField("définitive le")
+    # It could not be done any more as it was announced: the request waits again, who decided is told why.
+    left_at = models.DateTimeField("laissée le", null=True, blank=True)
+    why_left = models.TextField("pourquoi", blank=True)
+
+    class Meta:
+        verbose_name = "décision en cours"
+        verbose_name_plural = "décisions en cours"
+        ordering = ["at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["about", "row"],
+                condition=models.Q(left_at=None),
+                name="one_held_decision_a_request",
+                violation_error_message="Une décision est déjà en cours pour cette demande.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(final_at__gt=models.F("at")),
+                name="held_decision_is_final_later",
+                violation_error_message="Une décision devient définitive après avoir été prise.",
+            ),
+        ]
+        indexes = [models.Index(fields=["final_at"], name="held_decisions_by_end")]
+
+    def __str__(self) -> str:
+        return f"{self.about} {self.row}, {self.action}"
+
+
+class PrintedList(models.Model):
+    """A long list of the desk that the worker puts on paper, as it was when it was asked for. Written by
+    `portal.desk.printing`; gone after some days, with its files.
+
+    `page` names the model, « families.household »; `keys` are its rows in their order, as text.
+    """
+
+    page = models.CharField("liste", max_length=60)
+    title = models.CharField("titre", max_length=120)
+    filters = models.JSONField("filtres")
+    address = models.TextField("adresse")
+    keys = models.JSONField("lignes")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name="demandée par"
+    )
+    asked_at = models.DateTimeField("demandée le")
+    failed = models.BooleanField("interrompue", default=False)
+
+    class Meta:
+        verbose_name = "liste en PDF"
+        verbose_name_plural = "listes en PDF"
+        ordering = ["-asked_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class PrintedPart(models.Model):
+    """Some rows of such a list, `first` to `last` counted from one, as a PDF."""
+
+    of = models.ForeignKey(PrintedList, on_delete=models.CASCADE, related_name="parts", verbose_name="liste")
+    number = models.PositiveSmallIntegerField("partie")
+    first = models.PositiveIntegerField("de la ligne")
+    last = models.PositiveIntegerField("à la ligne")
+    # Named before it is made: whatever stops the worker, it is found and goes with the list.
+    file = models.FileField("fichier", storage=private_storage, upload_to="listes/%Y/%m", max_length=200)
+    made_at = models.DateTimeField("faite le", null=True, blank=True)
+    # Of those that were still there.
+    rows = models.PositiveIntegerField("lignes imprimées", default=0)
+
+    class Meta:
+        verbose_name = "partie d'une liste"
+        verbose_name_plural = "parties de listes"
+        ordering = ["of", "number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["of", "number"],
+                name="one_printed_part_a_number",
+                violation_error_message="Cette partie de la liste est déjà là.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(first__gte=1, last__gte=models.F("first")),
+                name="printed_part_has_rows",
+                violation_error_message="Une partie de liste compte au moins une ligne.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.of}, lignes {self.first} à {self.last}"
 
 
 class Release(models.Model):

@@ -46,7 +46,8 @@ class ShownCustodies(TolerantChoices[Custody]):
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Custody]:
-        return super().get_queryset(request).select_related("child", "household")
+        rows = super().get_queryset(request).select_related("child", "household")
+        return in_homes_seen(request.user, rows)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -57,6 +58,13 @@ class ShownCustodies(TolerantChoices[Custody]):
     @admin.display(description="fin de garde")
     def ends(self, obj: Custody) -> SafeString | str:
         return end_link(obj)
+
+
+def in_homes_seen(user: Any, custodies: QuerySet[Custody]) -> QuerySet[Custody]:
+    """Those in a household that a right of `user` reaches: a child's other home may be nobody's business."""
+    homes = Household.objects.all()
+    seen = rights.seen_by(user, homes, "families.view_household", "families.change_household")
+    return custodies if seen is homes else custodies.filter(household__in=seen.order_by().values("pk"))
 
 
 def end_link(custody: Custody) -> SafeString | str:

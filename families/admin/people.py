@@ -24,7 +24,7 @@ from django_stubs_ext import WithAnnotations
 
 from families import approval, child_files, diets, groups, login_names, residences, unreached
 from families.admin import typed
-from families.admin.custody import WAITS, ShownCustodies, ask_homes
+from families.admin.custody import WAITS, ShownCustodies, ask_homes, in_homes_seen
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
 from families.admin.screen import OneScreen, home_change
@@ -258,7 +258,9 @@ class HouseholdAdmin(
     work_queues = (
         Queue(
             "Comptes famille à valider",
-            lambda request: Household.objects.filter(state=Household.State.REQUESTED),
+            lambda request: Household.objects.filter(
+                state=Household.State.REQUESTED, erased_at=None, joined_to=None
+            ),
             query="state__exact=requested",
             order=10,
             since="created_at",
@@ -626,9 +628,8 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHis
         return super().change_view(request, object_id, form_url, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
-        return (
-            super().get_queryset(request).filter(erased_at=None, joined_to=None).prefetch_related("custodies")
-        )
+        seen = Prefetch("custodies", in_homes_seen(request.user, Custody.objects.all()), to_attr="homes_seen")
+        return super().get_queryset(request).filter(erased_at=None, joined_to=None).prefetch_related(seen)
 
     def lock(self, key: int) -> None:
         homes.hold(child=key)
@@ -682,7 +683,8 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHis
     @admin.display(description="foyers")
     def homes(self, obj: Child) -> SafeString:
         today = timezone.localdate()
-        here = [custody for custody in obj.custodies.all() if custody.holds_on(today)]
+        seen: list[Custody] = getattr(obj, "homes_seen", [])
+        here = [custody for custody in seen if custody.holds_on(today)]
         links = ((household_link(custody.household_id),) for custody in here)
         return format_html_join(", ", "{}", links)
 

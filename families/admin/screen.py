@@ -3,7 +3,6 @@
 Nothing is typed there: a block leads to the part of the form that changes what it says (`PARTS`).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +158,7 @@ class OneScreen(DecisionButtons[Household]):
             "buttons": desk_actions.of_household(request.user, home),
             "blocks": household_screen.shown(screen, tab),
             "is_overview": tab is Tab.OVERVIEW,
-            "decisions": self._decisions(request, home),
+            "decisions": self.offered(request, home),
             "known_twins": self.known_twins(home) if self.waits(home) else "",
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "may_change": self.has_change_permission(request),
@@ -178,10 +177,6 @@ class OneScreen(DecisionButtons[Household]):
         living = household_screen.with_columns(living, user, today)
         seen = rights.seen_by(user, living, "families.view_child", "families.change_child")
         return list(seen.order_by("birth_date", "pk"))
-
-    def _decisions(self, request: HttpRequest, home: Household) -> Sequence[Any]:
-        may = self.has_decide_permission(request) and self.may(request, home, "decide")
-        return self.decisions_for(home) if may and self.waits(home) else ()
 
 
 def home_change(row: HomeChange, home: Household) -> SafeString:

@@ -15,12 +15,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from portal.desk import reasons
+from portal.desk import held, reasons
 from portal.desk.pages import Decides, ShownOnly
 from portal.desk.site import DeskAdmin, M
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.french.sentences import lower_first
+from portal.models import HeldDecision
 from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
@@ -59,6 +60,7 @@ class Answer:
 
 # An answer to what waits: where somebody else has given one meanwhile, the second is told which.
 ANSWERS = ("accept_selected", "refuse_selected", "confirm_selected")
+DECIDED = "Une décision est en cours\xa0: {}. Jusque-là, qui l'a prise la reprend depuis « À traiter »."
 STILL_WAITS = ("requested", "waiting", "expected", "sent")
 ANSWERED_NAMED = 5
 
@@ -97,11 +99,11 @@ class DecisionButtons(Decides[M]):
 
         @wraps(function)
         def telling(model_admin: Any, request: HttpRequest, queryset: QuerySet[M]) -> Any:
-            answered = {row.pk: (row, one) for row in queryset if (one := self.answer_of(row)) is not None}
+            answered = self._answered(list(queryset))
             if not answered:
                 return function(model_admin, request, queryset)
-            for row, answer in list(answered.values())[:ANSWERED_NAMED]:
-                messages.warning(request, answer.of(self.name_of(row)))
+            for said in list(answered.values())[:ANSWERED_NAMED]:
+                messages.warning(request, said)
             if (more := len(answered) - ANSWERED_NAMED) > 0:
                 messages.warning(
                     request, f"{counted(more, 'autre avait', 'autres avaient')} déjà une réponse."
@@ -111,9 +113,34 @@ class DecisionButtons(Decides[M]):
 
         return telling
 
+    def _answered(self, rows: Sequence[M]) -> dict[Any, str]:
+        """By row (key) that somebody has answered, or decided to, the sentence that says how."""
+        decided = self.held_about(rows)
+        found = {}
+        for row in rows:
+            if (one := self.answer_of(row)) is not None:
+                found[row.pk] = one.of(self.name_of(row))
+            elif (first := decided.get(row.pk)) is not None:
+                found[row.pk] = f"{self.name_of(row)} a déjà une décision\xa0: {held.in_words(first)}."
+        return found
+
+    def held_about(self, rows: Sequence[M]) -> dict[Any, HeldDecision]:
+        """By row (key), the decision about it that can still be taken back."""
+        return dict(held.of(self.model, [row.pk for row in rows]))
+
     def decisions_for(self, obj: M) -> Sequence[Decision]:
         """The buttons that make sense for a row that waits."""
         return self.decisions
+
+    def offered(self, request: HttpRequest, obj: M) -> Sequence[Decision]:
+        """The buttons of a row that waits, for who asks; where somebody has decided already, that is said."""
+        may_decide = self.has_decide_permission(request) and self.may(request, obj, "decide")
+        if not (may_decide and self.waits(obj)):
+            return ()
+        if decided := self.held_about([obj]):
+            messages.info(request, DECIDED.format(held.in_words(decided[obj.pk])))
+            return ()
+        return self.decisions_for(obj)
 
     def change_view(
         self,
@@ -123,12 +150,8 @@ class DecisionButtons(Decides[M]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
-        decisions: Sequence[Decision] = ()
-        may_decide = self.has_decide_permission(request) and self.may(request, obj, "decide")
-        if obj is not None and may_decide and self.waits(obj):
-            decisions = self.decisions_for(obj)
         context = {
-            "decisions": decisions,
+            "decisions": () if obj is None else self.offered(request, obj),
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "decision_field": DECISION_FIELD,
         }

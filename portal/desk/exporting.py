@@ -1,6 +1,7 @@
 """« Exporter » of every list: what it shows, filtered and ordered as it is shown, as XLSX, CSV or PDF.
 
-A PDF has 500 rows at most, and a longer list as many PDFs, up to 3 000 rows; beyond that it is a spreadsheet.
+A PDF has 500 rows at most; a longer list is put on paper by the worker in as many PDFs (`printing`), up to
+3 000 rows; beyond that it is a spreadsheet.
 How a workbook and a PDF are made is lent by the floor that makes them; files with people in them ask for a
 right of their own, are asked for again and noted, which is lent by the floor that knows people.
 """
@@ -20,7 +21,6 @@ from django.contrib.admin.utils import label_for_field, lookup_field
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import models
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
@@ -30,12 +30,11 @@ from portal import town
 from portal.desk import list_tools
 from portal.files.handing_over import Cell, csv_lines, hand_over
 from portal.french.dates import short_day
-from portal.web.posted import posted_number
 
 if TYPE_CHECKING:
     from portal.desk.site import DeskAdmin
 
-ASKED, PART = "_exporter", "_partie"
+ASKED = "_exporter"
 KINDS = {"xlsx": "Classeur (XLSX)", "csv": "Texte (CSV)", "pdf": "PDF"}
 # Rows of a PDF, of all PDFs of a list, of a spreadsheet; read a few at a time.
 A_PDF, PDFS, SHEET, A_BITE = 500, 3000, 100_000, 200
@@ -113,7 +112,7 @@ def _cell(page: "DeskAdmin[Any]", row: models.Model, name: Any) -> Cell:
 
 
 @dataclass(frozen=True)
-class _List:
+class Shown:
     """A list as who looks has filtered it, without what may not leave."""
 
     page: "DeskAdmin[Any]"
@@ -123,11 +122,28 @@ class _List:
     filters: Sequence[str]
 
     @classmethod
-    def of(cls, page: "DeskAdmin[Any]", request: HttpRequest) -> "_List":
+    def of(cls, page: "DeskAdmin[Any]", request: HttpRequest) -> "Shown":
         shown = page.get_changelist_instance(request)
         rows = _keepers[0].reached(request.user, shown.queryset)
         columns = [name for name in shown.list_display if name != "action_checkbox"]
         return cls(page, request, rows, columns, _filters(shown))
+
+    @classmethod
+    def again(
+        cls, page: "DeskAdmin[Any]", request: HttpRequest, keys: Sequence[str], filters: Sequence[str]
+    ) -> "Shown":
+        """Those of these rows that who asks may still take out, whatever they are filtered by now. Raises
+        PermissionDenied where that is none any more."""
+        if not may_take(request, page):
+            raise PermissionDenied
+        rows = _keepers[0].reached(request.user, page.get_queryset(request).filter(pk__in=keys))
+        related = page.get_list_select_related(request)
+        if related is True:
+            rows = rows.select_related()
+        elif related:
+            rows = rows.select_related(*related)
+        columns = [name for name in page.get_list_display(request) if name != "action_checkbox"]
+        return cls(page, request, rows, columns, filters)
 
     @property
     def title(self) -> str:
@@ -138,13 +154,19 @@ class _List:
         said = (label_for_field(name, self.page.model, self.page) for name in self.columns)
         return [str(capfirst(str(one))) for one in said]
 
-    def cells(self, first: int = 0, last: int | None = None) -> Iterator[tuple[Cell, ...]]:
-        for row in self.rows[first:last].iterator(chunk_size=A_BITE):
-            yield tuple(_cell(self.page, row, name) for name in self.columns)
+    def cells(self) -> Iterator[tuple[Cell, ...]]:
+        for row in self.rows.iterator(chunk_size=A_BITE):
+            yield self.of_row(row)
 
-    def name(self, kind: str, part: int = 0) -> str:
-        day = timezone.localdate()
-        return f"{slugify(self.title)}-{day:%Y-%m-%d}{f'-{part}' if part else ''}.{kind}"
+    def of_row(self, row: models.Model) -> tuple[Cell, ...]:
+        return tuple(_cell(self.page, row, name) for name in self.columns)
+
+    def name(self, kind: str) -> str:
+        return file_name(self.title, timezone.localdate(), kind)
+
+
+def file_name(title: str, day: date, kind: str, part: int = 0) -> str:
+    return f"{slugify(title)}-{day:%Y-%m-%d}{f'-{part}' if part else ''}.{kind}"
 
 
 def _filters(shown: Any) -> list[str]:
@@ -172,28 +194,43 @@ class Files:
         kind = request.POST.get(ASKED)
         if kind is None:
             return None
-        if kind not in KINDS or not page.exports or not page.has_view_permission(request):
+        if kind not in KINDS or not may_take(request, page):
             raise PermissionDenied
-        if not _keepers[0].may(request.user, page.model):
-            raise PermissionDenied
-        return _hand_over(_List.of(page, request), kind)
+        return _hand_over(Shown.of(page, request), kind)
 
 
-def _hand_over(shown: _List, kind: str) -> HttpResponse | FileResponse:
+# How a list that is too long for one PDF is put on paper, lent by `printing`: says where it is handed over.
+Print = Callable[[Shown], HttpResponse]
+_printers: list[Print] = []
+
+
+def print_with(printer: Print) -> None:
+    _printers[:] = [printer]
+
+
+def may_take(request: HttpRequest, page: "DeskAdmin[Any]") -> bool:
+    """Whether who asks may take out rows of this list at all."""
+    return page.exports and page.has_view_permission(request) and _keepers[0].may(request.user, page.model)
+
+
+def pass_out(shown: Shown, what: str) -> None:
+    """Before these rows leave: the proof that one is who one is, and the register of reading."""
+    _keepers[0].pass_out(shown.request, f"{shown.title} ({what})", shown.rows)
+
+
+def _hand_over(shown: Shown, kind: str) -> HttpResponse | FileResponse:
     request, count = shown.request, shown.rows.count()
     if kind == "pdf" and count > PDFS:
         return _back(request, "un PDF", PDFS, "prenez le classeur, ou filtrez-la")
     if count > SHEET:
         return _back(request, "un fichier", SHEET, "filtrez-la")
-    part = posted_number(request.POST.get(PART, "")) or 0
-    parts = [(first, min(first + A_PDF, count)) for first in range(0, count, A_PDF)] or [(0, 0)]
-    if kind == "pdf" and len(parts) > 1 and not 1 <= part <= len(parts):
-        return _choose_part(shown, parts)
-    _keepers[0].pass_out(request, f"{shown.title} ({kind.upper()})", shown.rows)
-    if kind == "pdf":
-        first, last = parts[max(part, 1) - 1]
-        return hand_over(_printed(shown, first, last, count), shown.name(kind, part))
+    if kind == "pdf" and count > A_PDF:
+        return _printers[0](shown)  # whose parts are noted as they leave
+    pass_out(shown, kind.upper())
     cells = shown.cells()
+    if kind == "pdf":
+        at = timezone.now()
+        return hand_over(drawn(shown, list(cells), first=1, count=count, at=at), shown.name(kind))
     if kind == "csv":
         return hand_over(csv_lines(_under(shown.headings, cells)), shown.name(kind))
     return hand_over(_lent[0].workbook(shown.headings, cells), shown.name(kind))
@@ -209,30 +246,17 @@ def _back(request: HttpRequest, kind: str, most: int, instead: str) -> HttpRespo
     return HttpResponseRedirect(request.get_full_path())
 
 
-def _choose_part(shown: _List, parts: Sequence[tuple[int, int]]) -> HttpResponse:
-    told = {
-        "title": f"{shown.title} : PDF en plusieurs parties",
-        "subtitle": None,
-        "opts": shown.page.opts,
-        "parts": [(number, first + 1, last) for number, (first, last) in enumerate(parts, start=1)],
-        "asked_by": (ASKED, PART),
-        "address": shown.request.get_full_path(),
-    }
-    context = shown.page.admin_site.each_context(shown.request) | told
-    return TemplateResponse(shown.request, "admin/exporting/parts.html", context)
-
-
-def _printed(shown: _List, first: int, last: int, count: int) -> bytes:
-    at = timezone.now()
+def drawn(shown: Shown, rows: Sequence[tuple[Cell, ...]], *, first: int, count: int, at: datetime) -> bytes:
+    """A PDF of these rows, the first of which is the list's `first` (from one) of `count`, as of `at`."""
     context = {
         "title": shown.title,
         "town": town.current().name,
         "made_on": short_day(timezone.localdate(at), year=True),
         "filters": shown.filters,
         "headings": shown.headings,
-        "rows": [[_said(cell) for cell in row] for row in shown.cells(first, last)],
-        "first": first + 1,
-        "last": last,
+        "rows": [[_said(cell) for cell in row] for row in rows],
+        "first": first,
+        "last": first + len(rows) - 1,
         "count": count,
     }
     identifier = f"{shown.page.opts.label_lower}-{at:%Y%m%d%H%M%S}-{first}"

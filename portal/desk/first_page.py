@@ -59,8 +59,14 @@ class Way:
 
 
 _ways: dict[str, Way] = {}
+_one_by_one: set[str] = set()
 _blocks: dict[str, Block] = {}
 _watches: dict[str, tuple[tuple[str, ...], Watches]] = {}
+
+
+def goes_one_by_one(model: str) -> None:
+    """« À traiter » goes through the requests of this model: « reservations.enrolment »."""
+    _one_by_one.add(model)
 
 
 def register(block: Block) -> None:
@@ -110,7 +116,14 @@ def _waits(queues: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any] | N
         "template": "admin/first_page/waits.html",
         "lines": lines,
         "total": sum(line["count"] for line in lines),
+        "one_by_one": sum(line["count"] for line in lines if line["model"] in _one_by_one),
     }
+
+
+def beside(queues: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of what somebody has to answer, the lists that « À traiter » does not go through."""
+    asked = [queue for queue in queues if queue["answered"] and queue["mine"] and queue["count"]]
+    return [queue for queue in asked if queue["model"] not in _one_by_one]
 
 
 def _age(queue: dict[str, Any], at: datetime) -> dict[str, Any]:

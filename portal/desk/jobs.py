@@ -126,6 +126,8 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.SELDOM: "",
     },
 }
+# Lists that a page of their own leads to: in the menu they would stand twice.
+WITHIN_A_PAGE = frozenset({"families.processingtexts"})
 # A page's own list says whether the town uses it.
 USED_BY = {
     "billing_online_statement": "billing.onlinepayment",

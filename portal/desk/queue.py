@@ -1,29 +1,33 @@
 """The page « À traiter »: one request at a time with what is to be known of it, its answer, the next one."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from portal.desk import first_page, to_do
-from portal.desk.decisions import OWN_REASON, AcceptOrRefuse
+from portal.desk import first_page, held, settling, to_do
+from portal.desk.decisions import OWN_REASON
 from portal.desk.first_page import Way, age
 from portal.desk.pages import OwnPages
-from portal.desk.site import DeskLink, M
+from portal.desk.settling import PARTS
+from portal.desk.site import DeskLink, M, PortalAdminSite
 from portal.desk.to_do import Age, Asked, Item, Kind, Pile
+from portal.models import HeldDecision
 from portal.web.posted import posted_number, posted_numbers
 
 TITLE, URL_NAME = "À traiter", "desk_queue"
 ANSWERED = "Cette demande a déjà reçu une réponse : voici la suivante."
+TAKEN_BACK = "La décision est reprise\xa0: la demande attend de nouveau, la famille n'a rien su."
+TOO_LATE = "Cette décision est définitive\xa0: elle ne se reprend plus."
+LEFT = "La décision sur {} n'a pas été appliquée\xa0: {}. La famille n'a rien su."
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,26 @@ class Open:
     kind: Kind
     row: Any
     key: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """A decision that can still be taken back, who had asked, and for how long."""
+
+    decision: HeldDecision
+    title: str
+    left: timedelta
+
+    @property
+    def said(self) -> str:
+        """What it will do: « 1 inscription acceptée. »"""
+        return " ".join(text for _, text in self.decision.said)
+
+    @property
+    def remaining(self) -> str:
+        """« 1 min 58 »"""
+        minutes, seconds = divmod(max(0, int(self.left.total_seconds())), 60)
+        return f"{minutes} min {seconds:02d}" if minutes else f"{seconds} s"
 
 
 def _has_kinds(request: HttpRequest) -> bool:
@@ -63,7 +87,8 @@ class WorksThrough(OwnPages[M]):
             raise PermissionDenied
         asked, at = _asked(request), timezone.now()
         if request.method == "POST":
-            return self._answer(request, asked)
+            return self._answer(request, asked, at)
+        settling.settle(at=at)  # where the worker is late
         pile = to_do.pile(request.user, asked, at)
         wanted = request.GET.get("demande", "")
         shown = self._open(request, wanted, at) if wanted else None
@@ -94,6 +119,9 @@ class WorksThrough(OwnPages[M]):
         self, request: HttpRequest, asked: Asked, pile: Pile, shown: Open | None, at: datetime
     ) -> dict[str, Any]:
         context: dict[str, Any] = {
+            "held": _held(request, at),
+            "beside": first_page.beside(site().queues(request)),
+            "form_url": _address(asked),
             "pile": pile,
             "items": [(one, _age(one, at), _address(asked, demande=one.key)) for one in pile.items],
             "asked": asked,
@@ -121,11 +149,12 @@ class WorksThrough(OwnPages[M]):
             "next_url": _address(asked, demande=following) if following else "",
             "reasons": kind.page.ready_reasons(),
             "own_reason": OWN_REASON,
-            "form_url": _address(asked),
         }
 
-    def _answer(self, request: HttpRequest, asked: Asked) -> HttpResponse:
-        """Runs the action of the model's own page on the request, or on the parts of it that are ticked."""
+    def _answer(self, request: HttpRequest, asked: Asked, at: datetime) -> HttpResponse:
+        """Gives the form to the action of the model's own page: at once, or to be taken back for a while."""
+        if "reprendre" in request.POST:
+            return self._take_back(request, asked, at)
         said = {name: request.POST.get(name) or request.GET.get(name, "") for name in ("demande", "suivante")}
         if not said["demande"]:  # a form that names no request answers none
             return redirect(_address(asked))
@@ -133,31 +162,82 @@ class WorksThrough(OwnPages[M]):
         if found is None:
             raise Http404
         kind, pk = found
-        rows, parts = self._rows(request, kind, pk)
-        wanted = request.POST.get("action", "")
-        decide = kind.page.get_actions(request).get(wanted) if wanted in AcceptOrRefuse.actions else None
-        if decide is None:
-            raise PermissionDenied
+        posted = request.POST.copy()
+        if PARTS not in posted:  # a page that asked for more has them in its address
+            posted.setlist(PARTS, request.GET.getlist(PARTS))
+        action = posted.get("action", "")
+        decide = settling.action_of(kind, request, action)
+        rows = settling.rows_of(kind, request, pk, posted)
         if not rows.exists():
             if not kind.parts_of:
                 raise Http404
             messages.warning(request, "Cochez au moins un jour qui attend une réponse.")
             return redirect(_address(asked, demande=said["demande"]))
-        answer: object = decide[0](kind.page, request, rows)
-        if isinstance(answer, TemplateResponse):
-            # A page that asks for more comes back here.
-            back = [*_query(asked).items(), *said.items(), *(("partie", str(one)) for one in parts)]
-            url = f"{reverse(f'admin:{URL_NAME}')}?{urlencode(back)}"
-            answer.context_data = (answer.context_data or {}) | {"form_url": url}
-            return answer
-        return redirect(_address(asked, **({"demande": said["suivante"]} if said["suivante"] else {})))
+        here, after = (
+            _address(asked, demande=said["demande"]),
+            _address(asked, **_following(said["suivante"])),
+        )
+        if not held.lasts():
+            answer: object = decide(rows)
+            if isinstance(answer, TemplateResponse):
+                return self._asking(answer, asked, said, posted)
+            return redirect(after)
+        row = to_do.waiting(request.user, kind, Asked(), at).filter(pk=pk).first()
+        if row is None:
+            # Answered, decided or withdrawn meanwhile: who tries is told by whom, and nothing is done.
+            tried = settling.try_out(kind, request, pk, action, posted)
+            told = [] if tried.effect.changes else tried.effect.said
+            for level, text in told or [(messages.INFO, ANSWERED)]:
+                messages.add_message(request, level, text)
+            return redirect(after)
+        try:
+            outcome = settling.answer(kind, request, row, action, posted, at=at)
+        except held.AlreadyHeld as first:
+            messages.warning(request, str(first))
+            return redirect(after)
+        if isinstance(outcome, HeldDecision):
+            return redirect(after)
+        if outcome.asks is not None:
+            return self._asking(outcome.asks, asked, said, posted)
+        for level, text in outcome.effect.said:
+            messages.add_message(request, level, text)
+        return redirect(here)
 
-    def _rows(self, request: HttpRequest, kind: Kind, pk: int) -> tuple[QuerySet[Any], list[int]]:
-        rows = kind.page.get_queryset(request)
-        if not kind.parts_of:
-            return rows.filter(pk=pk), []
-        parts = posted_numbers(request.POST.getlist("partie") or request.GET.getlist("partie"))
-        return rows.filter(**{kind.part_of: pk}, pk__in=parts), parts
+    def _asking(
+        self, answer: TemplateResponse, asked: Asked, said: dict[str, str], posted: QueryDict
+    ) -> HttpResponse:
+        """A page that asks for more, which comes back here."""
+        parts = [(PARTS, str(one)) for one in posted_numbers(posted.getlist(PARTS))]
+        url = f"{reverse(f'admin:{URL_NAME}')}?{urlencode([*_query(asked).items(), *said.items(), *parts])}"
+        answer.context_data = (answer.context_data or {}) | {"form_url": url}
+        return answer
+
+    def _take_back(self, request: HttpRequest, asked: Asked, at: datetime) -> HttpResponse:
+        key = posted_number(request.POST.get("reprendre", ""))
+        decision = None if key is None else held.take_back(key, by=request.user, at=at)
+        if decision is None:
+            messages.warning(request, TOO_LATE)
+            return redirect(_address(asked))
+        messages.success(request, TAKEN_BACK)
+        kind = to_do.kind_about(decision.about)
+        return redirect(_address(asked, **({"demande": f"{kind.key}-{decision.row}"} if kind else {})))
+
+
+def site() -> PortalAdminSite:
+    return cast(PortalAdminSite, admin.site)
+
+
+def _following(key: str) -> dict[str, str]:
+    return {"demande": key} if key else {}
+
+
+def _held(request: HttpRequest, at: datetime) -> list[Held]:
+    """What who asks may still take back; of what could not be done any more, a message says so once."""
+    mine, left = held.mine(request.user), held.tell_left(request.user)
+    titles = to_do.titles([*mine, *left])
+    for one in left:
+        messages.warning(request, LEFT.format(titles[one.pk], one.why_left))
+    return [Held(one, titles[one.pk], one.final_at - at) for one in mine]
 
 
 def _asked(request: HttpRequest) -> Asked:

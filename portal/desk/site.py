@@ -27,7 +27,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from portal import town
-from portal.desk import finding, first_page, jobs, list_tools, own_choices, rights, tallies
+from portal.desk import finding, first_page, held, jobs, list_tools, own_choices, printing, rights, tallies
 from portal.desk.jobs import Job
 from portal.french import moments
 
@@ -234,6 +234,10 @@ class DeskAdmin(ModelAdmin[M]):
         return ()
 
 
+def _answers(request: HttpRequest, model: type[Model]) -> bool:
+    return request.user.has_perm(f"{model._meta.app_label}.change_{model._meta.model_name}")
+
+
 class PortalAdminSite(AdminSite):
     index_title = "Accueil"
     index_template = "admin/desk.html"
@@ -253,7 +257,16 @@ class PortalAdminSite(AdminSite):
         return redirect("account_change_password")
 
     def get_urls(self) -> list[Any]:
-        return [path("rechercher/", self.admin_view(self.find), name="find"), *super().get_urls()]
+        own = [
+            path("rechercher/", self.admin_view(self.find), name="find"),
+            path("listes/<int:key>/", self.admin_view(self.printed_list), name="printed_list"),
+            path("listes/<int:key>/<int:number>/", self.admin_view(printing.download), name="printed_part"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def printed_list(self, request: HttpRequest, key: int) -> HttpResponse:
+        """A long list that the worker puts on paper."""
+        return printing.page(request, key, self.each_context(request))
 
     def find(self, request: HttpRequest) -> HttpResponse:
         """« Rechercher »."""
@@ -298,7 +311,7 @@ class PortalAdminSite(AdminSite):
     def _job(self, job: Job, entries: list[tuple[str, dict[str, Any]]], here: str) -> dict[str, Any]:
         """A part of the menu, as Django's templates read an app: `models` in sight, `seldom` under a fold."""
         its = [(jobs.place_of(name).order, name, entry) for name, entry in entries]
-        its = [one for one in its if jobs.place_of(one[1]).job is job]
+        its = [one for one in its if jobs.place_of(one[1]).job is job and one[1] not in jobs.WITHIN_A_PAGE]
         its.sort(key=lambda one: one[:2])
         shown: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
         for _, name, entry in its:
@@ -364,13 +377,14 @@ class PortalAdminSite(AdminSite):
         return [
             {
                 "title": queue.title,
+                "model": model._meta.label_lower,
                 "hint": queue.hint,
                 "count": tally.count,
                 "since": tally.oldest,
                 "late_after": queue.late_after,
                 "answered": bool(queue.since),
                 # Who only reads what waits cannot answer it.
-                "mine": request.user.has_perm(f"{model._meta.app_label}.change_{model._meta.model_name}"),
+                "mine": _answers(request, model),
                 "shown": queue.shown,
                 "url": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
                 + (f"?{queue.query}" if queue.query else ""),
@@ -379,7 +393,12 @@ class PortalAdminSite(AdminSite):
         ]
 
     def _seen(self, request: HttpRequest, queue: Queue, model: type[Model]) -> QuerySet[Any]:
-        return rights.seen_by(request.user, queue.rows(request), *own_choices.looking(model))
+        """What one may answer, where one may answer at all, without what is decided and not final yet."""
+        needed = [f"{model._meta.app_label}.change_{model._meta.model_name}"]
+        if not queue.since or not _answers(request, model):
+            needed = list(own_choices.looking(model))
+        rows = rights.seen_by(request.user, queue.rows(request), *needed)
+        return held.without(rows) if queue.since else rows
 
     def waiting(self, request: HttpRequest) -> list[dict[str, Any]]:
         """The queues in which something waits, as the desk's first page counts them."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import display_for_field, display_for_value, label_for_field, lookup_field
 from django.db.models import (
@@ -28,8 +29,9 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.desk import rights, tallies
+from portal.desk import first_page, held, rights, tallies
 from portal.desk.decisions import AcceptOrRefuse
+from portal.models import HeldDecision
 from portal.web.posted import posted_number
 
 # The pile beside the item: the first of them, as many as stand on a screen.
@@ -62,6 +64,8 @@ class Sheet:
 
     sections: list[Section] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
+    # What an acceptance has to say besides, where the page of the model would ask for it.
+    asks: forms.Form | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,8 @@ class Kind:
     title: Any
     about: Any
     facts: tuple[str, ...] = ()
+    # Which of them somebody may open at all, besides the rights that reach them.
+    opened_by: Callable[[Any], Q] | None = None
     late_after: timedelta = A_WEEK
     is_late: Callable[[datetime], Q] | None = None
     urgent: str = ""
@@ -125,6 +131,7 @@ _places: list[Places] = []
 def register(kind: Kind) -> None:
     """For an app, beside its own desk."""
     _kinds[kind.key] = kind
+    first_page.goes_one_by_one(held.name_of(kind.model))
 
 
 def lend(places: Places) -> None:
@@ -194,9 +201,16 @@ class Pile:
     late: int
 
 
+def kind_about(about: str) -> Kind | None:
+    """That whose requests are rows of a model, as a held decision names it."""
+    return next((one for one in _kinds.values() if held.name_of(one.model) == about), None)
+
+
 def waiting(user: Any, kind: Kind, asked: Asked, at: datetime) -> QuerySet[Any]:
-    """The rows of a kind that `user` may answer, of a place and an age."""
-    rows = rights.seen_by(user, kind.rows(), *_rights(kind))
+    """The rows of a kind that `user` may answer and about which nobody has decided, of a place and an age."""
+    rows = held.without(rights.seen_by(user, kind.rows(), *_rights(kind)))
+    if kind.opened_by is not None:
+        rows = rows.filter(kind.opened_by(user))
     if asked.place is not None:
         rows = places().within(rows, asked.place)
     match asked.age:
@@ -257,6 +271,22 @@ def _items(lines: list[QuerySet[Any, Any]], at: datetime) -> list[Item]:
         Item(f"{key}-{pk}", title or "", about or "", since, not on_time, _urgent(_kinds[key], since, at))
         for on_time, since, key, pk, title, about in found
     ]
+
+
+def titles(decisions: Sequence[HeldDecision]) -> dict[int, str]:
+    """By decision (key), who had asked: « Noé Petit, inscriptions ». One query."""
+    lists: list[QuerySet[Any, Any]] = []
+    for kind in _kinds.values():
+        about = held.name_of(kind.model)
+        if keys := [one.row for one in decisions if one.about == about]:
+            rows = kind.model._base_manager.filter(pk__in=keys).order_by()
+            named = rows.annotate(to_do_about=Value(about), to_do_title=Cast(kind.title, CharField()))
+            lists.append(named.values_list("to_do_about", "pk", "to_do_title"))
+    if not lists:
+        return {}
+    first, *others = lists
+    found = {(about, pk): title for about, pk, title in (first.union(*others, all=True) if others else first)}
+    return {one.pk: found.get((one.about, one.row)) or "" for one in decisions}
 
 
 def _urgent(kind: Kind, since: datetime, at: datetime) -> str:

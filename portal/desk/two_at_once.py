@@ -40,6 +40,15 @@ UNKNOWN = (
     "Rechargez la page, ou relisez ce qui suit et enregistrez de nouveau."
 )
 
+GONE = (
+    "Cette ligne a été supprimée pendant que vous écriviez. Cochez « Supprimer » pour la laisser ainsi, ou "
+    "recopiez-la sur une nouvelle ligne."
+)
+CHANGED = (
+    "« {} » a changé pendant que vous vouliez le supprimer{} : relisez la ligne, et enregistrez de nouveau "
+    "pour la supprimer quand même."
+)
+
 # What a page showed of its rows: by « app.model:key », a hash of each field.
 Shown = Mapping[str, Mapping[str, str]]
 
@@ -115,6 +124,8 @@ class Compared:
 
     def _post_clean(self) -> None:
         form: Any = self
+        if self._is_gone():
+            return
         # Nothing is known of what was shown: whatever differs may be somebody else's.
         unknown = not self.shown
         before = self.shown.get(_name(form.instance), {})
@@ -130,6 +141,24 @@ class Compared:
             elif before.get(name, now) != now:
                 self._settle(name, before[name], now)
         super()._post_clean()  # type: ignore[misc]  # a ModelForm's
+
+    def _is_gone(self) -> bool:
+        """Whether the row has been deleted since the page was shown: that is said, what was typed stays."""
+        form: Any = self
+        key = form._meta.model._meta.pk.name
+        if form.instance.pk is not None or not form.data.get(form.add_prefix(key)) or key not in form.errors:
+            return False
+        del form.errors[key]
+        form.add_error(None, GONE)
+        return True
+
+    def changed_meanwhile(self) -> bool:
+        """Whether somebody else has changed the row since the page was shown; asked of one to be deleted. Its
+        values are seen now: asked again, it has not."""
+        form: Any = self
+        before = self.shown.get(_name(form.instance), {}) if form.instance.pk is not None else {}
+        self.disputed |= {name for name, now in self.stored.items() if before.get(name, now) != now}
+        return bool(self.disputed)
 
     def _settle(self, name: str, before: str | None, now: str) -> None:
         """A field that somebody else has changed since the page was shown, or may have."""
@@ -163,6 +192,22 @@ class Compared:
             THEIRS,
             form.add_prefix(name),
         )
+
+
+class ComparedRows:
+    """Beside a formset of such forms: a row that somebody else has changed is not deleted without a word."""
+
+    def clean(self) -> None:
+        super().clean()  # type: ignore[misc]  # a formset's
+        rows: Any = self
+        changed = [form for form in rows.initial_forms if rows._should_delete_form(form)]
+        said = [
+            CHANGED.format(form.instance, _who_and_when(form.instance))
+            for form in changed
+            if form.changed_meanwhile()
+        ]
+        if said:
+            raise forms.ValidationError(said)
 
 
 def said(row: Model, name: str, value: Any) -> str:
@@ -221,7 +266,7 @@ class TwoAtOnce(DeskAdmin[M]):
     def get_formsets_with_inlines(self, request: HttpRequest, obj: M | None = None) -> Any:
         for formset, inline in super().get_formsets_with_inlines(request, obj):
             formset.form = compared(formset.form, request)
-            yield formset, inline
+            yield type(formset.__name__, (ComparedRows, formset), {}), inline
 
     def render_change_form(
         self,

@@ -4,13 +4,15 @@ from datetime import time
 from typing import Any
 
 from django.apps import apps
+from django.contrib import admin
 from ruamel.yaml.nodes import Node
 
 from families.models import PaperKind, ProcessingTexts, RetentionRule
 from families.privacy import retention
+from portal.desk import reasons
 from portal.french.grades import Grade
 from portal.french.weekdays import MONDAY_TO_FRIDAY
-from portal.models import Town
+from portal.models import RefusalReason, Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -179,6 +181,7 @@ register(
             Field("adresse_sans_validation", "address_changes_at_once", Flag(), default=False),
             Field("agents_inactifs_minutes", "staff_idle_minutes", Number(), default=30),
             Field("agents_connexion_heures", "staff_session_hours", Number(), default=10),
+            Field("reprise_des_décisions_minutes", "take_back_minutes", Number(), default=2),
             Field("mentions_légales", "legal_notice", default=""),
             Field("données_personnelles", "privacy_notice", default=""),
             Field("accessibilité", "accessibility_notice", default=""),
@@ -468,6 +471,50 @@ register(
             Field("public", "audience", Reference(Audience), default=None),
             Field("ouvre", "opens_at", Moment()),
             Field("clôt", "closes_at", Moment(), default=None),
+        ),
+    )
+)
+
+
+class ReasonsOfItsOwn(Rows):
+    """Of refusals, only the lists that the town changed, each of them whole."""
+
+    def export(self, parent: Any = None) -> Any:
+        own = [about for about in RefusalReason.About.values if reasons.of(about) not in ([], usual(about))]
+        rows = RefusalReason.objects.filter(about__in=own).order_by("about", "order", "pk")
+        return [self.export_row(row) for row in rows] or None
+
+
+def usual(about: str) -> list[str]:
+    """The reasons that the portal came with, of the page that asks for one."""
+    return list(getattr(admin.site._registry[apps.get_model(about)], "refusals", ()))
+
+
+REFUSED = Words(
+    {
+        "comptes": RefusalReason.About.ACCOUNT,
+        "changements": RefusalReason.About.CHANGE,
+        "papiers": RefusalReason.About.PAPER,
+        "effacements": RefusalReason.About.ERASURE,
+        "inscriptions": RefusalReason.About.ENROLMENT,
+        "jours": RefusalReason.About.DAYS,
+        "changements_de_lieu": RefusalReason.About.MOVE,
+        "justificatifs_d_absence": RefusalReason.About.CERTIFICATE,
+    }
+)
+
+register(
+    ReasonsOfItsOwn(
+        key="motifs_de_refus",
+        model=RefusalReason,
+        match=("about", "text"),
+        exact_of="about",
+        compact=True,
+        comment="Les motifs de refus que la commune a changés ; les autres sont ceux d'usage.",
+        fields=(
+            Field("pour", "about", REFUSED),
+            Field("motif", "text"),
+            Field("ordre", "order", Number(), default=0),
         ),
     )
 )

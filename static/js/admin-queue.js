@@ -28,3 +28,28 @@ if (item && keys) {
     }
   });
 }
+
+// How long a decision can still be taken back; once it is final, its line goes.
+for (const line of document.querySelectorAll("[data-held]")) {
+  const end = performance.now() + Number(line.dataset.held) * 1000;
+  const left = line.querySelector("[data-left]");
+  const timer = setInterval(() => {
+    const seconds = Math.ceil((end - performance.now()) / 1000);
+    if (seconds > 0) {
+      const minutes = Math.floor(seconds / 60);
+      const rest = String(seconds % 60);
+      left.textContent = minutes ? `${minutes} min ${rest.padStart(2, "0")}` : `${rest} s`;
+      return;
+    }
+    clearInterval(timer);
+    const list = line.parentElement;
+    // Whoever stands on it goes on with the request.
+    if (line.contains(document.activeElement)) {
+      item?.focus();
+    }
+    line.remove();
+    if (!list.children.length) {
+      list.remove();
+    }
+  }, 1000);
+}

@@ -1,9 +1,13 @@
 """« À traiter » in a real browser: keys while the request has the focus, days that are ticked, no barrier."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from portal.desk import settling
 from portal.reservations.models import Enrolment, ReservationLine
 from portal.reservations.states import EnrolmentState, Outcome
 from tests.browser.looking import faults
@@ -51,5 +55,12 @@ def test_days_are_unticked_at_once(requests, open_page):
     page.get_by_role("article").focus()
     page.keyboard.press("a")
     expect(page.get_by_text("1 jour accepté.")).to_be_visible()
+    assert faults(page) == []
+    # Two minutes to think again; then it is done.
+    page.get_by_role("button", name="Reprendre la décision").click()
+    expect(page.get_by_text("la demande attend de nouveau")).to_be_visible()
+    page.get_by_role("button", name="Accepter").click()
+    expect(page.get_by_text("2 jours acceptés.")).to_be_visible()
+    assert settling.settle(at=timezone.now() + timedelta(minutes=2)) == 1
     outcomes = dict(ReservationLine.objects.values_list("day", "outcome"))
-    assert outcomes == {THURSDAY: Outcome.REQUESTED, FRIDAY: Outcome.ACCEPTED}
+    assert outcomes == {THURSDAY: Outcome.ACCEPTED, FRIDAY: Outcome.ACCEPTED}

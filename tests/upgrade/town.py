@@ -34,7 +34,7 @@ from families.reminders import choices
 from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
-from portal.models import Backup, Restoration, Worker
+from portal.models import Backup, HeldDecision, PrintedList, PrintedPart, Restoration, Worker
 from portal.reservations.acts import moving
 from portal.reservations.models import (
     AbsenceNotice,
@@ -68,6 +68,7 @@ def live() -> None:
     letters(parent)
     one_of_two(agent)
     kept_going()
+    in_hand(home, agent)
 
 
 def _paper(home: Household, name: str, by: User, **given: str) -> Document:
@@ -164,6 +165,32 @@ def one_of_two(agent: User) -> None:
     asked = joining.read(pair.older, pair.newer, {})
     shown = joining.foresee(asked, at=AT)
     joining.join(asked, shown.fingerprint, reason="Inscrits deux fois.", by=agent, at=AT)
+
+
+def in_hand(home: Household, agent: User) -> None:
+    """A decision that can still be taken back, and a long list on paper."""
+    HeldDecision.objects.create(
+        about="reservations.enrolment",
+        row=home.enrolments.order_by("pk")[0].pk,
+        seen="0" * 64,
+        action="accept_selected",
+        posted={},
+        said=[[25, "1 inscription acceptée."]],
+        by=agent,
+        at=AT,
+        final_at=AT + timedelta(minutes=2),
+    )
+    printed = PrintedList.objects.create(
+        page="families.household",
+        title="Foyers",
+        filters=[],
+        address="/mairie/families/household/",
+        keys=[str(home.pk)],
+        by=agent,
+        asked_at=AT,
+    )
+    part = PrintedPart(of=printed, number=1, first=1, last=1, made_at=AT, rows=1)
+    part.file.save("liste.pdf", ContentFile(PAPER))
 
 
 def kept_going() -> None:

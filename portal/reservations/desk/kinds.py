@@ -12,11 +12,22 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from families.admin.papers import EndsForm
 from families.approval import awaited
 from families.custody import homes
 from families.desk_links import household_link
-from families.models import ChangeRequest, Child, ChildHealth, DietChoice, Guardian, Household, Reading
-from families.papers import asking
+from families.models import (
+    ChangeRequest,
+    Child,
+    ChildHealth,
+    DietChoice,
+    Guardian,
+    Household,
+    Paper,
+    Reading,
+    openable,
+)
+from families.papers import asking, sending
 from families.traces import reading
 from portal.desk import rights, to_do
 from portal.desk.to_do import Kind, Part, Section, Sheet
@@ -181,6 +192,15 @@ def _change(request: HttpRequest, row: ChangeRequest) -> Sheet:
     return Sheet(sections)
 
 
+def _paper(request: HttpRequest, row: Paper) -> Sheet:
+    """With the last day that its kind proposes, to be read on it; a paper without end asks nothing."""
+    sections = [family(request, row.household)]
+    if row.child is not None:
+        sections.append(child_of(request, row.child, row.household, None))
+    proposed = sending.proposed_ends([row], timezone.localdate())
+    return Sheet(sections, asks=EndsForm(papers=[row], proposed=proposed))
+
+
 def _enrolment(request: HttpRequest, row: Any) -> Sheet:
     return Sheet([family(request, row.household), child_of(request, row.child, row.household, row.attended)])
 
@@ -249,6 +269,23 @@ to_do.register(
         ),
         facts=("kind", "current", "asked", "proof_link", "twins"),
         sheet=_change,
+    )
+)
+to_do.register(
+    Kind(
+        key="papier",
+        label="Papiers",
+        model=Paper,
+        order=22,
+        rows=Paper.objects.waiting,
+        opened_by=openable,
+        since="sent_at",
+        title=Case(
+            When(child=None, then=_family_name("household")), default=_child_name(), output_field=TEXT
+        ),
+        about=Concat(Value("Papier, "), "kind__name", output_field=TEXT),
+        facts=("proof_link", "kind", "whose", "dated_on", "received", "sent_by_name"),
+        sheet=_paper,
     )
 )
 to_do.register(

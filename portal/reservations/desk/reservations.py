@@ -13,12 +13,14 @@ from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.desk_links import household_link
+from portal.desk import held
 from portal.desk.decisions import AcceptOrRefuse, Answer, Decidable
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, names_rows
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import M, Queue
 from portal.french import moments
 from portal.french.plurals import agreed, counted
+from portal.models import HeldDecision
 from portal.reservations.acts import booking, refusals
 from portal.reservations.desk.cells import ClassName, LineCells, PlacesLeft, short_moment
 from portal.reservations.models import Reservation, ReservationLine
@@ -351,6 +353,11 @@ class ReservationLineAdmin(
         if self.waits(row) or of.decided_at is None:
             return None
         return Answer(row.get_outcome_display(), person(of.decided_by), of.decided_at, row.reason)
+
+    def held_about(self, rows: Sequence[ReservationLine]) -> dict[Any, HeldDecision]:
+        """A decision is about the whole request, of which it answers some days."""
+        decided = held.of(Reservation, {row.reservation_id for row in rows})
+        return {row.pk: decided[row.reservation_id] for row in rows if row.reservation_id in decided}
 
     def name_of(self, row: ReservationLine) -> str:
         return f"{row.reservation.child} : {row}"

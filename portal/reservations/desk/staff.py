@@ -284,6 +284,17 @@ class StaffWithRolesAdmin(AsksAgain[StaffMember], StaffMemberAdmin):
     form = StaffForm
     change_list_template = "admin/reservations/staff_list.html"
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """With one button: who is invited is not invited again, nor opened at once."""
+        one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().changeform_view(request, object_id, form_url, one_button | (extra_context or {}))
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("families.add_staffmember")
 

@@ -77,6 +77,7 @@ class Rows:
     parent: str = ""  # the foreign key to the parent row
     children: tuple["Rows", ...] = ()
     exact: bool = False  # rows missing from the file are deleted: they only make sense together
+    exact_of: str = ""  # likewise, of those only that share this with a row of the file
     compact: bool = False  # written on one line
     single: bool = False  # one block instead of a list
     comment: str = ""
@@ -106,9 +107,12 @@ class Rows:
         # Relations last: a restaurant may be written before the schools it serves.
         for each in done:
             self.relate(each, loading, parent)
-        if self.exact:
+        if self.exact or self.exact_of:
             kept = [each.row.pk for each in done]
-            for row in self.model._default_manager.filter(**{self.parent: parent}).exclude(pk__in=kept):
+            within = {self.parent: parent} if self.parent else {}
+            if self.exact_of:
+                within[f"{self.exact_of}__in"] = {getattr(each.row, self.exact_of) for each in done}
+            for row in self.model._default_manager.filter(**within).exclude(pk__in=kept):
                 loading.report.removed.append(self.label(row))
                 row.delete()
 

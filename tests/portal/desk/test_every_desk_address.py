@@ -104,7 +104,8 @@ OWN_PAGES = {
     # For who may answer requests of one kind at least.
     "desk_queue": (
         "families.change_household or families.change_changerequest or reservations.change_enrolment or "
-        "reservations.change_reservationline or reservations.change_absencecertificate"
+        "reservations.change_reservationline or reservations.change_absencecertificate or "
+        "families.change_paper"
     ),
     "families_custody_end": "families.change_custody",
     "families_custodycalendar_write": "families.change_custodycalendar",

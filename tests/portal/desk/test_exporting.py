@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from families.admin.exporting import names_people
 from families.models import Household, Reading, SecurityEvent, StaffMember
 from portal.desk import exporting
-from portal.desk.exporting import ASKED, PART
+from portal.desk.exporting import ASKED
 from portal.reservations.models import PublicHoliday
 from portal.reservations.staff import giving
 from tests.conftest import family, let_go, logged_in
@@ -79,12 +79,7 @@ def test_a_workbook_and_a_pdf_hold_the_same(exports, books, stranger):
     assert answer["Content-Type"] == "application/pdf" and pdf.startswith(b"%PDF")
 
 
-def test_a_long_pdf_comes_in_parts_and_a_longer_one_as_a_workbook(exports, books, stranger, monkeypatch):
-    monkeypatch.setattr(exporting, "A_PDF", 1)
-    answer = exports.post(CHILDREN, {ASKED: "pdf"})
-    assert "Lignes 2 à 2" in answer.content.decode() and not Reading.objects.exists()
-    answer, pdf = taken(exports, CHILDREN, "pdf", **{PART: "2"})
-    assert answer["Content-Disposition"].endswith('-2.pdf"') and pdf.startswith(b"%PDF")
+def test_a_longer_list_comes_as_a_workbook(exports, books, stranger, monkeypatch):
     monkeypatch.setattr(exporting, "PDFS", 1)
     answer = exports.post(CHILDREN, {ASKED: "pdf"}, follow=True)
     assert "prenez le classeur, ou filtrez-la" in answer.content.decode()

@@ -1,18 +1,27 @@
 """« À traiter »: all that waits in one order, answered one by one by the models' own verbs."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
-from families.models import Household
+from families.models import Household, Paper, PaperKind
+from portal.desk import settling
 from portal.models import RefusalReason
-from portal.reservations.models import Activity, Enrolment, ReservationLine
+from portal.reservations.models import Activity, Enrolment, Move, ReservationLine
 from portal.reservations.staff import giving
 from portal.reservations.states import EnrolmentState, Outcome
 from tests.conftest import FRIDAY, NOW, THURSDAY, Family, logged_in
-from tests.factories import ChildFactory, EnrolmentFactory, HouseholdFactory, UserFactory
+from tests.factories import (
+    ChildFactory,
+    EnrolmentFactory,
+    HouseholdFactory,
+    PaperFactory,
+    PaperKindFactory,
+    UserFactory,
+)
 from tests.portal.reservations.desk.test_queues import said
 
 QUEUE = reverse("admin:desk_queue")
@@ -35,6 +44,11 @@ def pile(client, **asked: str) -> list[tuple[str, str]]:
 
 def answer(client, key: str, action: str, **posted):
     return client.post(QUEUE, {"demande": key, "action": action, "reason_given": "1"} | posted, follow=True)
+
+
+def final() -> None:
+    """What was decided can no longer be taken back."""
+    settling.settle(at=NOW + timedelta(minutes=2))
 
 
 def test_all_kinds_stand_in_one_order_the_late_first(asks, books, enrols, stranger, agent_client):
@@ -68,9 +82,10 @@ def test_after_an_answer_the_next_one_comes(asks, books, enrols, agent_client):
     page = agent_client.get(QUEUE)
     key, following = page.context["shown"].key, page.context["following"]
     done = answer(agent_client, key, "accept_selected", suivante=following)
+    assert "1 inscription acceptée." in done.text
+    final()
     enrols.refresh_from_db()
     assert enrols.state == EnrolmentState.ACCEPTED
-    assert said(done) == ["1 inscription acceptée."]
     assert done.context["shown"].key == following
     assert done.context["shown"].row.child == books.child
     # Whoever opened it before is told, and loses nothing.
@@ -91,6 +106,7 @@ def test_a_refusal_takes_the_towns_own_reasons_or_ones_own_words(enrols, waits, 
         asked_again.context["form_url"],
         {"action": "refuse_selected", "reason_given": "1", "ready": "Le restaurant est en travaux."},
     )
+    final()
     enrols.refresh_from_db()
     assert (enrols.state, enrols.refusal_reason) == (EnrolmentState.REFUSED, "Le restaurant est en travaux.")
 
@@ -103,6 +119,7 @@ def test_days_are_answered_as_they_are_ticked(asks, books, agent_client):
     nothing = answer(agent_client, key, "accept_selected")
     assert said(nothing) == ["Cochez au moins un jour qui attend une réponse."]
     answer(agent_client, key, "accept_selected", partie=str(parts[1].pk))
+    final()
     outcomes = dict(ReservationLine.objects.values_list("day", "outcome"))
     assert outcomes == {THURSDAY: Outcome.REQUESTED, FRIDAY: Outcome.ACCEPTED}
     # A day of another family is not one of this request.
@@ -180,3 +197,55 @@ def test_the_queue_takes_as_many_queries_for_one_as_for_ten(
         with django_assert_max_num_queries(15):
             agent_client.get(QUEUE, {"nature": nature})
     assert Activity.objects.count() == 1
+
+
+def test_a_paper_is_accepted_with_its_last_day_or_refused_with_a_reason(books, agent_client):
+    kind = PaperKindFactory(lasts=PaperKind.Lasts.OWN_DATE)
+    paper = PaperFactory(kind=kind, household=books.household, child=books.child, ends_on=date(2027, 8, 31))
+    key = f"papier-{paper.pk}"
+    page = agent_client.get(QUEUE, {"demande": key})
+    assert page.context["name"] == "Lina Roux" and "valable jusqu" in page.text
+    late = {"confirmed": "1", f"ends-{paper.pk}": "01/01/2026", f"file-{paper.pk}": ""}
+    asked = answer(agent_client, key, "accept_selected", **late)
+    assert "Ce jour est passé" in asked.text
+    answer(agent_client, key, "accept_selected", **late | {f"ends-{paper.pk}": "30/06/2027"})
+    final()
+    paper.refresh_from_db()
+    assert (paper.state, paper.ends_on) == (Paper.State.ACCEPTED, date(2027, 6, 30))
+    other = PaperFactory(household=books.household)
+    answer(
+        agent_client,
+        f"papier-{other.pk}",
+        "refuse_selected",
+        ready="autre",
+        words="Illisible.",
+        confirmed="1",
+    )
+    final()
+    other.refresh_from_db()
+    assert (other.state, other.refusal_reason) == (Paper.State.REFUSED, "Illisible.")
+
+
+def test_a_paper_of_health_is_in_the_queue_of_who_may_open_it(books, agent_client):
+    secret = PaperKindFactory(secrecy=PaperKind.Secrecy.HEALTH)
+    paper = PaperFactory(kind=secret, household=books.household, child=books.child)
+    assert pile(agent_client) == []
+    refused = {"ready": "autre", "words": "Non."}
+    assert answer(agent_client, f"papier-{paper.pk}", "refuse_selected", **refused).status_code == 404
+
+
+def test_what_the_first_page_counts_beside_the_queue_is_said_on_both(asks, books, waits, agent_client):
+    asks(books, THURSDAY)
+    Move.objects.create(
+        household=books.household,
+        child=books.child,
+        enrolment=books.enrolment,
+        place=books.enrolment.establishment,
+        since=NOW.date(),
+        requested_at=NOW,
+    )
+    page = agent_client.get(QUEUE)
+    assert page.context["pile"].count == 1
+    assert "Changements d'école ou de lieu à traiter (1)" in unescape(page.text)
+    (block,) = [one for one in agent_client.get("/mairie/").context["blocks"] if one["key"] == "attend"]
+    assert (block["total"], block["one_by_one"]) == (2, 1)

@@ -12,7 +12,8 @@ from django.urls import reverse
 
 import portal.demo
 from families.models import Diet
-from portal.models import Town
+from portal.desk import reasons
+from portal.models import RefusalReason, Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -28,6 +29,7 @@ from portal.reservations.models import (
     SchoolHoliday,
 )
 from portal.reservations.models.campaigns import USUAL_AUDIENCES
+from portal.reservations.town_sections import usual
 from portal.reservations.towns import town_file
 from portal.reservations.towns.fields import TownFileError
 from tests import ROOT
@@ -439,3 +441,35 @@ def test_the_zones_of_an_activity_go_and_come(db):
     written = town_file.export()
     assert "zones: [A, C]" in written
     assert town_file.load(written).changed == []
+
+
+def test_the_reasons_of_refusals_are_those_of_the_file_list_by_list(db):
+    """Written where the town changed them; a list that the file names is exactly the file's."""
+    RefusalReason.objects.get_or_create(about="families.paper", text="Le papier est plié.")
+    text = """\
+motifs_de_refus:
+  - {pour: inscriptions, motif: Le restaurant est en travaux., ordre: 1}
+  - {pour: inscriptions, motif: "Il n'y a plus de place."}
+"""
+    town_file.load(text)
+    assert reasons.of("reservations.enrolment") == [
+        "Il n'y a plus de place.",
+        "Le restaurant est en travaux.",
+    ]
+    assert "Le papier est plié." in reasons.of("families.paper")
+    written = town_file.export()
+    assert "pour: jours" not in written
+    RefusalReason.objects.filter(about="reservations.enrolment").delete()
+    town_file.load(written)
+    assert town_file.export().partition("motifs_de_refus")[2].count("pour: inscriptions") == 2
+    with pytest.raises(TownFileError, match="inscription"):
+        town_file.load("motifs_de_refus:\n  - {pour: inscription, motif: Non.}\n")
+
+
+def test_what_the_portal_came_with_is_not_written(db):
+    for about in RefusalReason.About.values:
+        RefusalReason.objects.filter(about=about).delete()
+        for order, one in enumerate(usual(about)):
+            RefusalReason.objects.create(about=about, text=one, order=order)
+        assert usual(about)
+    assert "motifs_de_refus" not in town_file.export()
