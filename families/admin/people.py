@@ -604,6 +604,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHis
     )
     readonly_fields = ("calendar", "own_data")
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Besides, what apps above do for ticked children."""
+        return super().get_actions(request) | desk_actions.actions_for_chosen(request.user)
+
     def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
         asked = (typed.ANOTHER,) if typed.asks_whether_another(request) else ()
         return [*shown_to(request.user, super().get_fields(request, obj), NEEDS), *asked]

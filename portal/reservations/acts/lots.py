@@ -11,15 +11,17 @@ The days themselves are decided and written by `booking.py`, by the rules of eve
 one transaction, and a line done is done: a worker that died goes on where it was.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django_tasks import task
 
+from families.custody.whose_days import WhoseDays
 from families.models import User
 from portal.reservations.acts import booking
 from portal.reservations.acts.booking import Wish
@@ -31,8 +33,11 @@ from portal.tasks import priorities
 
 # So many children a transaction: their slots are held meanwhile, and families wait for them.
 BATCH = 40
+# Lines of which something was written.
+CHANGED = (Became.DONE, Became.ASKED)
 # What one lot may reach.
 MOST_LINES = 20_000
+TOO_MANY = "Ce lot est trop grand : choisissez moins d'enfants ou moins de jours."
 ALREADY_TAKEN_BACK = "Ce lot a déjà été annulé."
 STILL_AT_WORK = "Ce lot n'est pas encore terminé : attendez qu'il le soit."
 
@@ -56,12 +61,26 @@ def plan(
     to_day: date | None = None,
     place: Establishment | None = None,
 ) -> Plan:
-    """`to_day`: where the one day of `days` moves. `place`: of children whose enrolment names none."""
+    """`to_day`: where the one day of `days` moves. `place`: of children whose enrolment names none.
+
+    Of a child that two homes have enrolled, a day to book is the home's whose day it is, where its calendar
+    says so.
+    """
     chosen = list(enrolments)
+    homes = Counter(one.child_id for one in chosen)
+    twice = [one.child for one in chosen if homes[one.child_id] > 1]
+    whose = WhoseDays.load(twice, min(days), max(days)) if twice and days else None
+
+    def is_others(one: Enrolment, day: date) -> bool:
+        if whose is None or verb != LotVerb.BOOK or homes[one.child_id] == 1:
+            return False
+        return whose.is_others(one.child_id, one.household_id, day)
+
     wishes = [
         Wish(one.pk, day, cancels=verb == LotVerb.CANCEL, instead=to_day, place=place)
         for one in chosen
         for day in days
+        if not is_others(one, day)
     ]
     return Plan(verb, formula, wishes, chosen)
 
@@ -81,7 +100,7 @@ def begin(
     if not planned.wishes:
         raise BookingRefused("Aucun enfant inscrit, ou aucun jour : il n'y a rien à faire.")
     if len(planned.wishes) > MOST_LINES:
-        raise BookingRefused("Ce lot est trop grand : choisissez moins d'enfants ou moins de jours.")
+        raise BookingRefused(TOO_MANY)
     lot = Lot.objects.create(
         verb=planned.verb,
         formula=planned.formula,
@@ -90,6 +109,7 @@ def begin(
         passing_over=[one.value for one in overrides.reasons],
         late=overrides.late,
         tell=tell,
+        wanted=len(planned.wishes),
         by=by,
         made_at=at,
     )
@@ -149,14 +169,16 @@ def go_on(key: int, *, at: datetime) -> bool:
         LotDay.objects.bulk_update(
             lines, ["became", "why", "cancelled", "state_before", "booked"], batch_size=500
         )
+        lot.met += len(lines)
+        lot.changed += sum(one.became in CHANGED for one in lines)
     left = lot.days.filter(became=Became.WAITS).exists()
     if not left:
         lot.done_at = at
-        lot.save(update_fields=["done_at"])
+    lot.save(update_fields=["met", "changed", "done_at"])
     return left
 
 
-def _next_of(lot: Lot, **state: str) -> list[LotDay]:
+def _next_of(lot: Lot, **state: Any) -> list[LotDay]:
     """The lines of the next children."""
     waiting = lot.days.filter(**state).order_by("pk")
     children = list(dict.fromkeys(waiting.values_list("enrolment", flat=True)[: BATCH * _days_each(lot)]))
@@ -193,7 +215,7 @@ def go_back(key: int, *, at: datetime) -> bool:
     lot = lot.select_related("formula", "undo_by").get(pk=key)
     if lot.undo_asked_at is None or lot.undone_at is not None or lot.undo_by is None:
         return False
-    to_do = {"became__in": (Became.DONE, Became.ASKED), "taken_back": Became.WAITS}
+    to_do = {"became__in": CHANGED, "taken_back": Became.WAITS}
     lines = _next_of(lot, **to_do)
     if lines:
         done = booking.take_back_many(
@@ -211,10 +233,11 @@ def go_back(key: int, *, at: datetime) -> bool:
             why = next((done.left[pk] for pk in keys if pk in done.left), "")
             one.taken_back, one.not_back = (Became.LEFT, why) if why else (Became.DONE, "")
         LotDay.objects.bulk_update(lines, ["taken_back", "not_back"], batch_size=500)
+        lot.back += sum(one.taken_back == Became.DONE for one in lines)
     left = lot.days.filter(**to_do).exists()
     if not left:
         lot.undone_at = at
-        lot.save(update_fields=["undone_at"])
+    lot.save(update_fields=["back", "undone_at"])
     return left
 
 
@@ -233,11 +256,3 @@ def carry_back(lot: int) -> None:
     """Takes back what is left of a lot, a batch of children at a time."""
     while go_back(lot, at=timezone.now()):
         pass
-
-
-def counts(lines: Collection[LotDay | Wish]) -> dict[str, int]:
-    """How many lines became what."""
-    found: dict[str, int] = defaultdict(int)
-    for one in lines:
-        found[one.became] += 1
-    return found

@@ -22,6 +22,11 @@ class Lot(models.Model):
     passing_over = models.JSONField("passé outre", default=list)
     late = models.BooleanField("au prix hors délai", default=False)
     tell = models.BooleanField("familles prévenues", default=True)
+    # How many lines there are, have been looked at, have changed, have been taken back.
+    wanted = models.PositiveIntegerField("jours demandés", default=0)
+    met = models.PositiveIntegerField("jours vus", default=0)
+    changed = models.PositiveIntegerField("jours changés", default=0)
+    back = models.PositiveIntegerField("jours remis comme avant", default=0)
     made_at = models.DateTimeField("le")
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="par")
     done_at = models.DateTimeField("terminé le", null=True, blank=True)
