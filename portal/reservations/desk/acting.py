@@ -37,6 +37,8 @@ from portal.reservations.pages.services import SERVICES
 from portal.web.signed_in import SignedInRequest
 from portal.web.under import Band, under
 
+# Of an address: the page of what a child is enrolled for, though there is but one thing to choose.
+CHOOSES = "choisir"
 SEES = "families.see_as_family_reading"
 SEES_HEALTH = "families.view_childhealth"
 SEES_MONEY = "billing.view_invoice"
@@ -137,6 +139,8 @@ class ActsForFamilies(OwnPages[Booking]):
                 with under(prefix):
                     start = reverse(f"{one.activity.service}:start", args=[one.pk])
                 lines.append((one, start, f"{start}?annulation"))
+        if len(lines) == 1 and CHOOSES not in request.GET:
+            return redirect(lines[0][1])  # nothing to choose
         context = {
             "child": found,
             "household": home,
