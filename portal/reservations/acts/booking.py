@@ -105,6 +105,8 @@ class Answered:
     accepted: list[ReservationLine] = field(default_factory=list)
     waitlisted: list[ReservationLine] = field(default_factory=list)
     full: list[ReservationLine] = field(default_factory=list)
+    # Days gone by whose accounts are closed: no answer changes them any more.
+    closed: list[ReservationLine] = field(default_factory=list)
 
     def note(self, line: ReservationLine, outcome: Outcome) -> None:
         """Counts a line where its outcome belongs; one that was withdrawn meanwhile belongs nowhere."""
@@ -1245,6 +1247,7 @@ def accept(
     if in_order:
         _put_in_order(waiting, asked)
     decision = Answered()
+    waiting = _without_closed(waiting, decision, at)
     answered = []
     changes = Changes(by=by, at=at)
     places = _places_of(bookings.values(), slots)
@@ -1271,6 +1274,25 @@ def accept(
     changes.write()
     _finish(changes, answered)
     return decision
+
+
+def _without_closed(
+    waiting: Iterable[ReservationLine], decision: Answered, at: datetime
+) -> list[ReservationLine]:
+    """Those that may still be granted; of days whose accounts are closed is noted that they may not."""
+    today = timezone.localdate(at)
+    until: dict[int, date | None] = {}
+    left = []
+    for line in waiting:
+        activity = line.formula.activity_id
+        if line.day < today and activity not in until:
+            until[activity] = overriding.desk((), activity).closed_until
+        last = until.get(activity) if line.day < today else None
+        if last is None or line.day > last:
+            left.append(line)
+        elif not _is_left(line):
+            decision.closed.append(line)
+    return left
 
 
 def _check_own(lines: Sequence[ReservationLine], by: User, at: datetime) -> None:

@@ -73,7 +73,8 @@ def _classes(screen: Screen) -> Mapping[int, str]:
     if not screen.user.has_perm("reservations.add_move"):
         return found
     page = reverse("admin:reservations_move_add")
-    link = '<a href="{}?child={}&amp;foyer={}">{}<span class="visually-hidden"> : changer de classe ou d’école</span></a>'
+    asked = '<a href="{}?child={}&amp;foyer={}">{}'
+    link = f'{asked}<span class="visually-hidden"> : changer de classe ou d’école</span></a>'
     return {
         key: format_html(link, page, key, screen.household.pk, words) if words else ""
         for key, words in found.items()
