@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, diets, groups, login_names, residences, unreached
+from families import approval, child_files, desk_actions, diets, groups, login_names, residences, unreached
 from families.admin import typed
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history

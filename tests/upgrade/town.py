@@ -47,6 +47,7 @@ from portal.reservations.models import (
     Slot,
 )
 from portal.reservations.presence import attendance, certificates
+from portal.reservations.states import LotVerb
 from tests.factories import paris
 
 HOUSEHOLDS = 20
