@@ -13,6 +13,8 @@ from tests.conftest import NOW
 from tests.factories import InvoiceFactory, SchoolClassFactory, paris
 from tests.portal.reservations.audit import reserve
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 CALL = paris(2026, 11, 17, 11)  # for Thursday 19 it was too late an hour ago
 THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
 
@@ -30,9 +32,7 @@ def call(agent, books, canteen, school, year, agent_client):
         yield books
 
 
-def test_one_call_is_answered_in_twelve_clicks(
-    call, open_page, mailoutbox, django_capture_on_commit_callbacks
-):
+def test_one_call_is_answered_in_twelve_clicks(call, open_page, mailoutbox):
     page = open_page("agent")
     page.goto("/mairie/")
     work = Clicks(page)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -62,11 +62,9 @@ class RestoreForm(ReasonForm):
     )
     tell = forms.BooleanField(label="Prévenir les familles par courriel", required=False, initial=True)
 
-    def __init__(
-        self, *args: Any, may: Collection[Override], days: Collection[date], today: date, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, may: Collection[Override], gone_by: bool, **kwargs: Any) -> None:
         super().__init__(*args, ready=RESTORE_REASONS, **kwargs)
-        if Override.DEADLINE in may and days and max(days) < today:
+        if Override.DEADLINE in may and gone_by:
             self.initial["passing_over"] = [Override.DEADLINE.value]  # no other way to give these back
         field_of(self, "passing_over", forms.MultipleChoiceField).choices = [
             (one.value, said) for one, said in PASSING_OVER.items() if one in may
@@ -176,9 +174,9 @@ class BookingAdmin(
 
     @admin.action(description="Rétablir ou accepter des jours…", permissions=["decide"])
     def restore_selected(self, request: SignedInRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
-        chosen = list(queryset.select_related("establishment"))
-        form = self._restore_form(request, chosen)
-        if not (form.is_bound and form.is_valid() and self._restore(request, chosen, form)):
+        chosen = queryset.select_related("establishment", "household")
+        form = self._restore_form(request, queryset.aggregate(last=Max("day"))["last"])
+        if not (form.is_bound and form.is_valid() and self._restore(request, list(chosen), form)):
             return confirm_page(
                 self,
                 request,
@@ -189,7 +187,7 @@ class BookingAdmin(
                 template="admin/reservations/restore.html",
                 form=form,
             )
-        return self._whence(request, chosen)
+        return self._whence(request, list(chosen))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.restore)
@@ -203,18 +201,19 @@ class BookingAdmin(
         if found.state not in OVER:
             self.message_user(request, "Ce jour est déjà réservé, ou demandé.", messages.INFO)
             return self._home_of(request, found)
-        form = self._restore_form(request, [found])
+        form = self._restore_form(request, found.day)
         if form.is_bound and form.is_valid() and self._restore(request, [found], form):
             return self._home_of(request, found)
         title = f"Rétablir {found.child.first_name}, {moments.day(found.day, year=True)}"
         context = {"form": form, "booking": found, "home": self._home(request, found)}
         return self.page(request, "admin/reservations/restore_day.html", title, context)
 
-    def _restore_form(self, request: SignedInRequest, chosen: Sequence[Booking]) -> RestoreForm:
+    def _restore_form(self, request: SignedInRequest, last: date | None) -> RestoreForm:
+        """`last`: the last of the days to give back."""
         may = [one for one in PASSING_OVER if request.user.has_perm(overriding.RIGHTS[one])]
         given = request.POST if "reason_given" in request.POST else None
-        days = [one.day for one in chosen]
-        return RestoreForm(given, may=may, days=days, today=timezone.localdate())
+        gone_by = last is not None and last < timezone.localdate()
+        return RestoreForm(given, may=may, gone_by=gone_by)
 
     def _restore(self, request: SignedInRequest, chosen: Sequence[Booking], form: RestoreForm) -> bool:
         """Whether any day is given back. Where none is, the form says why and keeps what was typed."""

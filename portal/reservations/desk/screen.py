@@ -285,8 +285,10 @@ def _cell(
     screen: Screen,
 ) -> Cell:
     rows = booked.get((child.pk, day), [])
-    entries = [_entry(row, shorts[row.formula_id], screen.household) for row in rows]
-    return Cell(entries, "" if entries else _closed(day, calendar))
+    closed = "" if any(row.state in LIVE for row in rows) else _closed(day, calendar)
+    shown = [] if closed else rows  # what was cancelled because the day closed is not given back
+    entries = [_entry(row, shorts[row.formula_id], screen.household) for row in shown]
+    return Cell(entries, closed)
 
 
 def _entry(row: Booking, short: str, home: Household) -> Entry:
