@@ -27,7 +27,7 @@ from portal.desk import rights
 from portal.desk.decisions import Decidable, Decision, confirm_page
 from portal.desk.lists import badge
 from portal.desk.pages import OwnPages
-from portal.desk.site import DeskLink
+from portal.desk.site import DeskAdmin, DeskLink
 from portal.french import moments
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField, is_possible
@@ -304,10 +304,19 @@ def ticked_address(children: Iterable[int]) -> str:
     return f"{page}?enfants={keys}" if keys else page
 
 
-class TicksChildren:
+class TicksChildren(DeskAdmin[Enrolment]):
     """An action of the list of enrolments: the days of their children."""
 
-    @admin.action(description=ACTION, permissions=["act_in_lots"])
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """For who may act for families: the page that it leads to asks of which rows."""
+        found = super().get_actions(request)
+        return (
+            found
+            if request.user.has_perms(RIGHTS)
+            else {name: action for name, action in found.items() if name != "act_in_lots"}
+        )
+
+    @admin.action(description=ACTION)
     def act_in_lots(self, request: SignedInRequest, queryset: QuerySet[Enrolment]) -> HttpResponse | None:
         keys = queryset.order_by().values_list("child", flat=True).distinct()
         children = list(keys[: MOST_TICKED + 1])
@@ -315,9 +324,6 @@ class TicksChildren:
             messages.warning(request, f"{MOST_TICKED} enfants au plus à la fois.")
             children = []
         return redirect(ticked_address(children))
-
-    def has_act_in_lots_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perms(RIGHTS)
 
 
 def register_actions() -> None:
@@ -347,8 +353,8 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
     date_hierarchy = "made_at"
     actions = ("take_back",)
     decisions: Sequence[Decision] = (Decision("take_back", "Annuler ce lot…"),)
-    change_form_template = "admin/reservations/lot.html"
     fields = readonly_fields = ("name", "reason", "over", "told", "made", "by", "standing", "undo_by")
+    change_form_template = "admin/reservations/lot.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.new)
@@ -444,6 +450,19 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
 
     # Its page ----------------------------------------------------------------------------------------------
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        answer = super().change_view(request, object_id, form_url, extra_context)
+        lot = self.get_object(request, object_id)
+        if lot is not None and _is_at_work(lot):
+            answer["Refresh"] = "3"
+        return answer
+
     def beside(self, request: HttpRequest, row: Lot) -> dict[str, Any]:
         shown = row.days.order_by("enrolment").values("enrolment").distinct()
         keys = list(shown.values_list("enrolment", flat=True)[: CHILDREN_SHOWN + 1])
@@ -460,7 +479,7 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         return {
             "lines": rows,
             "some_unshown": len(keys) > CHILDREN_SHOWN,
-            "working": row.done_at is None or (row.undo_asked_at is not None and row.undone_at is None),
+            "working": _is_at_work(row),
             "not_back": not_back,
         }
 
@@ -521,3 +540,8 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         if "seule" in request.POST and (one := queryset.first()) is not None:
             return redirect("admin:reservations_lot_change", one.pk)
         return None
+
+
+def _is_at_work(lot: Lot) -> bool:
+    """Whether the worker has something left to do for it."""
+    return lot.done_at is None or (lot.undo_asked_at is not None and lot.undone_at is None)
