@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Group
 from playwright.sync_api import expect
 
 from portal.reservations.acts import booking
@@ -20,8 +21,9 @@ THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
 
 
 @pytest.fixture
-def call(agent, books, canteen, school, year, agent_client):
-    """The family books Monday, which was cancelled by error; it owes an invoice."""
+def call(agent, books, canteen, school, year):
+    """The family booked Monday, which was cancelled by error; it owes an invoice. The agent is at the till."""
+    agent.groups.add(Group.objects.get(name="Guichet"))
     reserve(books, canteen, MONDAY, at=NOW)
     with time_machine.travel(CALL, tick=True):
         booking.cancel(Booking.objects.all(), by=agent, at=CALL, reason="Annulé par erreur.")

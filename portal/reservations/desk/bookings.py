@@ -191,13 +191,13 @@ class BookingAdmin(
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.restore)
-        return [path("<int:key>/retablir/", view, name="reservations_booking_restore"), *super().get_urls()]
+        return [path("<int:pk>/retablir/", view, name="reservations_booking_restore"), *super().get_urls()]
 
-    def restore(self, request: SignedInRequest, key: int) -> HttpResponse:
+    def restore(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """One day that was cancelled or refused: why it is given back, and it is."""
         self.demand(request, overriding.ACTS)
         rows = rights.seen_by(request.user, Booking.objects.all(), overriding.ACTS)
-        found = get_object_or_404(rows.select_related("household", "establishment"), pk=key)
+        found = get_object_or_404(rows.select_related("household", "establishment"), pk=pk)
         if found.state not in OVER:
             self.message_user(request, "Ce jour est déjà réservé, ou demandé.", messages.INFO)
             return self._home_of(request, found)
