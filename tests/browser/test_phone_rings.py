@@ -22,7 +22,7 @@ THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
 
 @pytest.fixture
 def call(agent, books, canteen, school, year):
-    """The family booked Monday, which was cancelled by error, and owes an invoice; the agent takes money too."""
+    """The family booked Monday, which was cancelled by error, and owes an invoice."""
     agent.groups.add(Group.objects.get(name="Guichet"))
     reserve(books, canteen, MONDAY, at=NOW)
     with time_machine.travel(CALL, tick=True):
