@@ -66,6 +66,7 @@ from portal.reservations.models.bookings import BookingQuerySet
 from portal.reservations.models.queries import offered_at
 from portal.reservations.states import (
     HOLDING,
+    LIVE,
     STILL_ASKED,
     TAKING,
     Action,
@@ -702,7 +703,6 @@ class Wish:
 ALREADY_BOOKED = "Déjà réservé."
 BOOKED_BY_OTHER_HOME = "Déjà réservé par l'autre foyer."
 NOTHING_BOOKED = "Rien n'est réservé ce jour-là."
-ASKS_TO_CANCEL = "L'annulation de ce jour est déjà demandée."
 NO_PERIOD = "Ce jour n'est dans aucune période."
 NO_PLACE_SAID = "Aucun lieu n'est choisi pour cet enfant."
 FULL = "Complet."
@@ -953,7 +953,9 @@ class _Many:
         ((booking, slots),) = desk.new[made:]
         if line.outcome == Outcome.REQUESTED and not asks:
             desk.new.pop()
-            desk.busy -= {(slot.day, slot.part) for slot in slots}
+            desk.busy.difference_update((slot.day, slot.part) for slot in slots)
+            desk.over.pop(id(booking), None)
+            desk.reasons.pop(id(booking), None)
             raise BookingRefused(ASKED_FIRST)
         desk.used |= papers
         self.lines[desk].append(line)
@@ -1002,13 +1004,17 @@ class _Many:
         """Writes what was decided."""
         changes = Changes(by=self.by, at=self.at, reason=reason, tells=True)
         made = {desk: lines for desk, lines in self.lines.items() if lines}
+        if not made:
+            return []
         for desk, lines in made.items():
-            over = desk.overrides.said(desk.used)
-            desk.reservation.desk_reason = over or f"{reason.rstrip('.')}."
+            # What a line that came to nothing had passed over does not count.
+            used = desk.used & {Override.PAPERS}
+            for over in desk.over.values():
+                used |= over
+            desk.reservation.desk_reason = desk.overrides.said(used) or f"{reason.rstrip('.')}."
             desk.reservation.state = state_of(lines)
         reservations = [desk.reservation for desk in made]
-        if reservations:
-            bulk_create_with_history(reservations, Reservation)
+        bulk_create_with_history(reservations, Reservation, default_user=self.by)
         new: list[tuple[Booking, list[Slot]]] = []
         for desk, lines in made.items():
             key = desk.reservation.pk
@@ -1067,11 +1073,9 @@ def _read_slots(shelves: Collection[Shelf]) -> dict[Shelf, list[Slot]]:
 
 @dataclass
 class TakenBack:
-    """What a lot's way back did: keys of bookings that stand again, of those it cancelled; of the others why
-    not."""
+    """What a lot's way back did: keys of bookings that stand again; of those that stay as they are, why."""
 
     back: set[int] = field(default_factory=set)
-    cancelled: set[int] = field(default_factory=set)
     left: dict[int, str] = field(default_factory=dict)
 
 
@@ -1097,43 +1101,32 @@ def take_back_many(
     A day gone by goes back for who may pass over its deadline, as long as its accounts are open; one on which
     the child has come stays. Takes queries for the lot, none for each child.
     """
-    keys = {*restored, *booked}
-    rows = Booking.objects.select_related("establishment").filter(pk__in=keys)
-    known = {one.pk: one for one in rows}
-    enrolments = list(
-        Enrolment.objects.select_related("household", "child__health", "establishment", "moves_to").filter(
-            pk__in={one.enrolment_id for one in known.values()}
-        )
-    )
+    rows = Booking.objects.select_related("establishment").filter(pk__in={*restored, *booked})
+    # All at once, in the order of every verb: what follows takes its own again.
+    _hold_children(set(rows.values_list("child_id", flat=True)))
+    _lock_slots(shelves_of(rows))
+    known = {one.pk: one for one in rows.all()}
     activity = Activity.objects.get(pk=formula.activity_id)
-    for enrolment in enrolments:
-        enrolment.activity = activity
-    desk = overriding.desk((Override.DEADLINE,), activity.pk)
-    rules = Rules(enrolments, activity, at=at, desk=desk)
-    of = {one.pk: one for one in enrolments}
+    # They stood there: whom the activity takes was asked, or passed over, when they were booked.
+    desk = overriding.desk((Override.DEADLINE, Override.LIMITS), activity.pk)
+    stands = _StoodThere(known, activity, at=at, desk=desk)
     may = _MayTakeBack(by, at, desk.closed_until)
-
-    def stands(one: Booking) -> str:
-        enrolment, place = of[one.enrolment_id], known[one.pk].establishment
-        period = rules.period_of(enrolment.school_year_id, place.pk, one.day)
-        if period is None:
-            return NO_PERIOD
-        answer = rules.where(enrolment, place, period).booking(one.formula_id, one.day)
-        # It stood there: whom the activity takes was asked, or passed over, when it was booked.
-        is_limit = (
-            isinstance(answer, Closed) and rules.limits[enrolment.child_id].why_not(one.day) is not None
-        )
-        return answer.reason if isinstance(answer, Closed) and not is_limit else ""
+    come = set(rows.filter(attendance__isnull=False).values_list("pk", flat=True))
 
     done = TakenBack()
-    allowed = {}
-    for key, state in restored.items():
-        if key in known and (why := may(known[key])):
+    for key, one in known.items():
+        over = key in booked and one.state not in LIVE
+        if why := CHANGED_SINCE if over else may(one) or (HAS_COME if key in come else ""):
             done.left[key] = why
-        elif key in known:
-            allowed[key] = state
+    # Of a day that moved both go back, or neither.
+    kept = {first for key, first in booked.items() if first is not None and key in done.left}
     found, stood = _stand_again(
-        allowed,
+        # What was offered is waited for.
+        {
+            key: HANDED_OVER_AS.get(state, state)
+            for key, state in restored.items()
+            if key in known and key not in done.left and key not in kept
+        },
         by=by,
         at=at,
         stands=stands,
@@ -1142,25 +1135,36 @@ def take_back_many(
         overrides=Overrides({Override.DEADLINE: reason}),
     )
     done.back, done.left = set(found.back), done.left | found.left
-    _lock_slots(shelves_of(known[key] for key in booked if key in known))
-    live = Booking.objects.live().filter(pk__in=booked).select_related("establishment")
-    come = set(live.filter(attendance__isnull=False).values_list("pk", flat=True))
-    standing = {one.pk: one for one in live}
-    goes = []
-    for key, first in booked.items():
-        if key not in standing:
-            done.left[key] = CHANGED_SINCE
-        elif why := may(standing[key]) or (HAS_COME if key in come else ""):
-            done.left[key] = why
-        elif first is not None and first not in done.back:
-            done.left[key] = done.left.get(first, CHANGED_SINCE)
-        else:
-            goes.append(standing[key])
+    goes = [
+        known[key]
+        for key, first in booked.items()
+        if key in known and key not in done.left and (first is None or first in done.back)
+    ]
     withdraw(goes, by=by, at=at, reason=reason, tell=tell)
-    done.cancelled = {one.pk for one in goes}
     for household_id, ids in _by_household(stood[key] for key in found.back).items() if tell else ():
         _tell(tasks.tell_put_back, household_id, ids, [], reason)
     return done
+
+
+class _StoodThere:
+    """Why a day of a lot does not take place any more, whatever its deadline; nothing where it does."""
+
+    def __init__(self, known: Mapping[int, Booking], activity: Activity, *, at: datetime, desk: Desk) -> None:
+        self.known = known
+        rows = Enrolment.objects.filter(pk__in={one.enrolment_id for one in known.values()})
+        rows = rows.select_related("household", "child__health", "establishment", "moves_to")
+        self.enrolments = {one.pk: one for one in rows}
+        for enrolment in self.enrolments.values():
+            enrolment.activity = activity
+        self.rules = Rules(list(self.enrolments.values()), activity, at=at, desk=desk)
+
+    def __call__(self, one: Booking) -> str:
+        enrolment, place = self.enrolments[one.enrolment_id], self.known[one.pk].establishment
+        period = self.rules.period_of(enrolment.school_year_id, place.pk, one.day)
+        if period is None:
+            return NO_PERIOD
+        answer = self.rules.where(enrolment, place, period).booking(one.formula_id, one.day)
+        return answer.reason if isinstance(answer, Closed) else ""
 
 
 class _MayTakeBack:

@@ -38,6 +38,7 @@ CHANGED = (Became.DONE, Became.ASKED)
 # What one lot may reach.
 MOST_LINES = 20_000
 TOO_MANY = "Ce lot est trop grand : choisissez moins d'enfants ou moins de jours."
+ONLY_ASKED = "L'annulation n'est que demandée : répondez-y."
 ALREADY_TAKEN_BACK = "Ce lot a déjà été annulé."
 STILL_AT_WORK = "Ce lot n'est pas encore terminé : attendez qu'il le soit."
 
@@ -218,8 +219,13 @@ def go_back(key: int, *, at: datetime) -> bool:
     to_do = {"became__in": CHANGED, "taken_back": Became.WAITS}
     lines = _next_of(lot, **to_do)
     if lines:
+        asked = {one.pk for one in lines if one.became == Became.ASKED and one.cancelled_id}
         done = booking.take_back_many(
-            {one.cancelled_id: BookingState(one.state_before) for one in lines if one.cancelled_id},
+            {
+                one.cancelled_id: BookingState(one.state_before)
+                for one in lines
+                if one.cancelled_id and one.pk not in asked
+            },
             {one.booked_id: one.cancelled_id for one in lines if one.booked_id},
             lot.formula,
             reason=f"Lot annulé par la mairie : {lot.reason}"[:300],
@@ -231,6 +237,7 @@ def go_back(key: int, *, at: datetime) -> bool:
             # Of a day that moved both are told; where it could not, why of the first.
             keys = [pk for pk in (one.cancelled_id, one.booked_id) if pk]
             why = next((done.left[pk] for pk in keys if pk in done.left), "")
+            why = ONLY_ASKED if one.pk in asked else why
             one.taken_back, one.not_back = (Became.LEFT, why) if why else (Became.DONE, "")
         LotDay.objects.bulk_update(lines, ["taken_back", "not_back"], batch_size=500)
         lot.back += sum(one.taken_back == Became.DONE for one in lines)
