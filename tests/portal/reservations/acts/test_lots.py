@@ -12,10 +12,9 @@ from families.models import Guardian
 from portal.reservations.acts import booking, lots
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
-from portal.reservations.models import Booking, BookingEvent, Closure, Lot, LotDay, Reservation
+from portal.reservations.models import Attendance, Booking, BookingEvent, Closure, Lot, LotDay, Reservation
 from portal.reservations.states import Became, LotVerb, Override
 from tests.conftest import brother_of
-from tests.factories import AttendanceFactory
 from tests.portal.reservations.audit import FRIDAY, MONDAY, THURSDAY, audit, reserve, states
 
 TUESDAY = date(2026, 11, 10)  # tomorrow: too late since Sunday
@@ -170,7 +169,11 @@ def test_days_gone_by_go_back_by_right_and_as_long_as_accounts_are_open(
 ):
     over = [Override.DEADLINE]
     made = lot(LotVerb.BOOK, LAST_THURSDAY, TUESDAY, whose=[books, waits], passing_over=over)
-    AttendanceFactory(booking=Booking.objects.get(child=waits.child, day=LAST_THURSDAY))
+    came = Booking.objects.get(child=waits.child, day=LAST_THURSDAY)
+    where = {"formula": came.formula, "establishment": came.establishment, "day": came.day}
+    Attendance.objects.create(
+        booking=came, household=waits.household, child=waits.child, **where, entered_at=now
+    )
     assert take_back(made) == [
         ("done", ""),
         ("done", ""),
