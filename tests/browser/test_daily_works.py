@@ -146,8 +146,8 @@ def cancel_for_a_class(desk: Desk) -> None:
     desk.page.get_by_label("Quels enfants").select_option(index=3)
     desk.work.count += 1
     desk.work.press(desk.page.get_by_label("Annuler", exact=True))
-    desk.page.get_by_label("Du", exact=True).fill(TUESDAY.isoformat())
-    desk.page.get_by_label("Motif").first.fill("Sortie de la classe.")
+    desk.page.locator("#id_first").fill(TUESDAY.isoformat())
+    desk.page.locator("#id_reason").fill("Sortie de la classe.")
     desk.work.button("Voir ce qui va se passer")
     desk.work.button("Confirmer")
     assert not Booking.objects.live().filter(day=TUESDAY).exists()

@@ -133,7 +133,7 @@ def begin(
 
 def is_small(lot: Lot) -> bool:
     """Whether one batch does all of it: then at once, not by the worker."""
-    return lot.days.order_by().values("enrolment").distinct().count() <= BATCH
+    return lot.days.order_by().values("enrolment_id").distinct().count() <= BATCH
 
 
 @transaction.atomic
@@ -182,7 +182,7 @@ def go_on(key: int, *, at: datetime) -> bool:
 def _next_of(lot: Lot, **state: Any) -> list[LotDay]:
     """The lines of the next children."""
     waiting = lot.days.filter(**state).order_by("pk")
-    children = list(dict.fromkeys(waiting.values_list("enrolment", flat=True)[: BATCH * _days_each(lot)]))
+    children = list(dict.fromkeys(waiting.values_list("enrolment_id", flat=True)[: BATCH * _days_each(lot)]))
     return list(waiting.filter(enrolment__in=children[:BATCH]).select_related("establishment"))
 
 

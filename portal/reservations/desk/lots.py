@@ -189,7 +189,7 @@ class LotForm(forms.Form):
         """Raises nothing: what cannot be is said line by line."""
         said = self.cleaned_data
         return lots.plan(
-            self.enrolments.order_by("household", "child", "pk"),
+            self.enrolments.order_by("household_id", "child_id", "pk"),
             LotVerb(said["verb"]),
             said["formula"],
             said["days"],
@@ -347,8 +347,8 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
     )
     list_display = ("name", "made", "by", "standing")
     list_display_links = ("name",)
-    list_select_related = ("formula__activity", "by", "undo_by")
     list_filter = ("verb",)
+    list_select_related = ("formula__activity", "by", "undo_by")
     search_fields = ("whom", "reason")
     date_hierarchy = "made_at"
     actions = ("take_back",)
@@ -464,8 +464,8 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         return answer
 
     def beside(self, request: HttpRequest, row: Lot) -> dict[str, Any]:
-        shown = row.days.order_by("enrolment").values("enrolment").distinct()
-        keys = list(shown.values_list("enrolment", flat=True)[: CHILDREN_SHOWN + 1])
+        shown = row.days.order_by("enrolment_id").values_list("enrolment_id", flat=True).distinct()
+        keys = list(shown[: CHILDREN_SHOWN + 1])
         lines = list(row.days.filter(enrolment__in=keys[:CHILDREN_SHOWN]))
         enrolments = _named(Enrolment.objects.filter(pk__in={one.enrolment_id for one in lines}))
         rows = _by_child(lines, enrolments)
