@@ -82,9 +82,10 @@ def test_a_class_says_who_is_not_enrolled(agent_client, asked, books, waits, str
 
 
 def test_rows_ticked_in_a_list_come_along(agent_client, asked, books, waits):
-    for model, rows in (("families_child", [books.child]), ("reservations_enrolment", [books.enrolment])):
-        chosen = {"action": "act_in_lots", "_selected_action": [one.pk for one in rows]}
-        answer = agent_client.post(reverse(f"admin:{model}_changelist") + "?etat=tous", chosen)
+    lists = ("families_child", "", books.child), ("reservations_enrolment", "?etat=tous", books.enrolment)
+    for name, query, row in lists:
+        chosen = {"action": "act_in_lots", "_selected_action": [row.pk]}
+        answer = agent_client.post(reverse(f"admin:{name}_changelist") + query, chosen)
         assert answer.url == f"{NEW}?enfants={books.child.pk}"
     page = text_of(agent_client.get(answer.url))
     assert "1 enfant choisi" in page
