@@ -71,7 +71,7 @@ def book(desk: Desk) -> None:
 def book_late(desk: Desk) -> None:
     desk.plans()
     desk.ticks("jeudi 19 novembre")
-    desk.page.get_by_label("Délai").fill(WHY)
+    desk.page.locator("#id_motif_deadline").fill(WHY)
     desk.work.button("Enregistrer")
     assert Booking.objects.live().filter(day=THURSDAY).exists()
 

@@ -44,7 +44,7 @@ def test_one_call_is_answered_in_twelve_clicks(call, open_page, mailoutbox):
     work.link("Réserver, annuler")
     work.press(page.get_by_label("jeudi 19 novembre").first)
     work.button("Suivant")
-    page.get_by_label("Délai").fill("La mère est hospitalisée.")
+    page.locator("#id_motif_deadline").fill("La mère est hospitalisée.")
     work.button("Enregistrer")
     work.press(page.get_by_role("link", name="à rétablir"))
     page.get_by_label("Vos mots").fill("Annulé par erreur.")

@@ -1020,8 +1020,7 @@ class _Many:
             key = desk.reservation.pk
             for line in lines:
                 line.reservation = desk.reservation
-                if line.action == Action.CANCEL and not line.reason:
-                    line.reason = reason
+                line.reason = line.reason or reason
             for booking, state in desk.ended.items():
                 changes.move(booking, state)
                 changes.asked_by[id(booking)] = key

@@ -212,8 +212,8 @@ def ask_back(lot: Lot, *, by: User, at: datetime) -> None:
 @transaction.atomic
 def go_back(key: int, *, at: datetime) -> bool:
     """Takes the next children of a lot (its key) back; whether any are left."""
-    lot = Lot.objects.select_for_update(of=("self",), no_key=True)
-    lot = lot.select_related("formula", "undo_by").get(pk=key)
+    held = Lot.objects.select_for_update(of=("self",), no_key=True)
+    lot = held.select_related("formula", "undo_by").get(pk=key)
     if lot.undo_asked_at is None or lot.undone_at is not None or lot.undo_by is None:
         return False
     to_do = {"became__in": CHANGED, "taken_back": Became.WAITS}

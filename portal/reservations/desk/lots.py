@@ -85,12 +85,19 @@ DONE = {
 }
 
 
+class FormulaField(forms.ModelChoiceField[Formula]):
+    """Each with its activity."""
+
+    def label_from_instance(self, obj: Formula) -> str:
+        return _formula_name(obj)
+
+
 class LotForm(forms.Form):
     """Whose days, which, and what is done to them."""
 
     whom = forms.ChoiceField(label="Quels enfants")
     verb = forms.ChoiceField(label="Quoi faire", choices=LotVerb.choices, widget=forms.RadioSelect)
-    formula = forms.ModelChoiceField(label="Formule", queryset=Formula.objects.none())
+    formula = FormulaField(label="Formule", queryset=Formula.objects.none())
     place = forms.ModelChoiceField(
         label="Lieu",
         queryset=Establishment.objects.none(),
@@ -122,15 +129,16 @@ class LotForm(forms.Form):
         if ticked:
             whom.insert(0, (LIST, counted(len(ticked), "enfant choisi", "enfants choisis")))
         schools = [one for one in places if one.kind == Establishment.Kind.SCHOOL]
-        whom.append(("Une école", [(f"{SCHOOL}:{one.pk}", str(one)) for one in schools]))
-        named = classes.select_related("school").order_by("school__name", "level", "name")
-        whom.append(("Une classe", [(f"{CLASS}:{one.pk}", f"{one.name}, {one.school}") for one in named]))
+        in_order = classes.select_related("school").order_by("school__name", "level", "name")
+        of_school = [(f"{SCHOOL}:{one.pk}", str(one)) for one in schools]
+        of_class = [(f"{CLASS}:{one.pk}", f"{one.name}, {one.school}") for one in in_order]
+        self.names: dict[str, str] = dict([*whom, *of_school, *of_class])
+        whom += [("Une école", of_school), ("Une classe", of_class)]
         field_of(self, "whom", forms.ChoiceField).choices = whom
         formulas = Formula.objects.filter(active=True, activity__active=True)
         formulas = formulas.filter(Q(activity__establishments__in=places)).distinct()
         formula = field_of(self, "formula", forms.ModelChoiceField)
         formula.queryset = formulas.select_related("activity").order_by("activity__order", "order", "pk")
-        formula.label_from_instance = _formula_name
         field_of(self, "place", forms.ModelChoiceField).queryset = places.exclude(
             kind=Establishment.Kind.SCHOOL
         )
@@ -205,7 +213,7 @@ class LotForm(forms.Form):
         years = Period.objects.filter(
             activity=said["formula"].activity_id, starts_on__lte=max(ends), ends_on__gte=min(ends)
         )
-        rows = Enrolment.objects.accepted().filter(
+        rows: QuerySet[Enrolment] = Enrolment.objects.accepted().filter(
             activity=said["formula"].activity_id, school_year__in=years.values("school_year")
         )
         rows = rights.seen_by(self.user, rows, overriding.ACTS)
@@ -241,13 +249,7 @@ class LotForm(forms.Form):
     @property
     def whom_said(self) -> str:
         """« CM1, École Jules Ferry »."""
-        wanted = self.cleaned_data["whom"]
-        for value, label in field_of(self, "whom", forms.ChoiceField).choices:
-            pairs: Iterable[Any] = label if isinstance(label, (list, tuple)) else [(value, label)]
-            for one, said in pairs:
-                if one == wanted:
-                    return str(said)
-        return ""
+        return self.names[self.cleaned_data["whom"]]
 
 
 def _formula_name(formula: Any) -> str:
