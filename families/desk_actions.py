@@ -8,7 +8,13 @@ An app registers its own once it is ready; this floor knows none of what they le
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from families.models import Child, Household
 
@@ -41,6 +47,17 @@ class ForChildren:
 
 
 @dataclass(frozen=True)
+class ForChosen:
+    """What one does for children ticked in a list, for who has all of `rights`: the address that it leads to,
+    by their keys, `most` of them at a time."""
+
+    label: str
+    rights: tuple[str, ...]
+    address: Callable[[Sequence[int]], str]
+    most: int
+
+
+@dataclass(frozen=True)
 class Button:
     """One that is shown; `of`: whom it is for, which a voice says after its label."""
 
@@ -54,6 +71,7 @@ class Button:
 class _Registered:
     household: dict[str, ForHousehold] = field(default_factory=dict)
     children: dict[str, ForChildren] = field(default_factory=dict)
+    chosen: dict[str, ForChosen] = field(default_factory=dict)
 
 
 _known = _Registered()
@@ -77,6 +95,28 @@ def for_children(
 ) -> None:
     """For an app, once it is ready; the same code again replaces the link."""
     _known.children[code] = ForChildren(label, rights, addresses, order)
+
+
+def for_chosen(code: str, label: str, rights: tuple[str, ...], address: Any, *, most: int) -> None:
+    """For an app, once it is ready; the same code again replaces the action."""
+    _known.chosen[code] = ForChosen(label, rights, address, most)
+
+
+def actions_for_chosen(user: Any) -> dict[str, tuple[Callable[..., HttpResponse], str, str]]:
+    """As a list of children of Django's admin wants its actions."""
+    return {
+        code: (partial(_go_on, one), code, one.label)
+        for code, one in _known.chosen.items()
+        if user.has_perms(one.rights)
+    }
+
+
+def _go_on(one: ForChosen, admin: Any, request: HttpRequest, children: QuerySet[Child]) -> HttpResponse:
+    keys = list(children.order_by("pk").values_list("pk", flat=True)[: one.most + 1])
+    if len(keys) > one.most:
+        messages.warning(request, f"{one.most} enfants au plus à la fois.")
+        keys = []
+    return redirect(one.address(keys))
 
 
 def of_household(user: Any, household: Household) -> list[Button]:

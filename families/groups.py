@@ -130,6 +130,7 @@ RIGHTS: dict[str, Rights] = {
             "closure": EVERYTHING,
             # Closes days that families have booked, and opens them again.
             "calendarchange": WRITE,
+            "lot": CHANGE,
             "activity": WRITE,
             "formula": EVERYTHING,
             "capacity": EVERYTHING,
@@ -246,6 +247,7 @@ RIGHTS: dict[str, Rights] = {
             "schoolholiday": VIEW,
             "closure": EVERYTHING,
             "calendarchange": WRITE,
+            "lot": CHANGE,
             "activity": VIEW,
             "formula": VIEW,
             "period": VIEW,

@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, diets, groups, login_names, residences, unreached
+from families import approval, child_files, desk_actions, diets, groups, login_names, residences, unreached
 from families.admin import typed
 from families.admin.custody import WAITS, ShownCustodies, ask_homes, in_homes_seen
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
@@ -605,6 +605,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHis
         "own_data",
     )
     readonly_fields = ("calendar", "own_data")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Besides, what apps above do for ticked children."""
+        return super().get_actions(request) | desk_actions.actions_for_chosen(request.user)
 
     def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
         asked = (typed.ANOTHER,) if typed.asks_whether_another(request) else ()

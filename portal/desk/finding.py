@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from portal.french import phones, spelling
@@ -134,4 +135,6 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     }
     if PART in request.GET:
         return TemplateResponse(request, "admin/finding/results.html", told)
+    if told["count"] == 1 and not told["more"]:  # nothing to choose: the call goes on
+        return redirect(groups[0].found[0].url)
     return TemplateResponse(request, "admin/finding/page.html", context | told)

@@ -64,10 +64,10 @@ MENU: dict[Job, dict[Sight, str]] = {
     Job.PLACES: {
         Sight.ALWAYS: """
             reservations_booking_whom reservations.enrolment reservations_enrolment_enrol
-            reservations.reservation leisure_requests
+            reservations.reservation leisure_requests reservations_lot_new
             reservations.reservationline reservations.booking reservations.slot reservations.closure
         """,
-        Sight.USED: "reservations.move reservations.calendarchange",
+        Sight.USED: "reservations.lot reservations.move reservations.calendarchange",
         Sight.SELDOM: "reservations.schooling",
     },
     Job.CANTEEN: {

@@ -29,6 +29,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
         from portal.reservations.desk.acting import register_buttons
+        from portal.reservations.desk.lots import register_actions
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds, processing
@@ -62,6 +63,7 @@ class ReservationsConfig(AppConfig):
         joining_of_homes.register("réservations", joining.PART)
         chronicle.register_all()
         register_buttons()
+        register_actions()
         telling.register("réservations", tables=own_data.tables)
         processing.register_all()
         kinds.register_all(reservation_drafts.KEPT.days)

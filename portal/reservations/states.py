@@ -78,6 +78,24 @@ class Action(models.TextChoices):
     CANCEL = "cancel", "Annuler"
 
 
+class LotVerb(models.TextChoices):
+    """What the town hall does to the days of many children at once."""
+
+    BOOK = "book", "Réserver"
+    CANCEL = "cancel", "Annuler"
+    MOVE = "move", "Déplacer"
+
+
+class Became(models.TextChoices):
+    """What became of a day in such a lot; empty while nothing has."""
+
+    WAITS = "", "À faire"
+    DONE = "done", "Fait"
+    ASKED = "asked", "Demandé"  # late, and not passed over: the town hall answers it besides
+    ALREADY = "already", "Déjà ainsi"
+    LEFT = "left", "Pas possible"
+
+
 class Outcome(models.TextChoices):
     """What became of a reservation line; empty while it is a draft."""
 

@@ -60,6 +60,8 @@ from portal.reservations.models import (
     Booking,
     DeadlineRule,
     LeftDay,
+    Lot,
+    LotDay,
     Move,
 )
 from portal.reservations.states import BookingState
@@ -177,6 +179,27 @@ def furnished(chief: User) -> Booking:
         requested_at=NOW,
     )
     LeftDay.objects.create(move=move, booking=booking, place=booking.establishment, why="complet")
+    lot = Lot.objects.create(
+        verb="cancel",
+        formula=booking.formula,
+        whom="1 enfant choisi",
+        reason="Sortie.",
+        wanted=1,
+        met=1,
+        changed=1,
+        made_at=NOW,
+        done_at=NOW,
+        by=chief,
+    )
+    LotDay.objects.create(
+        lot=lot,
+        enrolment=booking.enrolment,
+        establishment=booking.establishment,
+        day=booking.day,
+        became="done",
+        cancelled=booking,
+        state_before="accepted",
+    )
     ActivityRegie.objects.create(
         activity=ActivityFactory(name="Séjours"),
         regie=Regie.objects.create(name="Centre de loisirs", code="LOISIRS", letters="CL"),

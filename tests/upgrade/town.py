@@ -35,7 +35,8 @@ from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
 from portal.models import Backup, HeldDecision, PrintedList, PrintedPart, Restoration, Worker
-from portal.reservations.acts import moving
+from portal.reservations.acts import lots, moving
+from portal.reservations.acts.overriding import NONE
 from portal.reservations.models import (
     AbsenceNotice,
     AttendanceState,
@@ -46,6 +47,7 @@ from portal.reservations.models import (
     Slot,
 )
 from portal.reservations.presence import attendance, certificates
+from portal.reservations.states import LotVerb
 from tests.factories import paris
 
 HOUSEHOLDS = 20
@@ -63,12 +65,24 @@ def live() -> None:
     moves(home, agent)
     absences(home, parent, agent)
     papers(home, parent, agent)
+    days_of_many(home, agent)
     documents_of_money(regie)
     accounts(parent, regie)
     letters(parent)
     one_of_two(agent)
     kept_going()
     in_hand(home, agent)
+
+
+def days_of_many(home: Household, agent: User) -> None:
+    """The town hall cancelled a day of the family's children with one act, and took it back."""
+    coming = Booking.objects.holding().filter(household=home, day__gt=AT.date()).order_by("day", "pk").last()
+    planned = lots.plan([coming.enrolment], LotVerb.CANCEL, coming.formula, [coming.day])
+    said = {"whom": "1 enfant choisi", "reason": "Sortie.", "overrides": NONE, "tell": False}
+    lot = lots.begin(planned, **said, by=agent, at=AT)
+    lots.go_on(lot.pk, at=AT)
+    lots.ask_back(lot, by=agent, at=AT)
+    lots.go_back(lot.pk, at=AT)
 
 
 def _paper(home: Household, name: str, by: User, **given: str) -> Document:

@@ -25,6 +25,7 @@ from portal.reservations.models import (
     BookingEvent,
     CancelledDay,
     Enrolment,
+    LotDay,
     Move,
     Reservation,
     ReservationLine,
@@ -42,6 +43,8 @@ HOLDINGS = {
     "reservations.BookingEvent": Fate.GONE,
     "reservations.CalendarChange": Fate.STAFF,
     "reservations.CancelledDay": Fate.GONE,
+    "reservations.Lot": Fate.STAFF,
+    "reservations.LotDay": Fate.GONE,
     "reservations.Attendance": Fate.BLANK,
     "reservations.AbsenceCertificate": Fate.GONE,
     "reservations.AbsenceNotice": Fate.GONE,
@@ -97,6 +100,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     bookings = Booking.objects.filter(leaving.concerned)
     BookingEvent.objects.filter(booking__in=bookings).delete()
     CancelledDay.objects.filter(booking__in=bookings).delete()
+    LotDay.objects.filter(enrolment__in=Enrolment.objects.filter(leaving.concerned)).delete()
     histories.forget(Booking, list(bookings.values_list("pk", flat=True)))
     # To come, none is held any more; what was cancelled and never billed tells nothing.
     over = _to_come(leaving, at) | _past(leaving, at).exclude(state__in=LIVE)

@@ -55,6 +55,8 @@ class Changes:
         self.forced: dict[int, int] = defaultdict(int)
         self.beyond: set[tuple[int, int]] = set()
         self.reasons: dict[int, str] = {}  # of single bookings, by identity, where each has its own
+        # Of single bookings, by identity, where several reservations (keys) are recorded at once.
+        self.asked_by: dict[int, int] = {}
         self.freed: set[int] = set()
         self.withdrawn: list[Booking] = []  # their cancellation was asked for: it is granted now
         self.placed: list[tuple[Booking, list[Slot]]] = []  # known bookings that concern more slots now
@@ -192,7 +194,8 @@ class Changes:
         reservation_id = self.reservation.pk if self.reservation else None
         for booking in changed:
             reason = self.reasons.get(id(booking), self.reason)
-            yield booking.pk, str(booking.state), self.at, by_id, reservation_id, reason
+            asked_by = self.asked_by.get(id(booking), reservation_id)
+            yield booking.pk, str(booking.state), self.at, by_id, asked_by, reason
 
 
 class OfPart(Protocol):

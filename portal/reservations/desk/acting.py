@@ -31,12 +31,15 @@ from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.reservations.acts import overriding
 from portal.reservations.desk import whom
+from portal.reservations.desk.looked_at import only_shown
 from portal.reservations.models import Booking, Enrolment, SchoolYear
 from portal.reservations.pages.acting import Acting
 from portal.reservations.pages.services import SERVICES
 from portal.web.signed_in import SignedInRequest
 from portal.web.under import Band, under
 
+# Of an address: the page of what a child is enrolled for, though there is but one thing to choose.
+CHOOSES = "choisir"
 SEES = "families.see_as_family_reading"
 SEES_HEALTH = "families.view_childhealth"
 SEES_MONEY = "billing.view_invoice"
@@ -137,6 +140,8 @@ class ActsForFamilies(OwnPages[Booking]):
                 with under(prefix):
                     start = reverse(f"{one.activity.service}:start", args=[one.pk])
                 lines.append((one, start, f"{start}?annulation"))
+        if len(lines) == 1 and CHOOSES not in request.GET:
+            return redirect(lines[0][1])  # nothing to choose
         context = {
             "child": found,
             "household": home,
@@ -181,14 +186,9 @@ class ActsForFamilies(OwnPages[Booking]):
             messages.info(request, "Personne de ce foyer n'a de compte en ligne.")
             return redirect(home)
         match = _resolved(address)
-        seen = SEEN | {f"{slug}:{name}" for slug in SERVICES for name in SEEN_OF_A_SERVICE}
         right = SEEN_WITH.get(match.view_name)
         of_child = "child_id" in match.kwargs
-        if right is not None and (
-            request.user.has_perm(right) if of_child else _holds_everywhere(request.user, right)
-        ):
-            seen |= {match.view_name}
-        if match.view_name not in seen:
+        if not _is_seen(request.user, match):
             messages.info(request, "Cette page de la famille ne se montre pas ici.")
             return redirect(prefix_of("see", whose.pk) if address else home)
         children = Child.objects.living_in(whose, timezone.localdate())
@@ -216,6 +216,7 @@ class ActsForFamilies(OwnPages[Booking]):
         with transaction.atomic():
             answer = _shown(inner, match, prefix_of("see", whose.pk))
             transaction.set_rollback(True)  # whatever a page of families keeps as it is opened
+        _quiet(answer, request.user, prefix_of("see", whose.pk))
         if inner.session[which_home.SESSION_KEY] != whose.pk:
             raise Http404  # the same adult's other household
         return answer
@@ -253,6 +254,34 @@ def _inner(request: SignedInRequest, match: ResolverMatch) -> Any:
 def _holds_everywhere(user: Any, right: str) -> bool:
     """What is not of one child alone is shown to who may read it of all."""
     return user.has_perm(right) and right not in rights.held_in_part_by(user)
+
+
+def _is_seen(user: Any, match: ResolverMatch) -> bool:
+    """Whether this page of families is shown to somebody."""
+    name = match.view_name
+    if name in SEEN or name in {f"{slug}:{one}" for slug in SERVICES for one in SEEN_OF_A_SERVICE}:
+        return True
+    right = SEEN_WITH.get(name)
+    if right is None:
+        return False
+    return bool(user.has_perm(right)) if "child_id" in match.kwargs else _holds_everywhere(user, right)
+
+
+def _quiet(answer: HttpResponse, user: Any, prefix: str) -> None:
+    """What leads nowhere on a page that is looked at is disabled."""
+    if answer.streaming or not answer.get("Content-Type", "").startswith("text/html"):
+        return
+    known: dict[str, bool] = {}
+
+    def leads(address: str) -> bool:
+        if address not in known:
+            try:
+                known[address] = _is_seen(user, _resolved(address))
+            except Http404:
+                known[address] = False
+        return known[address]
+
+    answer.content = only_shown(answer.content.decode(), prefix, leads)
 
 
 def _shown_to(user: Any) -> frozenset[Part]:

@@ -1,13 +1,15 @@
 """Where every child stands, day by day, with who changed it and when."""
 
 from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any, TypeAlias, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
@@ -60,8 +62,10 @@ class RestoreForm(ReasonForm):
     )
     tell = forms.BooleanField(label="Prévenir les familles par courriel", required=False, initial=True)
 
-    def __init__(self, *args: Any, may: Collection[Override], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may: Collection[Override], gone_by: bool, **kwargs: Any) -> None:
         super().__init__(*args, ready=RESTORE_REASONS, **kwargs)
+        if Override.DEADLINE in may and gone_by:
+            self.initial["passing_over"] = [Override.DEADLINE.value]  # no other way to give these back
         field_of(self, "passing_over", forms.MultipleChoiceField).choices = [
             (one.value, said) for one, said in PASSING_OVER.items() if one in may
         ]
@@ -170,9 +174,9 @@ class BookingAdmin(
 
     @admin.action(description="Rétablir ou accepter des jours…", permissions=["decide"])
     def restore_selected(self, request: SignedInRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
-        may = [one for one in PASSING_OVER if request.user.has_perm(overriding.RIGHTS[one])]
-        form = RestoreForm(request.POST if "reason_given" in request.POST else None, may=may)
-        if not (form.is_bound and form.is_valid()):
+        chosen = queryset.select_related("establishment", "household")
+        form = self._restore_form(request, queryset.aggregate(last=Max("day"))["last"])
+        if not (form.is_bound and form.is_valid() and self._restore(request, list(chosen), form)):
             return confirm_page(
                 self,
                 request,
@@ -183,8 +187,37 @@ class BookingAdmin(
                 template="admin/reservations/restore.html",
                 form=form,
             )
+        return self._whence(request, list(chosen))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.restore)
+        return [path("<int:pk>/retablir/", view, name="reservations_booking_restore"), *super().get_urls()]
+
+    def restore(self, request: SignedInRequest, pk: int) -> HttpResponse:
+        """One day that was cancelled or refused: why it is given back, and it is."""
+        self.demand(request, overriding.ACTS)
+        rows = rights.seen_by(request.user, Booking.objects.all(), overriding.ACTS)
+        found = get_object_or_404(rows.select_related("household", "establishment"), pk=pk)
+        if found.state not in OVER:
+            self.message_user(request, "Ce jour est déjà réservé, ou demandé.", messages.INFO)
+            return self._home_of(request, found)
+        form = self._restore_form(request, found.day)
+        if form.is_bound and form.is_valid() and self._restore(request, [found], form):
+            return self._home_of(request, found)
+        title = f"Rétablir {found.child.first_name}, {moments.day(found.day, year=True)}"
+        context = {"form": form, "booking": found, "home": self._home(request, found)}
+        return self.page(request, "admin/reservations/restore_day.html", title, context)
+
+    def _restore_form(self, request: SignedInRequest, last: date | None) -> RestoreForm:
+        """`last`: the last of the days to give back."""
+        may = [one for one in PASSING_OVER if request.user.has_perm(overriding.RIGHTS[one])]
+        given = request.POST if "reason_given" in request.POST else None
+        gone_by = last is not None and last < timezone.localdate()
+        return RestoreForm(given, may=may, gone_by=gone_by)
+
+    def _restore(self, request: SignedInRequest, chosen: Sequence[Booking], form: RestoreForm) -> bool:
+        """Whether any day is given back. Where none is, the form says why and keeps what was typed."""
         said = form.cleaned_data
-        chosen = list(queryset.select_related("establishment"))
         try:
             found = booking.restore(
                 chosen,
@@ -195,16 +228,20 @@ class BookingAdmin(
                 tell=said["tell"],
             )
         except refusals.BookingRefused as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-            return None
+            form.add_error(None, str(refusal))
+            return False
         days = {one.pk: one.day for one in chosen}
-        for key, why in found.left.items():
-            self.message_user(request, f"{moments.day(days[key]).capitalize()} : {why}", messages.WARNING)
-        if found.back:
-            log_all(request, [one for one in chosen if one.pk in found.back], f"Rétabli : {said['reason']}")
-            text = counted(len(found.back), "jour est réservé", "jours sont réservés")
-            self.message_user(request, f"{text}.", messages.SUCCESS)
-        return self._whence(request, chosen)
+        left = [f"{moments.day(days[key]).capitalize()} : {why}" for key, why in found.left.items()]
+        if not found.back:
+            for sentence in left:
+                form.add_error(None, sentence)
+            return False
+        for sentence in left:
+            self.message_user(request, sentence, messages.WARNING)
+        log_all(request, [one for one in chosen if one.pk in found.back], f"Rétabli : {said['reason']}")
+        text = counted(len(found.back), "jour est réservé", "jours sont réservés")
+        self.message_user(request, f"{text}.", messages.SUCCESS)
+        return True
 
     @admin.action(description="Annuler et prévenir les familles…", permissions=["decide"])
     def cancel_selected(self, request: SignedInRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
@@ -236,7 +273,13 @@ class BookingAdmin(
         """From a booking's own page one goes on with its household, not with everybody's bookings."""
         if "seule" not in request.POST or len(chosen) != 1:
             return None
-        home = chosen[0].household
-        if rights.may(request.user, home, "families.view_household"):
-            return redirect(desk_links.household_page(home.pk))
-        return redirect("admin:reservations_booking_change", chosen[0].pk)
+        return self._home_of(request, chosen[0])
+
+    def _home(self, request: SignedInRequest, one: Booking) -> str:
+        """Its household's page, or its own where one may not see that."""
+        if rights.may(request.user, one.household, "families.view_household"):
+            return desk_links.household_page(one.household_id)
+        return reverse("admin:reservations_booking_change", args=[one.pk])
+
+    def _home_of(self, request: SignedInRequest, one: Booking) -> HttpResponse:
+        return redirect(self._home(request, one))

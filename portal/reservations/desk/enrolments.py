@@ -35,6 +35,7 @@ from portal.reservations.acts import ending, enrolling
 from portal.reservations.desk.cells import ClassName, PlacesLeft, short_moment
 from portal.reservations.desk.ending import EndsEnrolments
 from portal.reservations.desk.enrolling import EnrolsAtTheDesk
+from portal.reservations.desk.lots import TicksChildren
 from portal.reservations.models import Enrolment, Slot
 from portal.reservations.models.queries import RefusedBefore, class_of, fewest_places, refused_before
 from portal.reservations.states import EnrolmentState
@@ -73,6 +74,7 @@ class EnrolmentAdmin(
     Decidable[Enrolment],
     EnrolsAtTheDesk,
     WorksThrough[Enrolment],
+    TicksChildren,
     WithHistory[Enrolment],
 ):
     desk_order = 1
@@ -107,7 +109,7 @@ class EnrolmentAdmin(
     search_fields = ("child__folded",)
     search_help_text = "Nom de l'enfant ou numéro du foyer"
     ordering = ("requested_at", "pk")
-    actions = (*AcceptOrRefuse.actions, *EndsEnrolments.actions)
+    actions = (*AcceptOrRefuse.actions, *EndsEnrolments.actions, "act_in_lots")
     refusals = ENROLMENT_REFUSALS
     refuse_title = "Refuser des inscriptions"
     fields = readonly_fields = (

@@ -8,12 +8,15 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from families.custody.own import OwnHousehold
 from families.desk_cells import DecidedBy, HouseholdLink, person
-from families.models import Child
+from families.desk_links import household_page
+from families.models import Child, Household
+from portal.desk import rights
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, ask_reason
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
@@ -28,6 +31,7 @@ from portal.reservations.desk.cells import short_moment
 from portal.reservations.desk.classes import ClassField
 from portal.reservations.models import LeftDay, Move
 from portal.reservations.states import MoveState
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, user_of
 
 CONFIRMED = "_move_confirmed"
@@ -41,6 +45,8 @@ DROPPED = (
     "Le service n'a pas lieu ces jours-là dans le nouveau lieu.",
 )
 TO_DECIDE = "a-decider"
+# Of an address: the household (its key) on whose page one was.
+HOME = "foyer"
 
 
 def refusal_of(child: Child, change: Change, request: SignedInRequest) -> str:
@@ -266,6 +272,17 @@ class MoveAdmin(
                 "confirmed": CONFIRMED,
             },
         )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"since": timezone.localdate(), **super().get_changeform_initial_data(request)}
+
+    def response_add(self, request: HttpRequest, obj: Move, post_url_continue: str | None = None) -> Any:
+        """Who came from a household's page goes back to it."""
+        answer = super().response_add(request, obj, post_url_continue)
+        asked = posted_number(request.GET.get(HOME, ""))
+        homes = Household.objects.filter(pk=asked) if asked is not None else Household.objects.none()
+        found = rights.seen_by(request.user, homes, "families.view_household").first()
+        return answer if found is None else redirect(household_page(found.pk))
 
     def save_model(self, request: HttpRequest, obj: Move, form: Any, change: bool) -> None:
         given = form.cleaned_data

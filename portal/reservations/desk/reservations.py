@@ -51,7 +51,7 @@ def tell_decision(decision: booking.Answered) -> tuple[str, int]:
     « 3 acceptées, 1 en liste d'attente : le jeudi 26 novembre est complet. »
     """
     pieces = []
-    if decision.accepted or not (decision.waitlisted or decision.full):
+    if decision.accepted or not (decision.waitlisted or decision.full or decision.closed):
         pieces.append(counted(len(decision.accepted), "jour accepté", "jours acceptés"))
     if decision.waitlisted:
         pieces.append(f"{len(decision.waitlisted)} en liste d'attente")
@@ -62,7 +62,12 @@ def tell_decision(decision: booking.Answered) -> tuple[str, int]:
     if short:
         named = moments.listing([f"le {moments.day(day)}" for day in short])
         text += f" : {named} {agreed(len(short), 'est complet', 'sont complets')}"
-    return f"{text}.", messages.WARNING if short or not decision.accepted else messages.SUCCESS
+    if decision.closed:
+        what = counted(len(decision.closed), "jour laissé sans réponse", "jours laissés sans réponse")
+        text = f"{text}. {what}" if text else what
+        text += " : les comptes sont clos"
+    left = short or decision.closed or not decision.accepted
+    return f"{text}.", messages.WARNING if left else messages.SUCCESS
 
 
 class ReservationLineInline(LineCells, ShownOnlyInline[ReservationLine, Reservation]):

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from portal.french import moments
 from portal.french.dates import SHORT_WEEKDAYS, day_number, short_day
 from portal.french.plurals import counted
 from portal.french.sentences import lower_first
+from portal.reservations.acts import overriding
 from portal.reservations.days.calendars import OpenDays, WhyClosed, days_between
 from portal.reservations.models import (
     AbsenceCertificate,
@@ -72,8 +73,12 @@ def _classes(screen: Screen) -> Mapping[int, str]:
     if not screen.user.has_perm("reservations.add_move"):
         return found
     page = reverse("admin:reservations_move_add")
-    link = '<a href="{}?child={}">{}<span class="visually-hidden"> : changer de classe ou d’école</span></a>'
-    return {key: format_html(link, page, key, words) if words else "" for key, words in found.items()}
+    asked = '<a href="{}?child={}&amp;foyer={}">{}'
+    link = f'{asked}<span class="visually-hidden"> : changer de classe ou d’école</span></a>'
+    return {
+        key: format_html(link, page, key, screen.household.pk, words) if words else ""
+        for key, words in found.items()
+    }
 
 
 def _activities(screen: Screen) -> Mapping[int, SafeString]:
@@ -236,8 +241,11 @@ def _fourteen_days(screen: Screen) -> Mapping[str, Any]:
     last = screen.today + TWO_WEEKS
     booked: dict[tuple[int, date], list[Booking]] = defaultdict(list)
     formulas: dict[int, Formula] = {}
-    rows = _bookings(screen, screen.today, last).filter(state__in=LIVE)
-    for row in rows.order_by("day", "activity__order", "formula__order"):
+    may_restore = screen.user.has_perm(overriding.ACTS)
+    rows = _bookings(screen, screen.today, last)
+    if not may_restore:
+        rows = rows.filter(state__in=LIVE)
+    for row in _standing(rows.order_by("day", "activity__order", "formula__order", "pk")):
         booked[row.child_id, row.day].append(row)
         formulas[row.formula_id] = row.formula
     calendar = OpenDays.load(None, None, screen.today, last)
@@ -257,6 +265,17 @@ def _fourteen_days(screen: Screen) -> Mapping[str, Any]:
     return {"grid": Grid(heads, lines, legend), "way_on": all_of}
 
 
+def _standing(rows: Iterable[Booking]) -> list[Booking]:
+    """Of each child, formula and day one row: what stands or, where nothing does, what was cancelled or
+    refused last, which can be given back."""
+    found: dict[tuple[int, int, date], Booking] = {}
+    for row in rows:
+        key = row.child_id, row.formula_id, row.day
+        if key not in found or row.state in LIVE or found[key].state not in LIVE:
+            found[key] = row
+    return list(found.values())
+
+
 def _cell(
     child: Child,
     day: date,
@@ -266,16 +285,20 @@ def _cell(
     screen: Screen,
 ) -> Cell:
     rows = booked.get((child.pk, day), [])
-    entries = [_entry(row, shorts[row.formula_id], screen.household) for row in rows]
-    return Cell(entries, "" if entries else _closed(day, calendar))
+    closed = "" if any(row.state in LIVE for row in rows) else _closed(day, calendar)
+    shown = [] if closed else rows  # what was cancelled because the day closed is not given back
+    entries = [_entry(row, shorts[row.formula_id], screen.household) for row in shown]
+    return Cell(entries, closed)
 
 
 def _entry(row: Booking, short: str, home: Household) -> Entry:
     elsewhere = "" if row.household_id == home.pk else ", par l'autre foyer"
     state = lower_first(row.get_state_display())
     words = f"{row.activity}, {in_words.formula(row.formula.name)} : {state}{elsewhere}"
-    url = reverse("admin:reservations_booking_change", args=[row.pk])
-    return Entry(short, words, row.state, url)
+    if row.state in LIVE:
+        return Entry(short, words, row.state, reverse("admin:reservations_booking_change", args=[row.pk]))
+    url = reverse("admin:reservations_booking_restore", args=[row.pk])
+    return Entry(short, f"{words}, à rétablir", row.state, url)
 
 
 def _closed(day: date, calendar: OpenDays) -> str:

@@ -35,6 +35,7 @@ from portal.reservations.models.calendar import (
 )
 from portal.reservations.models.campaigns import Audience, Campaign
 from portal.reservations.models.changes import CalendarChange, CancelledDay
+from portal.reservations.models.lots import Lot, LotDay
 from portal.reservations.models.moves import LeftDay, Move
 from portal.reservations.models.papers import ActivityPaper
 from portal.reservations.models.presence import (
@@ -79,6 +80,8 @@ __all__ = [
     "Formula",
     "FullSlot",
     "LeftDay",
+    "Lot",
+    "LotDay",
     "Move",
     "Part",
     "Period",

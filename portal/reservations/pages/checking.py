@@ -41,6 +41,12 @@ WAITING = (
     "complets. Vous rejoignez la liste d'attente : rien n'est dû tant qu'aucune place ne se libère.",
 )
 LATE_ASKED = "C'est une demande : la mairie vous répond."
+# And where the town hall acts itself.
+LATE_ASKED_AT_DESK = "Sans motif, c'est une demande : à accepter ensuite."
+WAITING_AT_DESK = (
+    "complet. La famille rejoint la liste d'attente : rien n'est dû tant qu'aucune place ne se libère.",
+    "complets. La famille rejoint la liste d'attente : rien n'est dû tant qu'aucune place ne se libère.",
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ class Checked:
         """The days to book."""
         several = len({one.line.formula_id for one in self.to_book}) > 1
         return [
-            _month(name, list(lines), several=several)
+            _month(name, list(lines), several=several, at_desk=self.where.desk is not None)
             for name, lines in groupby(self.to_book, key=lambda one: month_name(one.line.day))
         ]
 
@@ -366,7 +372,7 @@ def by_weekday(days: Iterable[date]) -> str:
     return " ; ".join(words) if any("," in numbers for _, numbers in found) else moments.listing(words)
 
 
-def _month(name: str, lines: list[PricedLine], *, several: bool) -> Month:
+def _month(name: str, lines: list[PricedLine], *, several: bool, at_desk: bool) -> Month:
     of_formula: dict[Formula, list[date]] = defaultdict(list)
     for one in lines:
         of_formula[one.line.formula].append(one.line.day)
@@ -375,7 +381,7 @@ def _month(name: str, lines: list[PricedLine], *, several: bool) -> Month:
         total=prices.in_words(prices.total(one.price for one in lines)),
         counting=_counting(lines),
         days=[Days(formula.name if several else "", weekdays(days)) for formula, days in of_formula.items()],
-        remarks=_remarks(lines),
+        remarks=_remarks(lines, at_desk=at_desk),
     )
 
 
@@ -392,7 +398,7 @@ def _counting(lines: list[PricedLine]) -> str:
     )
 
 
-def _remarks(lines: list[PricedLine]) -> list[Remark]:
+def _remarks(lines: list[PricedLine], *, at_desk: bool) -> list[Remark]:
     """Late days, and those that join a waiting list."""
     late: dict[tuple[Decimal | None, bool], list[date]] = defaultdict(list)
     waiting = []
@@ -402,12 +408,14 @@ def _remarks(lines: list[PricedLine]) -> list[Remark]:
         elif one.late:
             late[one.surcharge, one.asks].append(one.line.day)
     said = []
+    waits = WAITING_AT_DESK if at_desk else WAITING
     for (surcharge, asks), days in late.items():
         each = " par jour" if surcharge and len(days) > 1 else ""
         what = f"{by_weekday(days)} : {late_words(surcharge, asks=False)}{each}."
-        said.append(Remark("early", what, LATE_ASKED if asks else ""))
+        then = LATE_ASKED_AT_DESK if at_desk else LATE_ASKED
+        said.append(Remark("early", what, then if asks else ""))
     if waiting:
-        said.append(Remark("waitlisted", f"{by_weekday(waiting)} :", agreed(len(waiting), *WAITING)))
+        said.append(Remark("waitlisted", f"{by_weekday(waiting)} :", agreed(len(waiting), *waits)))
     return said
 
 

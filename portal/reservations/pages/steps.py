@@ -38,6 +38,7 @@ from portal.reservations.pages import blocks, checking, moves, prices, thanking,
 from portal.reservations.pages.acting import (
     TELLS,
     Acting,
+    Passed,
     acting_of,
     follow,
     household_of,
@@ -65,6 +66,8 @@ SOON = timedelta(weeks=5)
 # Of the session: what « Recommencer » unticked.
 RESTARTED = "planning_restarted"
 
+# Of the form of validation at the desk, which is the recording as well.
+RECORDS = "enregistrer"
 # Of the form of validation: a place on a waiting list is taken up to the day itself.
 UNTIL_THE_DAY = "jusqu_au_jour"
 MERGED = (
@@ -757,10 +760,17 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
         _copy_to(request, reservation, lines, chosen, at)
         together = [reservation, *_companions(request, reservation)]
         reservation_drafts.wait_until_the_day(together, UNTIL_THE_DAY in request.POST)
-        return redirect("reservations:recording", reservation.pk)
+        if acting is None or RECORDS not in request.POST:
+            return redirect("reservations:recording", reservation.pk)
+        companions = together[1:]
+        accompanied = {one.child_id for one in companions}
+        siblings = [one for one in siblings if one.child_id not in accompanied]
     group = [checking.check(one, at=at, acting=acting) for one in [reservation, *companions]]
     if all(one.is_empty for one in group):  # the planning says why
         return redirect(_planning_of_all(reservation, companions))
+    passed, missing, overrides = _passed_over(request, group)
+    if request.method == "POST" and not missing:
+        return _record(request, [reservation, *companions], overrides, tell=TELLS in request.POST)
     lines = [one.line for one in group[0].to_book] + [one.line for one in group[0].to_cancel]
     copies = [checking.copy(reservation, lines, enrolment, at=at, acting=acting) for enrolment in siblings]
     return render(
@@ -776,8 +786,22 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "offers": reservation.enrolment.activity.offer_hours is not None,
             "until_the_day": any(line.until_the_day for one in group for line in one.waiting),
             "planning_url": _planning_of_all(reservation, companions),
+            "passed": passed,
+            "missing": missing,
+            "acting": acting,
         },
     )
+
+
+def _passed_over(
+    request: SignedInRequest, group: list[Checked]
+) -> tuple[list[Passed], list[Override], Overrides]:
+    """What the town hall passes over by recording these, with what was typed; what has no reason yet."""
+    passed = checking.passed_together(group)
+    if request.method != "POST":
+        return passed, [], NONE
+    overrides, missing = read(request.POST, passed)
+    return [replace(one, said=request.POST.get(one.name, "")) for one in passed], missing, overrides
 
 
 def _sums(group: list[Checked]) -> dict[str, Any]:
@@ -789,8 +813,16 @@ def _sums(group: list[Checked]) -> dict[str, Any]:
         ),
         "days_booked": sum(len(each.to_book) for each in group),
         "days_cancelled": sum(len(each.to_cancel) for each in group),
+        "usual_total": _usual_total(group),
         "quotient_warnings": sorted({each.quotient_warning for each in group} - {""}),
     }
+
+
+def _usual_total(group: list[Checked]) -> str:
+    """What the days cost where none counts as late; nothing where none does, or where it is not known."""
+    extra = [one.surcharge for each in group for one in each.to_book if one.surcharge]
+    total = prices.total(one.price for each in group for one in each.to_book)
+    return "" if total is None or not extra else prices.in_words(total - sum(extra))
 
 
 def _planning_of_all(reservation: Reservation, companions: list[Reservation]) -> str:
@@ -887,13 +919,9 @@ def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     if request.method == "POST" and acting is None:
         return _record(request, group)
     checked = [checking.check(one, at=at, acting=acting) for one in group]
-    passed = checking.passed_together(checked)
-    missing: list[Override] = []
-    if request.method == "POST":
-        overrides, missing = read(request.POST, passed)
-        if not missing:
-            return _record(request, group, overrides, tell=TELLS in request.POST)
-        passed = [replace(one, said=request.POST.get(one.name, "")) for one in passed]
+    passed, missing, overrides = _passed_over(request, checked)
+    if request.method == "POST" and not missing:
+        return _record(request, group, overrides, tell=TELLS in request.POST)
     return render(
         request,
         "reservations/recording.html",

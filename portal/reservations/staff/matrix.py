@@ -73,6 +73,11 @@ PARTS: dict[str, tuple[Thing, ...]] = {
         thing("Répondre aux inscriptions", "reservations.change_enrolment"),
         thing("Répondre aux demandes de jours", "reservations.change_reservationline"),
         thing("Réserver, annuler ou rétablir un jour pour une famille", "reservations.change_booking"),
+        thing(
+            "Réserver, annuler ou déplacer des jours de plusieurs enfants",
+            "reservations.change_booking",
+            "reservations.change_lot",
+        ),
         thing("Passer outre un délai, ou un jour passé", "reservations.override_deadline_booking"),
         thing("Donner une place en plus quand c'est complet", "reservations.override_capacity_booking"),
         thing("Passer outre l'âge ou la classe", "reservations.override_limits_booking"),

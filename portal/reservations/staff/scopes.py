@@ -54,6 +54,8 @@ from portal.reservations.models import (
     Establishment,
     Formula,
     LeftDay,
+    Lot,
+    LotDay,
     Move,
     Period,
     PublicHoliday,
@@ -156,6 +158,13 @@ def _changes(asked: Asked) -> Q:
     return Q(pk__in=own.values("change")) & ~Q(pk__in=others.values("change"))
 
 
+def _lots(asked: Asked) -> Q:
+    """Those with days of their places and of no other."""
+    others = LotDay.objects.exclude(establishment=None).exclude(establishment__in=asked.places)
+    own = LotDay.objects.filter(establishment__in=asked.places)
+    return Q(pk__in=own.values("lot")) & ~Q(pk__in=others.values("lot"))
+
+
 def _periods(asked: Asked) -> Q:
     """All are read; written are those that take place at theirs and nowhere else."""
     if asked.looking:
@@ -198,6 +207,8 @@ _scopes: dict[type[Model], Scope] = {
     ReservationLine: at("reservation__establishment"),
     Booking: at("establishment"),
     BookingEvent: at("booking__establishment"),
+    Lot: Scope(_lots),
+    LotDay: at("establishment", adds=False),
     Move: of_child("child"),
     LeftDay: of_child("booking__child"),
     Attendance: at("establishment"),

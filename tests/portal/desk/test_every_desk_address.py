@@ -141,6 +141,7 @@ OWN_PAGES = {
     "reservations_booking_act": "reservations.change_booking",
     "reservations_booking_act_on": "reservations.change_booking",
     "reservations_booking_for_child": "reservations.change_booking",
+    "reservations_booking_restore": "reservations.change_booking",
     "reservations_booking_see": "families.see_as_family_reading",
     "reservations_booking_see_page": "families.see_as_family_reading",
     "reservations_booking_whom": "reservations.change_booking",
@@ -149,6 +150,7 @@ OWN_PAGES = {
     ),
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
     "reservations_enrolment_enrol": "reservations.change_enrolment",
+    "reservations_lot_new": "reservations.change_booking reservations.change_lot",
     "reservations_town_export": "reservations.view_activity",
 }
 # Their row is a household.

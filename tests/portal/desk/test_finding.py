@@ -81,11 +81,18 @@ def test_two_letters_are_how_a_name_begins(agent_client, leaf):
 
 
 def test_a_result_says_who_lives_there_and_leads_to_each(agent_client, leaf):
-    page = agent_client.get(ADDRESS, {"q": "lefevre"}).content.decode()
+    page = agent_client.get(ADDRESS, {"q": "lefevre", "extrait": "1"}).content.decode()
     assert f'href="/mairie/families/household/{leaf.household.pk}/change/"' in page
     assert f'href="/mairie/families/child/{leaf.child.pk}/change/">Yaël Lefèvre</a> <span>CE1, École' in page
     assert "06 12 34 56 78" in page
     assert "12 rue des Églantiers" in page
+
+
+def test_a_single_result_opens_at_once_and_two_are_shown(agent_client, leaf):
+    only = agent_client.get(ADDRESS, {"q": "lefevre"})
+    assert only.url == f"/mairie/families/household/{leaf.household.pk}/change/"
+    family("lefevre2", "Lefèvre", "Anna")
+    assert agent_client.get(ADDRESS, {"q": "lefevre"}).status_code == 200
 
 
 def test_a_child_that_lives_nowhere_is_found_by_itself(agent_client, leaf):
@@ -113,7 +120,7 @@ def test_who_is_of_one_place_finds_its_families_and_no_word_of_others(leaf, stra
     assert titles(near, "lefevre") == ["Camille Lefèvre"]
     # A brother who goes to no place of theirs is neither named nor a way to the family.
     assert titles(near, "ulysse") == []
-    assert "Ulysse" not in near.get(ADDRESS, {"q": "lefevre"}).content.decode()
+    assert "Ulysse" not in near.get(ADDRESS, {"q": "lefevre", "extrait": "1"}).content.decode()
 
 
 def _agent_of(place):

@@ -1,5 +1,6 @@
 """The town hall books, cancels and changes for a family, on the families' own pages."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -226,12 +227,78 @@ def test_a_cancelled_monday_is_given_back_at_the_desk(agent, agent_client, books
     audit()
 
 
+def test_it_is_given_back_from_the_household_s_page(agent, agent_client, books, canteen, now):
+    monday = date(2026, 11, 16)
+    reserve(books, canteen, monday, at=now)
+    made = Booking.objects.get()
+    booking.cancel([made], by=agent, at=now)
+    home = reverse("admin:families_household_change", args=[books.household.pk])
+    way = reverse("admin:reservations_booking_restore", args=[made.pk])
+    assert f'href="{way}"' in agent_client.get(home).content.decode()
+    form = agent_client.get(way).content.decode()
+    assert "Rétablir Lina" in form and 'name="reason_given"' in form
+    assert "Indiquez le motif" in agent_client.post(way, {"reason_given": "1"}).content.decode()
+    done = agent_client.post(way, {"reason_given": "1", "words": "Annulé par erreur.", "tell": "on"})
+    assert (done.url, states(books, monday)) == (home, ["accepted"])
+    assert agent_client.get(way).url == home, "nothing to give back any more"
+
+
+def test_a_box_that_is_missing_loses_nothing_typed(agent, agent_client, books, waits, canteen, shut, now):
+    monday = date(2026, 11, 16)
+    reserve(books, canteen, monday, at=now)
+    made = Booking.objects.get()
+    booking.cancel([made], by=agent, at=now)
+    reserve(waits, canteen, monday, at=now)
+    shut(monday, 1)
+    way = reverse("admin:reservations_booking_restore", args=[made.pk])
+    said = {"reason_given": "1", "words": "Fratrie."}
+    page = agent_client.post(way, said).content.decode()
+    assert "Il n&#x27;y a plus de place." in page and "Fratrie." in page
+    agent_client.post(way, said | {"passing_over": "capacity"})
+    assert states(books, monday) == ["accepted"]
+    audit()
+
+
+def test_a_day_gone_by_comes_with_its_box_ticked(agent, agent_client, books, canteen, now):
+    reserve(books, canteen, THURSDAY, at=now)
+    made = Booking.objects.get()
+    booking.cancel([made], by=agent, at=now)
+    way = reverse("admin:reservations_booking_restore", args=[made.pk])
+    with time_machine.travel(now + timedelta(days=14), tick=False):
+        client = logged_in(agent)
+        assert re.search(r'value="deadline"[^>]*checked', client.get(way).content.decode())
+
+
+def test_who_follows_another_place_gives_nothing_back(agent, books, canteen, mill, now):
+    reserve(books, canteen, THURSDAY, at=now)
+    made = Booking.objects.get()
+    booking.cancel([made], by=agent, at=now)
+    some = UserFactory(is_staff=True)
+    giving.give(some, Group.objects.get(name="Agent"), places=[mill.restaurant], by=None)
+    way = reverse("admin:reservations_booking_restore", args=[made.pk])
+    assert logged_in(some).post(way, {"reason_given": "1", "words": "x"}).status_code == 404
+
+
+def test_what_is_checked_is_recorded_on_one_page(agent_client, planning, books, canteen):
+    shown = agent_client.get(planning)
+    ticks = {"shown": "toutes", "version": shown.context["plan"].version}
+    address = agent_client.post(planning, ticks | {"book": [f"{canteen.formula.pk}:{TUESDAY}"]}).url
+    page = agent_client.get(address).content.decode()
+    assert "Validation du planning" in page and "la mairie vous répond" not in page
+    missing = agent_client.post(address, {"enregistrer": "1", "motif_deadline": " "}).content.decode()
+    assert "Indiquez pourquoi" in missing and states(books, TUESDAY) == [None]
+    done = agent_client.post(address, {"enregistrer": "1", "motif_deadline": WHY})
+    assert states(books, TUESDAY) == ["accepted"]
+    assert agent_client.get(done.url).url == f"/mairie/families/household/{books.household.pk}/change/"
+
+
 def test_a_child_is_found_by_its_name_and_booked_for_in_two_clicks(agent_client, books, prefix):
     found = agent_client.get("/mairie/reservations/booking/famille/?q=lina").content.decode()
     where = f"/mairie/reservations/booking/famille/{books.household.pk}/{books.child.pk}/"
     assert f'href="{where}"' in found
-    page = agent_client.get(where).content.decode()
     start = f"{prefix}cantine/reservation/{books.enrolment.pk}/"
+    assert agent_client.get(where).url == start, "enrolled for one thing: nothing to choose"
+    page = agent_client.get(f"{where}?choisir").content.decode()
     assert f'href="/mairie/reservations/booking/famille/{books.household.pk}/voir/"' in page
     assert f'href="{start}"' in page and f'href="{start}?annulation"' in page
     assert agent_client.get(start).url.startswith(f"{prefix}cantine/planning/")
@@ -250,7 +317,7 @@ def of_the_mill(books, mill):
 def test_a_brother_or_sister_elsewhere_is_not_found(of_the_mill, books):
     client, brother = of_the_mill
     home = f"/mairie/reservations/booking/famille/{books.household.pk}/"
-    assert client.get(f"{home}{brother.child_id}/").status_code == 200
+    assert client.get(f"{home}{brother.child_id}/?choisir").status_code == 200
     assert client.get(f"{home}{books.child.pk}/").status_code == 404
 
 
@@ -280,6 +347,15 @@ def test_the_pages_of_a_family_are_seen_and_noted(agent_client, seen, books, can
     where = books.enrolment.pk, canteen.restaurant.pk, canteen.period.pk
     assert agent_client.get(seen + "cantine/planning/{}/{}/{}/".format(*where)).status_code == 200
     assert Reading.objects.count() == 2
+
+
+def test_what_leads_nowhere_cannot_be_pressed(agent_client, seen, books, canteen):
+    where = books.enrolment.pk, canteen.restaurant.pk, canteen.period.pk
+    for address in ("", "cantine/planning/{}/{}/{}/".format(*where)):
+        page = agent_client.get(seen + address).content.decode()
+        links = {one.partition("?")[0] for one in re.findall(r'href="([^"#]*)', page) if seen in one}
+        assert {agent_client.get(one).status_code for one in links} == {200}
+        assert 'aria-disabled="true"' in page or "<button disabled" in page
 
 
 def test_nothing_is_written_by_looking(agent_client, seen, books, canteen):

@@ -131,3 +131,16 @@ def test_the_list_costs_the_same_whatever_it_shows(
         page = agent_client.get(reverse(LIST) + "?etat=tous")
     assert page.text.count("Restaurant de la Grange") + page.text.count("CE1, École du Moulin-Vert") >= count
     assert len(counted) <= 12
+
+
+def test_who_came_from_a_household_s_page_goes_back_to_it(books, stranger, typed, agent_client):
+    home = reverse("admin:families_household_change", args=[books.household.pk])
+    way = f"{reverse(ADD)}?child={books.child.pk}&foyer={books.household.pk}"
+    assert way.replace("&", "&amp;") in agent_client.get(home).text
+    assert 'name="since" value="2026-11-09"' in agent_client.get(way).text
+    done = agent_client.post(way, typed | {"_move_confirmed": "1"})
+    assert done.url == home
+    for wrong in ("abc", "99999999999999999999", "0"):
+        Move.objects.all().delete()
+        other = agent_client.post(f"{reverse(ADD)}?foyer={wrong}", typed | {"_move_confirmed": "1"})
+        assert other.status_code in (200, 302)
