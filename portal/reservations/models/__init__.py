@@ -48,6 +48,7 @@ from portal.reservations.models.presence import (
 )
 from portal.reservations.models.rules import ActivityDeadline, DeadlineRule, DeadlineWindow
 from portal.reservations.models.staff import StaffRight
+from portal.reservations.models.statistics import CountedMonth, MonthlyFigure
 
 __all__ = [
     "NEWEST_FIRST",
@@ -70,6 +71,7 @@ __all__ = [
     "CancelledDay",
     "Capacity",
     "Closure",
+    "CountedMonth",
     "CountedReservation",
     "DeadlineRule",
     "DeadlineWindow",
@@ -79,6 +81,7 @@ __all__ = [
     "Formula",
     "FullSlot",
     "LeftDay",
+    "MonthlyFigure",
     "Move",
     "Part",
     "Period",

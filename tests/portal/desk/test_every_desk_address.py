@@ -143,6 +143,7 @@ OWN_PAGES = {
     "reservations_booking_see": "families.see_as_family_reading",
     "reservations_booking_see_page": "families.see_as_family_reading",
     "reservations_booking_whom": "reservations.change_booking",
+    "reservations_statistics": "reservations.view_monthlyfigure",
     "reservations_calendar_import": (
         "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
     ),
