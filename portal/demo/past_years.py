@@ -1,8 +1,8 @@
-"""The statistics of the demo town: its months as they are counted, and the two years before, which nobody lived."""
+"""The statistics of the demo town: its months as they are counted, and the two years before."""
 
 from datetime import datetime, timedelta
 
-from portal.french.dates import end_of_month, months_after
+from portal.french.dates import months_after
 from portal.reservations.models import CountedMonth, MonthlyFigure
 from portal.reservations.statistics import counting
 
@@ -12,7 +12,7 @@ COUNTED_AFTER = timedelta(days=61)
 
 
 def count(at: datetime) -> None:
-    """Counts every month, and tells the same months of two years before from them."""
+    """Counts every month; those of the two years before are told from them, since nobody lived them."""
     counting.count(at)
     told = {figure.month_id for figure in MonthlyFigure.objects.only("month")}
     recent = sorted(month for month in told if months_after(month, 11) > at.date())

@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.core.management import call_command
 
+from billing.models import FormulaTariff, Tariff, TariffBand
 from families.models import Erasure, FamilyQuotient, Household
 from families.privacy import erasing
 from portal.reservations.acts import booking
@@ -20,7 +21,6 @@ from portal.reservations.models import (
 )
 from portal.reservations.statistics import counting
 from tests.conftest import FRIDAY, NOW, THURSDAY, enrolled, family
-from tests.factories import FormulaTariffFactory, TariffBandFactory, TariffFactory
 
 Kind = MonthlyFigure.Kind
 NOVEMBER = date(2026, 11, 1)
@@ -116,10 +116,10 @@ def test_what_is_accepted_by_itself_waited_for_nobody(booked):
 
 
 def test_days_are_told_by_the_bands_of_their_tariff(booked, books, waits, canteen):
-    tariff = TariffFactory()
+    tariff = Tariff.objects.create(code="repas", name="Repas")
     for low, high in ((None, "449.99"), ("450", "899.99"), ("900", None)):
-        TariffBandFactory(tariff=tariff, low=low, high=high)
-    FormulaTariffFactory(formula=canteen.formula, tariff=tariff)
+        TariffBand.objects.create(tariff=tariff, low=low, high=high, prices={"": "3.20"})
+    FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
     FamilyQuotient.objects.all().delete()
     FamilyQuotient.objects.create(household=books.household, value=500, valid_from=date(2026, 1, 1))
     counting.count(NOW)

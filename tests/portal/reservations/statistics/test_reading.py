@@ -58,7 +58,7 @@ def test_school_years_and_calendar_years_are_offered_the_newest_first():
 
 
 def test_each_month_stands_beside_the_same_month_a_year_earlier(counted):
-    september, october, november = tables()["repas"].rows
+    september, _, november = tables()["repas"].rows
     assert september == ("Septembre 2026", 220, 100, Decimal(120))
     assert november[0] == "Novembre 2026 (en cours)"
 
