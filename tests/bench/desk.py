@@ -1,13 +1,13 @@
-"""The desk in a town of 10 000 households and more than a million bookings: every list, queue and page that is no
-list, a household's page, the kitchen's week. How many queries each takes, and what PostgreSQL would do for them.
+"""The desk in a town of 10 000 households with more than a million bookings: every list and queue, the pages
+that are no list, a household's, the kitchen's week. How many queries each takes, and their plans on PostgreSQL.
 
     python -m tests.bench.desk            on the PostgreSQL of DATABASE_URL, in a database of its own beside it
-    python -m tests.bench.desk --small    300 households; the same on SQLite, where nothing is explained
+    python -m tests.bench.desk --small    300 households; also on SQLite, where no plan is read
     python -m tests.bench.desk --keep     the filled town stays, and serves the next time
 
-Filling takes minutes, looking takes one. Plans are asked for, not carried out (EXPLAIN): what reads all of the
-tables of GREAT one row after the other, or sorts more than the database keeps in memory, is named with its page
-and its query. Ends with 1 where something is not as promised.
+Filling takes minutes, looking takes one. Plans are asked for, not carried out (EXPLAIN): what reads all rows
+of a table of GREAT one after the other, or sorts more than the database keeps in memory, is named with its
+page and its query. Ends with 1 where something is not as promised.
 """
 
 import argparse
@@ -122,12 +122,10 @@ def _addresses(client: Any, user: Any) -> Iterator[str]:
         if any(getattr(one, "parameter_name", "") == "etat" for one in page.list_filter):
             yield f"{url}?etat=tous"
             yield f"{url}?etat=tous&p=2"
-        if page.date_hierarchy:
-            name = page.date_hierarchy
-            # Of what there is most: a day.
-            yield f"{url}?etat=tous&{name}__year={today.year}&{name}__month={today.month}".replace(
-                "etat=tous&", "etat=tous&" if "etat" in str(page.list_filter) else ""
-            )
+        if name := page.date_hierarchy:
+            month = f"{name}__year={today.year}&{name}__month={today.month}"
+            yield f"{url}?{month}"
+            yield f"{url}?{month}&{name}__day={today.day}"
         if isinstance(page, DeskAdmin):
             for link in page.desk_links:
                 if not link.url_name.endswith("_changelist"):
@@ -173,7 +171,8 @@ def _of_plan(plan: dict[str, Any], memory: int, limit: float | None) -> Iterator
     """`limit`: the cost at which a Limit above stops, where nothing in between reads all first."""
     kind = plan["Node Type"]
     if kind.endswith("Seq Scan") and plan["Relation Name"] in GREAT:
-        if limit is None or limit > SOON * plan["Total Cost"]:
+        whole = limit is None or limit > SOON * plan["Total Cost"]
+        if whole:
             yield f"Seq Scan on {plan['Relation Name']}"
     kept = plan.get("Plan Rows", 0) * plan.get("Plan Width", 0)
     if kind == "Sort" and limit is None and kept > memory:
@@ -207,7 +206,7 @@ def _measures(small: bool) -> list[dict[str, Any]]:
     from portal.reservations.models import Booking, Establishment
     from portal.reservations.staff import giving
     from tests.bench import floor, yardsticks
-    from tests.bench.engine import get, measure, over, queries_of
+    from tests.bench.engine import get, measure, over
 
     chief, _ = User.objects.get_or_create(
         username="mesures", defaults={"is_staff": True, "is_superuser": True}
@@ -242,7 +241,7 @@ def _measures(small: bool) -> list[dict[str, Any]]:
         page, bottom = yardsticks.beside(
             lambda: get(client, household.url), lambda: get(client, floor.PAGE), runs=RUNS
         )
-    _say(looked + [home, household, kitchen], bottom)
+    _say([*looked, home, household, kitchen], bottom)
     most = max(looked, key=lambda one: one.queries)
     slowest = max(looked, key=lambda one: one.seconds)
     size = f"{TOWN if not small else SMALL}"
@@ -271,9 +270,8 @@ def _measures(small: bool) -> list[dict[str, Any]]:
 def _say(looked: list[Looked], bottom: float) -> None:
     """The pages, the slowest first, and what is wrong with each."""
     for one in sorted(looked, key=lambda one: -one.seconds)[:25]:
-        print(
-            f"{one.seconds * 1000:8.0f} ms {one.seconds / bottom:6.1f} × {one.queries:3} queries  {one.url} ({one.who})"
-        )
+        said = f"{one.seconds * 1000:8.0f} ms {one.seconds / bottom:6.1f} × {one.queries:3} queries"
+        print(f"{said}  {one.url} ({one.who})")
     for one in looked:
         many = [f"{one.queries} queries"] if one.queries > LIST_QUERIES else []
         for fault in (*many, *one.faults):
