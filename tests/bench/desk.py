@@ -1,7 +1,7 @@
-"""The desk in a town of 10 000 households with more than a million bookings: every list and queue, the pages
-that are no list, a household's, the kitchen's week. How many queries each takes, and their plans on PostgreSQL.
+"""The desk in a town of 10 000 households with more than a million bookings: every list and queue, the
+pages that are no list, a household's, the kitchen's week: queries of each, and their plans on PostgreSQL.
 
-    python -m tests.bench.desk            on the PostgreSQL of DATABASE_URL, in a database of its own beside it
+    python -m tests.bench.desk            on DATABASE_URL's PostgreSQL, in a database of its own beside it
     python -m tests.bench.desk --small    300 households; also on SQLite, where no plan is read
     python -m tests.bench.desk --keep     the filled town stays, and serves the next time
 
