@@ -45,6 +45,8 @@ def by_band(month: Month) -> Iterator[Number]:
     the one that counts on the last day of the month."""
     rows = list(
         figures.bookings(month)
+        # Nothing is known any more of the quotient of who was erased.
+        .filter(household__erased_at=None)
         .values_list("establishment", "activity", "formula", "household", "child")
         .annotate(days=Count("pk"))
     )

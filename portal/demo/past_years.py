@@ -14,7 +14,7 @@ COUNTED_AFTER = timedelta(days=61)
 def count(at: datetime) -> None:
     """Counts every month; those of the two years before are told from them, since nobody lived them."""
     counting.count(at)
-    told = {figure.month_id for figure in MonthlyFigure.objects.only("month")}
+    told = set(MonthlyFigure.objects.order_by().values_list("month", flat=True))
     recent = sorted(month for month in told if months_after(month, 11) > at.date())
     CountedMonth.objects.exclude(first__in=recent).delete()
     for years, percent in GROWTH:

@@ -4,9 +4,8 @@
     count(at) -> int     writes what is not closed, at night; done twice it changes nothing
 
 A month is counted again each night until CLOSES_AFTER its end, by when the lists of its days are entered and
-its requests answered; then it is closed. What an erasure takes away meanwhile (requests, quotients) stays
-counted: a month that is over is closed as it stood the night before, and of the one that goes on no number of
-TAKEN_BY_ERASURES gets smaller.
+its requests answered; then it is closed. What an erasure takes away meanwhile stays counted: days stay
+without a name, what was answered is never counted less, nor are days by quotient once somebody was erased.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +23,6 @@ from portal.reservations.models import Booking, CountedMonth, MonthlyFigure, Slo
 
 CLOSES_AFTER = timedelta(days=60)
 Kind = MonthlyFigure.Kind
-TAKEN_BY_ERASURES = (Kind.ANSWERED, Kind.BANDS)
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def count(at: datetime) -> int:
     for month in _months(today):
         kept = known.get(month.first)
         if kept is None or not kept.closed:
-            _write(month, over=today > month.last, closes=today > month.last + CLOSES_AFTER, at=at)
+            _write(month, closes=today > month.last + CLOSES_AFTER, at=at)
             written += 1
     return written
 
@@ -102,21 +100,18 @@ def _months(today: date) -> Iterator[Month]:
 
 
 @transaction.atomic
-def _write(month: Month, *, over: bool, closes: bool, at: datetime) -> None:
+def _write(month: Month, *, closes: bool, at: datetime) -> None:
     # A month's row is held: two nights at once count one after the other.
-    kept, new = CountedMonth.objects.select_for_update().get_or_create(
+    kept, _ = CountedMonth.objects.select_for_update().get_or_create(
         first=month.first, defaults={"counted_at": at}
     )
     if kept.closed:
         return
-    shrunk = not new and Erasure.objects.filter(at__gt=kept.counted_at).exists()
-    if shrunk and over:
-        kept.closed = True
-        kept.save(update_fields=["closed"])
-        return
     began, _ = month.moments
-    had_erasures = not new and Erasure.objects.filter(at__gte=began).exists()
-    numbers = _counted(month, at_least=_stands(kept) if had_erasures else {})
+    kinds = [Kind.ANSWERED]
+    if Erasure.objects.filter(at__gte=began).exists():
+        kinds.append(Kind.BANDS)
+    numbers = _counted(month, at_least=_stands(kept, kinds))
     kept.figures.all().delete()
     MonthlyFigure.objects.bulk_create(
         (
@@ -148,8 +143,8 @@ def _counted(month: Month, at_least: dict[tuple[Any, ...], Number]) -> list[Numb
     return list(found.values())
 
 
-def _stands(kept: CountedMonth) -> dict[tuple[Any, ...], Number]:
-    """What is written of a month and an erasure may have taken."""
+def _stands(kept: CountedMonth, kinds: list[Kind]) -> dict[tuple[Any, ...], Number]:
+    """What is written of a month, of these kinds."""
     numbers = (
         Number(
             one.kind,
@@ -161,6 +156,6 @@ def _stands(kept: CountedMonth) -> dict[tuple[Any, ...], Number]:
             one.what,
             one.step,
         )
-        for one in kept.figures.filter(kind__in=TAKEN_BY_ERASURES)
+        for one in kept.figures.filter(kind__in=kinds)
     )
     return {number.key: number for number in numbers}
