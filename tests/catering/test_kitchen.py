@@ -85,6 +85,7 @@ def test_counting_costs_five_queries_for_one_family_or_ten(eaters, canteen, year
         pupil = SchoolClassFactory(school_year=year, name=f"CP {number}")
         who = enrolled(family(f"f{number}", f"Famille {number}", "Sacha", pupil), canteen, year)
         BookingFactory(enrolment=who.enrolment, formula=canteen.formula, day=THURSDAY)
+    HealthFactory(child=eaters[0].child, has_pai=True)
     with django_assert_num_queries(5):
         found = kitchen.expected(canteen.restaurant, week_of(THURSDAY), with_health=True)
     assert found.of_day(THURSDAY).total == 12

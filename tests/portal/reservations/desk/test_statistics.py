@@ -88,9 +88,7 @@ def test_all_tables_leave_as_one_workbook_and_each_as_csv(counted, agent_client)
     assert "repas" in answer["Content-Disposition"]
 
 
-@pytest.mark.parametrize(
-    "asked", ["annee=2031", "annee=%00", "lieu=x", "lieu=99999999999999999999", "format=pdf"]
-)
+@pytest.mark.parametrize("asked", ["annee=2031", "lieu=x", "lieu=99999999999999999999", "format=pdf"])
 def test_whatever_is_asked_is_answered(counted, agent_client, asked):
     assert agent_client.get(f"{PAGE}?{asked}").status_code == 200
 

@@ -58,9 +58,12 @@ def test_school_years_and_calendar_years_are_offered_the_newest_first():
 
 
 def test_each_month_stands_beside_the_same_month_a_year_earlier(counted):
-    september, _, november = tables()["repas"].rows
+    rows = tables()["repas"].rows
+    september, november = rows[0], rows[2]
     assert september == ("Septembre 2026", 220, 100, Decimal(120))
     assert november[0] == "Novembre 2026 (en cours)"
+    # What lies ahead is told of the year before alone.
+    assert rows[-1] == ("Août 2027", None, 210, None)
 
 
 def test_a_year_is_compared_over_the_months_that_are_over(counted):
