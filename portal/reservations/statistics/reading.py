@@ -1,7 +1,7 @@
 """The tables of « Statistiques », out of counted months: a year beside the one before, of a place or all.
 
     years(months) -> [Year]                       which may be shown, the newest first
-    tables(figures, year, months, place) -> [Table]    eight queries, whatever the number of months
+    tables(figures, year, months, place) -> [Table]    nine queries, whatever the number of months
 
 What is said of a year are its months that are over, and the same ones of the year before. Children of a band
 of quotients who are fewer than FEWEST are not told, nor what would say them by subtraction.
@@ -150,12 +150,13 @@ def tables(
     over = [month for month in within if end_of_month(month) < today] or within
     span = _Span(year, set(over), counted)
     here = figures.filter(establishment=place) if place else figures
+    occupancy = _occupancy(here, span)
     found = [
         _children(here, span, place),
         _meals(here, span),
         _presences(here, span),
-        _places(here, span),
-        _periods(here, span),
+        _places(occupancy, span),
+        _periods(occupancy, span),
         _requests(here, span, place),
         *_bands(here, span, place),
         _over_years(here, year, counted, place, today),
@@ -266,16 +267,23 @@ def _presences(here: Figures, span: _Span) -> Table | None:
 # Occupancy -------------------------------------------------------------------------------------------------
 
 
-def _places(here: Figures, span: _Span) -> Table | None:
+# Month, place, activity, period; places taken, places offered.
+_Occupied = Sequence[tuple[date, str, str, str, int, int]]
+
+
+def _occupancy(here: Figures, span: _Span) -> _Occupied:
     rows = here.filter(kind=Kind.OCCUPANCY, month__in=span.asked)
+    return list(
+        rows.order_by(
+            "establishment__name", "activity__order", "activity__name", "month", "what"
+        ).values_list("month", "establishment__name", "activity__name", "what", "count", "total")
+    )
+
+
+def _places(rows: _Occupied, span: _Span) -> Table | None:
     taken: Counter[tuple[tuple[str, str], str]] = Counter()
     offered: Counter[tuple[tuple[str, str], str]] = Counter()
-    for month, place, activity, used, places in (
-        rows.order_by()
-        .values_list("month", "establishment__name", "activity__name")
-        .annotate(used=Sum("count"), places=Sum("total"))
-        .order_by("establishment__name", "activity__order", "activity__name")
-    ):
+    for month, place, activity, _, used, places in rows:
         taken[(place, activity), span.side(month)] += used
         offered[(place, activity), span.side(month)] += places
     lines, groups = [], []
@@ -305,18 +313,17 @@ def _places(here: Figures, span: _Span) -> Table | None:
     )
 
 
-def _periods(here: Figures, span: _Span) -> Table | None:
-    rows = here.filter(kind=Kind.OCCUPANCY, month__in=span.over).exclude(what="")
-    found = (
-        rows.order_by()
-        .values_list("activity__name", "what", "establishment__name")
-        .annotate(used=Sum("count"), places=Sum("total"), first=Max("month"))
-        .order_by("activity__order", "activity__name", "first", "what", "establishment__name")
-    )
-    lines = [
-        (activity, period, place, places, used, _share(used, places))
-        for activity, period, place, used, places, _ in found
-    ]
+def _periods(rows: _Occupied, span: _Span) -> Table | None:
+    taken: Counter[tuple[str, str, str]] = Counter()
+    offered: Counter[tuple[str, str, str]] = Counter()
+    begins: dict[tuple[str, str], date] = {}
+    for month, place, activity, period, used, places in rows:
+        if period and month in span.over:
+            taken[activity, period, place] += used
+            offered[activity, period, place] += places
+            begins[activity, period] = min(month, begins.get((activity, period), month))
+    order = sorted(offered, key=lambda one: (one[0], begins[one[:2]], one[1], one[2]))
+    lines = [(*one, offered[one], taken[one], _share(taken[one], offered[one])) for one in order]
     return Table(
         "periodes",
         "Occupation par période",
