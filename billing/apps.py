@@ -18,6 +18,7 @@ class BillingConfig(AppConfig):
         from billing.models import PackedMeal
         from billing.pages import asked
         from billing.payments import closing, counting, deposits, erasing, joining, kinds, processing
+        from billing.prices import bands
         from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
@@ -44,6 +45,7 @@ class BillingConfig(AppConfig):
         fates.declare(joining.KEYS)
         joining_of_homes.register("facturation", joining.PART)
         parting.register("facturation", joining.PARTING)
+        bands.register_all()
         kinds.register_all()
         processing.register_all()
         chronicle.register_all()

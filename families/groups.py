@@ -181,6 +181,7 @@ RIGHTS: dict[str, Rights] = {
             # Who was there, and which absence is justified, is the agents' to say.
             "attendance": VIEW,
             "absencecertificate": VIEW,
+            "monthlyfigure": VIEW,
         },
         "portal": {"sentmail": VIEW},
         "billing": {
@@ -222,6 +223,7 @@ RIGHTS: dict[str, Rights] = {
             "erasure": "view add",
         },
         "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW},
+        "reservations": {"monthlyfigure": VIEW},
         "billing": {"billingsettings": CHANGE},
     },
     DIRECTOR: {
@@ -259,6 +261,7 @@ RIGHTS: dict[str, Rights] = {
             "booking": f"{CHANGE} override_deadline override_capacity",
             "attendance": WRITE,
             "absencecertificate": WRITE,
+            "monthlyfigure": VIEW,
         },
         "catering": {"menu": VIEW, "dish": VIEW},
         "leisure": {"centre": CHANGE},

@@ -62,4 +62,4 @@ def _download(
     return download
 
 
-exporting.lend(exporting.Writers(workbook=files.xlsx_stream, draw=pdf.draw))
+exporting.lend(exporting.Writers(workbook=files.xlsx_stream, sheets=files.sheets_stream, draw=pdf.draw))

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import zip_longest
 from typing import Any
 
 from django.db.models import DecimalField, ExpressionWrapper, F, OuterRef, QuerySet, Subquery, Sum, Value
@@ -20,6 +19,7 @@ from django.db.models.functions import Coalesce
 
 from billing.models import Invoice, InvoiceLine, InvoiceWithBalance
 from billing.rules.pricing import rounded
+from portal.desk.charts import Chart, Group, draw
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.dates import month_name, months_after, short_month
@@ -30,14 +30,8 @@ ZERO = Decimal("0.00")
 MICRO = 1_000_000
 MONEY = DecimalField(max_digits=14, decimal_places=2)
 
-# The drawing's own units; the page gives it the width it has.
-WIDTH, HEIGHT = 960, 380
-LEFT, RIGHT, TOP, BOTTOM = 84, 8, 14, 52
-STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 TAKEN_OFF = ("paid", "credited", "written_off")
 KINDS, WORDS = ("billed", "paid", "left"), ("facturé", "payé", "impayé")
-LINES = 5  # at most that many steps above zero
-FILLED = Decimal("0.78")  # the part of a month's width that its bars take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,42 +56,6 @@ class MonthFigures(Figures):
     @property
     def name(self) -> str:
         return month_name(self.first)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A rectangle; `kind` is « billed », « paid » or « left », `title` what it says in words."""
-
-    kind: str
-    x: str
-    y: str
-    width: str
-    height: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A word of an axis; on the axis of amounts, also a line across at `y`."""
-
-    x: str
-    y: str
-    text: str
-    zero: bool = False
-
-
-@dataclass(frozen=True)
-class Chart:
-    """All that the template writes; `years` stand under the months they begin at."""
-
-    bars: tuple[Bar, ...]
-    amounts: tuple[Mark, ...]
-    months: tuple[Mark, ...]
-    years: tuple[Mark, ...]
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
 
 
 # Reading ------------------------------------------------------------------------------------------------
@@ -193,60 +151,18 @@ def _share(name: str) -> Combinable:
 # Drawing ------------------------------------------------------------------------------------------------
 
 
-def step(lowest: Decimal, highest: Decimal) -> Decimal:
-    """The distance of two lines of the axis, in round euros, so that LINES of them hold what is shown."""
-    span = max(highest - lowest, Decimal(1))
-    power = Decimal(1)
-    while True:
-        for factor in STEPS:
-            if factor * power * LINES >= span:
-                return factor * power
-        power *= 10
-
-
 def chart(months: Sequence[MonthFigures]) -> Chart:
     """Three bars a month on one axis of amounts, which goes below zero where a sum does."""
-    sums = [amount for month in months for amount in (month.billed, month.paid, month.left)]
-    lowest, highest = min([ZERO, *sums]), max([ZERO, *sums])
-    each = step(lowest, highest)
-    bottom = (lowest / each).to_integral_value(rounding="ROUND_FLOOR") * each
-    top = max((highest / each).to_integral_value(rounding="ROUND_CEILING") * each, bottom + each)
-    height = Decimal(HEIGHT - TOP - BOTTOM)
-
-    def down(amount: Decimal) -> Decimal:
-        return TOP + (top - amount) / (top - bottom) * height
-
-    wide = Decimal(WIDTH - LEFT - RIGHT) / max(len(months), 1)
-    bar = wide * FILLED / 3
-    bars, names, years = [], [], []
-    for rank, month in enumerate(months):
-        start = LEFT + wide * rank + wide * (1 - FILLED) / 2
-        amounts_of_month = (month.billed, month.paid, month.left)
-        for place, (kind, word, amount) in enumerate(zip(KINDS, WORDS, amounts_of_month, strict=True)):
-            if amount:
-                upper, lower = down(max(amount, ZERO)), down(min(amount, ZERO))
-                title = f"{month.name}, {word} : {euros(amount)}"
-                bars.append(Bar(kind, _n(start + bar * place), _n(upper), _n(bar), _n(lower - upper), title))
-        middle = LEFT + wide * (rank + Decimal("0.5"))
-        names.append(Mark(_n(middle), _n(HEIGHT - BOTTOM + 20), short_month(month.first)))
-        if rank == 0 or month.first.month == 1:
-            years.append(Mark(_n(LEFT + wide * rank + 4), _n(HEIGHT - BOTTOM + 42), str(month.first.year)))
-    # A first year of one month only would stand under the next one's name.
-    years = [one for one, after in zip_longest(years, years[1:]) if not after or _far(one, after)]
-    amounts, amount = [], bottom
-    while amount <= top:
-        amounts.append(Mark(_n(LEFT - 8), _n(down(amount)), _axis(amount), zero=not amount))
-        amount += each
-    return Chart(tuple(bars), tuple(amounts), tuple(names), tuple(years))
-
-
-def _far(one: Mark, other: Mark) -> bool:
-    return Decimal(other.x) - Decimal(one.x) >= 44
-
-
-def _n(value: Decimal | int) -> str:
-    """A coordinate to a hundredth, with a point whatever the language."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    groups = [
+        Group(
+            month.name,
+            short_month(month.first),
+            (month.billed, month.paid, month.left),
+            beneath=str(month.first.year) if rank == 0 or month.first.month == 1 else "",
+        )
+        for rank, month in enumerate(months)
+    ]
+    return draw(groups, tuple(zip(KINDS, WORDS, strict=True)), said=euros, axis=_axis)
 
 
 def _axis(amount: Decimal) -> str:

@@ -223,6 +223,7 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # XlsxWriter copies a text that begins so into the sheet as XML of its own, formulas and all.
 _TAKEN_FOR_XML = "<r>"
 _PIECE = 64 * 1024
+_NOT_A_NAME, _LONGEST_NAME = re.compile(r"[\[\]:*?/\\]"), 31
 
 
 def stream(
@@ -237,11 +238,31 @@ def xlsx_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Ite
 
     It is written to a temporary file first, a row at a time, so that memory does not grow with the rows.
     """
+    return sheets_stream([("Feuille", columns, rows)])
+
+
+def sheets_stream(
+    sheets: Iterable[tuple[str, Iterable[str], Iterable[tuple[Cell, ...]]]],
+) -> Iterator[bytes]:
+    """The same of several sheets, each with its name."""
     with TemporaryFile() as file:
         with Workbook(file, {"constant_memory": True}) as workbook:
-            _write_sheet(workbook, columns, rows)
+            for name, columns, rows in sheets:
+                _write_sheet(workbook, _sheet_name(name, workbook), columns, rows)
         file.seek(0)
         yield from iter(partial(file.read, _PIECE), b"")
+
+
+def _sheet_name(name: str, workbook: Workbook) -> str:
+    """What a workbook takes: 31 characters, some signs left out, none twice."""
+    short = _NOT_A_NAME.sub(" ", name)[:_LONGEST_NAME].strip(" '") or "Feuille"
+    taken = {sheet.get_name().lower() for sheet in workbook.worksheets()}
+    number = 2
+    tried = short
+    while tried.lower() in taken:
+        tried = f"{short[: _LONGEST_NAME - 4]} {number}"
+        number += 1
+    return tried
 
 
 def _text(cell: str) -> str:
@@ -249,8 +270,10 @@ def _text(cell: str) -> str:
     return f" {text}" if text.startswith(_TAKEN_FOR_XML) else text
 
 
-def _write_sheet(workbook: Workbook, columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> None:
-    sheet = workbook.add_worksheet("Feuille")
+def _write_sheet(
+    workbook: Workbook, name: str, columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]
+) -> None:
+    sheet = workbook.add_worksheet(name)
     heading = workbook.add_format({"bold": True})
     amount = workbook.add_format({"num_format": "#,##0.00"})
     day = workbook.add_format({"num_format": 14})  # a date as the reader's country writes it

@@ -42,6 +42,7 @@ STYLE = Path(settings.BASE_DIR) / "templates/admin/exporting/file.css"
 TOO_LONG = "Cette liste est trop longue pour {} ({} lignes au plus) : {}."
 
 Workbook = Callable[[Iterable[str], Iterable[tuple[Cell, ...]]], Iterator[bytes]]
+Sheets = Callable[[Iterable[tuple[str, Iterable[str], Iterable[tuple[Cell, ...]]]]], Iterator[bytes]]
 Draw = Callable[..., bytes]
 
 
@@ -50,6 +51,7 @@ class Writers:
     """What makes the files, lent by the floor that makes others too."""
 
     workbook: Workbook
+    sheets: Sheets
     draw: Draw
 
 
@@ -75,6 +77,11 @@ _keepers: list[Keeper] = []
 
 def lend(writers: Writers) -> None:
     _lent[:] = [writers]
+
+
+def sheets(of: Iterable[tuple[str, Iterable[str], Iterable[tuple[Cell, ...]]]]) -> Iterator[bytes]:
+    """A workbook of several sheets: the name of each, its columns and its rows."""
+    return _lent[0].sheets(of)
 
 
 def keep(keeper: Keeper) -> None:

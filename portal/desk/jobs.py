@@ -106,7 +106,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.ALWAYS: """
             portal.town reservations.establishment reservations.schoolclass reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
-            families_staffmember_add
+            families_staffmember_add reservations_statistics
         """,
         Sight.USED: "reservations.campaign",
         Sight.SELDOM: """

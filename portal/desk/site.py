@@ -27,7 +27,18 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from portal import town
-from portal.desk import finding, first_page, held, jobs, list_tools, own_choices, printing, rights, tallies
+from portal.desk import (
+    finding,
+    first_page,
+    held,
+    jobs,
+    list_tools,
+    long_lists,
+    own_choices,
+    printing,
+    rights,
+    tallies,
+)
 from portal.desk.jobs import Job
 from portal.french import moments
 
@@ -100,6 +111,9 @@ class DeskAdmin(ModelAdmin[M]):
     desk_links: Sequence[DeskLink] = ()
     # Whether its list is offered as a file.
     exports: bool = True
+    # A list is counted as far as anybody looks, and once.
+    paginator = long_lists.LongPaginator
+    show_full_result_count = False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -110,6 +124,13 @@ class DeskAdmin(ModelAdmin[M]):
         if request.method == "POST" and (answer := list_tools.answer(self, request)) is not None:
             return cast("HttpResponse", answer)  # a file is one as well, though the stubs tell them apart
         return super().changelist_view(request, list_tools.shown(self, request) | (extra_context or {}))
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[M]) -> Any:
+        """No action takes « all » where nobody has counted them all."""
+        if request.POST.get("select_across", "0") == "1" and long_lists.is_long(queryset):
+            self.message_user(request, long_lists.TOO_MANY, messages.ERROR)
+            return None
+        return super().response_action(request, queryset)
 
     def name_of(self, row: M) -> str:
         """How a page of confirmation names a row."""

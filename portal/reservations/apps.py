@@ -37,6 +37,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.reminders.usual_days import USUAL, have_usual_days
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
+        from portal.reservations.statistics import figures
         from portal.waiting import moments
 
         fresh.register("reservations", "0012_usual_audiences")
@@ -67,3 +68,4 @@ class ReservationsConfig(AppConfig):
         telling.register("réservations", tables=own_data.tables)
         processing.register_all()
         kinds.register_all(reservation_drafts.KEPT.days)
+        figures.register_all()

@@ -6,6 +6,7 @@ from portal import nightly
 from portal.reservations.acts import booking, closing, enrolling, leaving, reservation_drafts
 from portal.reservations.models import Enrolment
 from portal.reservations.presence import certificates
+from portal.reservations.statistics import counting
 
 
 def forget_drafts(at: datetime) -> int:
@@ -34,6 +35,10 @@ def moves_settled(at: datetime) -> int:
 
 def enrolments_ended(at: datetime) -> int:
     return enrolling.finish(Enrolment.objects.all(), at=at)
+
+
+def months_counted(at: datetime) -> int:
+    return counting.count(at)
 
 
 nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
@@ -65,3 +70,4 @@ nightly.register(
     "{} place(s) proposée(s) restée(s) sans réponse rendue(s).",
     offers_let_go,
 )
+nightly.register("statistiques", "{} mois compté(s) pour les statistiques.", months_counted)

@@ -31,7 +31,18 @@ def main(names: list[str]) -> int:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.bench import billing, books, deadlines, engine, finding, leisure, login, pages, payments
+        from tests.bench import (
+            billing,
+            books,
+            deadlines,
+            desk,
+            engine,
+            finding,
+            leisure,
+            login,
+            pages,
+            payments,
+        )
         from tests.bench.rush import small
 
         benches: dict[str, Callable[[], list[engine.Measure]]] = {
@@ -44,6 +55,7 @@ def main(names: list[str]) -> int:
             "billing": billing.run,
             "books": books.run,
             "finding": finding.run,
+            "desk": desk.run,
             "rush": lambda: small.run(Path(scratch), migrated),
         }
         settings.ALLOWED_HOSTS.append("testserver")

@@ -80,12 +80,13 @@ def test_a_child_without_class_or_diet_is_still_fed(canteen, year):
     assert counts_of(found) == {(THURSDAY, nowhere, kitchen.NO_DIET): 1}
 
 
-def test_counting_costs_three_queries_for_one_family_or_ten(eaters, canteen, year, django_assert_num_queries):
+def test_counting_costs_five_queries_for_one_family_or_ten(eaters, canteen, year, django_assert_num_queries):
     for number in range(10):
         pupil = SchoolClassFactory(school_year=year, name=f"CP {number}")
         who = enrolled(family(f"f{number}", f"Famille {number}", "Sacha", pupil), canteen, year)
         BookingFactory(enrolment=who.enrolment, formula=canteen.formula, day=THURSDAY)
-    with django_assert_num_queries(3):
+    HealthFactory(child=eaters[0].child, has_pai=True)
+    with django_assert_num_queries(5):
         found = kitchen.expected(canteen.restaurant, week_of(THURSDAY), with_health=True)
     assert found.of_day(THURSDAY).total == 12
 

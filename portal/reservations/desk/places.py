@@ -78,7 +78,7 @@ class SchoolClassAdmin(TolerantChoices[SchoolClass], DeskAdmin[SchoolClass]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SchoolClass]:
         # Each is named with its school, in the lists that others' forms search too.
-        return super().get_queryset(request).select_related("school")
+        return super().get_queryset(request).select_related("school", "school_year")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[SchoolClass], search_term: str

@@ -21,6 +21,7 @@ from portal.desk.site import Queue
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.acts import opening
+from portal.reservations.desk.statistics import Statistics
 from portal.reservations.models import Place, Slot
 from portal.reservations.states import HOLDING, BookingState
 from portal.web.signed_in import SignedInRequest
@@ -121,8 +122,9 @@ SlotInList: TypeAlias = "WithAnnotations[Slot, Waiting]"
 
 
 @admin.register(Slot)
-class SlotAdmin(Decidable[Slot]):
+class SlotAdmin(Statistics, Decidable[Slot]):
     desk_order = 5
+    desk_links = (Statistics.statistics_link,)
     work_queues = (
         Queue(
             "Capacités presque pleines",

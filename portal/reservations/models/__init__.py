@@ -49,6 +49,7 @@ from portal.reservations.models.presence import (
 )
 from portal.reservations.models.rules import ActivityDeadline, DeadlineRule, DeadlineWindow
 from portal.reservations.models.staff import StaffRight
+from portal.reservations.models.statistics import CountedMonth, MonthlyFigure
 
 __all__ = [
     "NEWEST_FIRST",
@@ -71,6 +72,7 @@ __all__ = [
     "CancelledDay",
     "Capacity",
     "Closure",
+    "CountedMonth",
     "CountedReservation",
     "DeadlineRule",
     "DeadlineWindow",
@@ -82,6 +84,7 @@ __all__ = [
     "LeftDay",
     "Lot",
     "LotDay",
+    "MonthlyFigure",
     "Move",
     "Part",
     "Period",

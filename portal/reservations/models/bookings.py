@@ -22,6 +22,7 @@ from portal.reservations.states import (
     ENROLMENT_LIVE,
     HOLDING,
     LIVE,
+    STILL_ASKED,
     Action,
     BookingState,
     EnrolmentState,
@@ -241,7 +242,10 @@ class Reservation(Decided):
     class Meta:
         verbose_name = "réservation"
         ordering = NEWEST_FIRST
-        indexes = [models.Index(fields=["household", "state"], name="reservation_by_household")]
+        indexes = [
+            models.Index(fields=["household", "state"], name="reservation_by_household"),
+            models.Index(fields=["submitted_at", "id"], name="reservation_by_arrival"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["household", "child", "establishment", "period", "at_desk"],
@@ -291,6 +295,15 @@ class ReservationLine(models.Model):
         verbose_name = "jour demandé"
         verbose_name_plural = "jours demandés"
         ordering = ["day", "formula__order", "pk"]
+        indexes = [
+            # As the desk lists them, all of them or those that somebody looks for.
+            models.Index(fields=["day"], name="line_by_day"),
+            models.Index(
+                fields=["outcome", "day"],
+                condition=Q(outcome__in=[*STILL_ASKED, Outcome.REFUSED, Outcome.CANCELLED]),
+                name="line_by_other_outcome",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["reservation", "formula", "day"],
@@ -378,6 +391,13 @@ class Booking(models.Model):
             models.Index(fields=["child", "day"], name="booking_by_child_and_day"),
             models.Index(fields=["establishment", "day", "state"], name="booking_by_place_and_day"),
             models.Index(fields=["household", "day"], name="booking_by_household_and_day"),
+            # As the desk lists them, all of them or those of a state that few have.
+            models.Index(fields=["-day", "id"], name="booking_by_day"),
+            models.Index(
+                fields=["state", "-day", "id"],
+                condition=Q(state__in=[one for one in BookingState if one != BookingState.ACCEPTED]),
+                name="booking_by_other_state",
+            ),
             models.Index(
                 fields=["offered_until"],
                 condition=Q(offered_until__isnull=False),

@@ -130,6 +130,7 @@ PARTS: dict[str, tuple[Thing, ...]] = {
         thing("Sortir des personnes dans un fichier", EXPORT),
     ),
     "Commune et agents": (
+        thing("Lire les statistiques", "reservations.view_monthlyfigure"),
         thing("Commune, couleurs, file d'attente", "portal.change_town"),
         thing("Registres de lecture et de connexion", "families.view_reading", "families.view_securityevent"),
         thing("Durées de conservation", "families.change_retentionrule"),

@@ -56,6 +56,7 @@ from portal.reservations.models import (
     LeftDay,
     Lot,
     LotDay,
+    MonthlyFigure,
     Move,
     Period,
     PublicHoliday,
@@ -200,6 +201,7 @@ _scopes: dict[type[Model], Scope] = {
     CancelledDay: at("booking__establishment", adds=False),
     Slot: at("establishment"),
     Capacity: at("establishment"),
+    MonthlyFigure: at("establishment", adds=False),
     Period: Scope(_periods),
     # What families asked for, and who came
     Enrolment: Scope(_enrolments),

@@ -13,12 +13,14 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.documents import charts
-from billing.documents.charts import BOTTOM, HEIGHT, TOP, MonthFigures, chart, months_of
+from billing.documents import charts as of_months
+from billing.documents.charts import MonthFigures, chart, months_of
 from billing.invoices import invoicing
 from billing.invoices.creditable import Wanted
 from billing.models import Invoice, InvoiceLine
 from billing.payments import paying
+from portal.desk import charts
+from portal.desk.charts import BOTTOM, HEIGHT, TOP
 from portal.french.dates import months_after
 from tests.billing.conftest import END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER
 from tests.factories import ActivityFactory, FormulaFactory, HouseholdFactory, InvoiceFactory
@@ -160,7 +162,7 @@ def test_a_service_has_its_share_of_what_was_paid(billed, books, canteen):
     assert (leisure.billed, leisure.paid) == (D("22.50"), D("15.00"))
     (meals,) = months_of(NOVEMBER_1, 1, canteen.activity.service)
     assert (meals.billed, meals.paid) == (D("30.10"), D("3.00"))
-    assert dict(charts.services())["leisure"] == str(evening.activity)
+    assert dict(of_months.services())["leisure"] == str(evening.activity)
 
 
 def test_ten_invoices_cost_as_many_queries_as_one(billed):
@@ -226,15 +228,18 @@ def shared(two, books):
 
 
 def test_each_regie_has_its_figures_of_the_same_months(shared, centre):
-    mine, theirs = charts.regies_of(NOVEMBER_1, 1)[None], charts.regies_of(NOVEMBER_1, 1)[centre.regie.pk]
+    mine, theirs = (
+        of_months.regies_of(NOVEMBER_1, 1)[None],
+        of_months.regies_of(NOVEMBER_1, 1)[centre.regie.pk],
+    )
     assert (mine.billed, mine.paid, mine.left) == (D("12.80"), D("12.80"), 0)
     assert (theirs.billed, theirs.paid, theirs.left) == (D("15.00"), D("5.00"), D("10.00"))
     (all_of_it,), (hers,) = months_of(NOVEMBER_1, 1), months_of(NOVEMBER_1, 1, only=(centre.regie.pk,))
     assert (all_of_it.billed, all_of_it.left) == (D("27.80"), D("10.00"))
     assert (hers.billed, hers.left) == (D("15.00"), D("10.00"))
     assert months_of(NOVEMBER_1, 1, only=(None,))[0].billed == D("12.80")
-    assert charts.regies_of(NOVEMBER_1, 1, "leisure") == {
-        key: charts.Figures() for key in (None, centre.regie.pk)
+    assert of_months.regies_of(NOVEMBER_1, 1, "leisure") == {
+        key: of_months.Figures() for key in (None, centre.regie.pk)
     }
 
 

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.http import HttpResponseForbidden, HttpResponseNotFound
 from django.test import Client
-from django.test.utils import override_settings
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.urls import resolve, reverse
 
 from billing.admin.reminders import stamp_of
@@ -145,6 +145,7 @@ OWN_PAGES = {
     "reservations_booking_see": "families.see_as_family_reading",
     "reservations_booking_see_page": "families.see_as_family_reading",
     "reservations_booking_whom": "reservations.change_booking",
+    "reservations_statistics": "reservations.view_monthlyfigure",
     "reservations_calendar_import": (
         "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
     ),
@@ -271,6 +272,25 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
         yield list(addresses(furnished(chief)))
         transaction.set_rollback(True)
     town.forget()
+
+
+def test_lists_cost_the_same_for_one_row_and_ten(desk, monkeypatch):
+    """Whatever list it is, and fifteen queries at most; the menu is not counted here."""
+    client = logged_in(User.objects.get(username="chief"))
+    costs = {}
+    for model, page in admin.site._registry.items():
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        if any(getattr(one, "parameter_name", "") == "etat" for one in page.list_filter):
+            url += "?etat=tous"
+        for rows in (1, 10):
+            monkeypatch.setattr(page, "list_per_page", rows)
+            client.get(url)  # content types and the like are kept from the first time on
+            with CaptureQueriesContext(connection) as queries:
+                client.get(url)
+            costs[url, rows] = len(queries)
+    addresses = {url for url, _ in costs}
+    assert {url: costs[url, 10] for url in addresses if costs[url, 10] != costs[url, 1]} == {}
+    assert {url: costs[url, 10] for url in addresses if costs[url, 10] > 15} == {}
 
 
 def role(*names: str, places: list[Establishment] | None = None) -> User:
