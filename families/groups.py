@@ -116,6 +116,10 @@ RIGHTS: dict[str, Rights] = {
             "paperkind": WRITE,
             # Who writes custodies reads the judgments that they rest on.
             "paper": f"{WRITE} open_justice",
+            "thread": CHANGE,
+            "threadkind": EVERYTHING,
+            # What an agent notes of a family for colleagues.
+            "householdnote": WRITE,
         },
         "reservations": {
             "*": VIEW,
@@ -168,6 +172,9 @@ RIGHTS: dict[str, Rights] = {
             "document": VIEW,
             "letter": OUTBOX,
             "undeliveredletter": CHANGE,
+            "thread": CHANGE,
+            "threadkind": VIEW,
+            "householdnote": WRITE,
         },
         "reservations": {
             "activity": VIEW,
@@ -236,6 +243,9 @@ RIGHTS: dict[str, Rights] = {
             "paperkind": VIEW,
             "paper": WRITE,
             "document": VIEW,
+            "thread": CHANGE,
+            "threadkind": VIEW,
+            "householdnote": WRITE,
         },
         "reservations": {
             "establishment": VIEW,
@@ -289,6 +299,9 @@ RIGHTS: dict[str, Rights] = {
             "dietchoice": VIEW,
             "paperkind": VIEW,
             "paper": VIEW,
+            "thread": VIEW,
+            "threadkind": VIEW,
+            "householdnote": VIEW,
         },
         "reservations": {"*": VIEW, "staffright": ""},
         "portal": {"sentmail": VIEW},

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from families.models.accounts import User
 from families.models.children import Child, Custody
-from families.models.papers import Document
 from families.models.households import Household
+from families.models.papers import Document
 from families.visibility import Login, VisibleQuerySet, holds
 from portal.database.composed import Given
 from portal.database.encrypted import EncryptedTextField
@@ -45,9 +45,7 @@ class ThreadQuerySet(VisibleQuerySet["Thread"]):
         """Those of the user's own households: all adults of a home read them, another home of the child has its
         own. What is about a child, as long as it lives there."""
         day = today or timezone.localdate()
-        lives = Custody.objects.filter(
-            holds(day), child=OuterRef("child"), household=OuterRef("household")
-        )
+        lives = Custody.objects.filter(holds(day), child=OuterRef("child"), household=OuterRef("household"))
         found = super().visible_to(user, day)
         return found.filter(Q(child=None) | Exists(lives))
 

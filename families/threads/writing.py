@@ -31,7 +31,7 @@ MOST_FILES = 3
 # Of a household: nobody writes more by hand, and an agent reads each.
 LIMITS = ((timedelta(hours=1), 10), (timedelta(days=1), 30))
 TOO_MANY = (
-    "Vous avez déjà envoyé plusieurs messages : la mairie va y répondre. Votre texte est gardé sur cette page, "
+    "Vous avez déjà envoyé plusieurs messages : la mairie va y répondre. Votre texte reste sur cette page, "
     "réessayez plus tard."
 )
 
@@ -73,11 +73,11 @@ def begin(household: Household, said: Said, *, by: User, at: datetime) -> Thread
     text = _text(said.text)
     if not said.subject.strip():
         raise ThreadRefused("Indiquez le sujet de votre message.")
-    _hold(household, at)
     if said.child is not None:
         custody = homes.held(said.child.pk, household.pk)
         if custody is None or not custody.holds_on(timezone.localdate(at)):
             raise ThreadRefused(homes.gone_sentence(said.child))
+    _hold(household, at)
     thread = Thread.objects.create(
         household=household,
         child=said.child,
@@ -119,7 +119,7 @@ def answer(
     at: datetime,
     and_close: bool = False,
 ) -> Thread:
-    """What the family reads, and is told by a letter. `seen`: the last message (its key) that was read before.
+    """What the family reads, and is told by a letter. `seen`: the last message (its key) that was read.
 
     Who answers has it from then on, unless somebody has it already. Raises ThreadRefused, WrittenMeanwhile,
     OwnHousehold.

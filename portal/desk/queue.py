@@ -119,7 +119,7 @@ class WorksThrough(OwnPages[M]):
             "page_url": reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_change", args=[row.pk]),
             "following": following,
             "next_url": _address(asked, demande=following) if following else "",
-            "reasons": kind.page.ready_reasons(),
+            "reasons": () if kind.in_words else kind.page.ready_reasons(),
             "own_reason": OWN_REASON,
             "form_url": _address(asked),
         }
@@ -133,6 +133,8 @@ class WorksThrough(OwnPages[M]):
         if found is None:
             raise Http404
         kind, pk = found
+        if kind.in_words:
+            raise PermissionDenied
         rows, parts = self._rows(request, kind, pk)
         wanted = request.POST.get("action", "")
         decide = kind.page.get_actions(request).get(wanted) if wanted in AcceptOrRefuse.actions else None

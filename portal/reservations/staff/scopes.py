@@ -27,9 +27,13 @@ from families.models import (
     Guardian,
     HomeDiet,
     Household,
+    HouseholdNote,
     Paper,
     PaperKind,
     Residence,
+    Thread,
+    ThreadFile,
+    ThreadKind,
 )
 from families.visibility import holds
 from portal.models import RefusalReason
@@ -171,11 +175,14 @@ def _documents(asked: Asked) -> Q:
     own = children(asked).values("pk")
     certificates = AbsenceCertificate.objects.filter(document__isnull=False).exclude(child__in=own)
     papers = Paper.objects.filter(document__isnull=False, child__isnull=False).exclude(child__in=own)
+    written = ThreadFile.objects.filter(message__thread__child__isnull=False)
+    sent = written.exclude(message__thread__child__in=own)
     others = Q(pk__in=certificates.values("document")) | Q(pk__in=papers.values("document"))
+    others |= Q(pk__in=sent.values("document"))
     return Q(household__in=homes(asked)) & ~others
 
 
-def _papers(asked: Asked) -> Q:
+def _of_home_or_child(asked: Asked) -> Q:
     """Of their children, and of those children's households."""
     return Q(child__in=children(asked).values("pk")) | Q(child=None, household__in=homes(asked))
 
@@ -218,7 +225,9 @@ _scopes: dict[type[Model], Scope] = {
     Residence: of_household("household"),
     ChangeRequest: of_household("household"),
     Document: Scope(_documents),
-    Paper: Scope(_papers),
+    Paper: Scope(_of_home_or_child),
+    Thread: Scope(_of_home_or_child, adds=False),
+    HouseholdNote: Scope(_of_home_or_child),
     # What the town decides for all: read at every place, written by who has the whole town
     Activity: TOWN,
     ActivityDeadline: TOWN,
@@ -234,6 +243,7 @@ _scopes: dict[type[Model], Scope] = {
     Diet: TOWN,
     PaperKind: TOWN,
     RefusalReason: TOWN,
+    ThreadKind: TOWN,
 }
 
 
