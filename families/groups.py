@@ -132,6 +132,8 @@ RIGHTS: dict[str, Rights] = {
             "publicholiday": EVERYTHING,
             "schoolholiday": EVERYTHING,
             "closure": EVERYTHING,
+            # What families read on their first page.
+            "notice": EVERYTHING,
             # Closes days that families have booked, and opens them again.
             "calendarchange": WRITE,
             "activity": WRITE,
@@ -255,6 +257,7 @@ RIGHTS: dict[str, Rights] = {
             "publicholiday": VIEW,
             "schoolholiday": VIEW,
             "closure": EVERYTHING,
+            "notice": EVERYTHING,
             "calendarchange": WRITE,
             "activity": VIEW,
             "formula": VIEW,

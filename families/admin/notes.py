@@ -28,8 +28,8 @@ from portal.web.signed_in import SignedInRequest
 ADD, CHANGE = "families.add_householdnote", "families.change_householdnote"
 LOOK = ("families.view_householdnote", CHANGE)
 HELP = (
-    "Pour vos collègues. Aucun mot sur la santé : il a sa place dans la fiche sanitaire. Restez factuel : c'est "
-    "une donnée de la famille, qui peut en demander copie."
+    "Pour vos collègues. Aucun mot sur la santé : il a sa place dans la fiche sanitaire. Restez factuel : "
+    "c'est une donnée de la famille, qui peut en demander copie."
 )
 
 

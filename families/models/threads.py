@@ -42,8 +42,8 @@ class ThreadKind(models.Model):
 
 class ThreadQuerySet(VisibleQuerySet["Thread"]):
     def visible_to(self, user: Login | Given, today: date | None = None) -> "ThreadQuerySet":
-        """Those of the user's own households: all adults of a home read them, another home of the child has its
-        own. What is about a child, as long as it lives there."""
+        """Those of the user's own households: all adults of a home read them, another home of the child has
+        its own. What is about a child, as long as it lives there."""
         day = today or timezone.localdate()
         lives = Custody.objects.filter(holds(day), child=OuterRef("child"), household=OuterRef("household"))
         found = super().visible_to(user, day)
@@ -55,7 +55,7 @@ class ThreadQuerySet(VisibleQuerySet["Thread"]):
 
 
 class Thread(models.Model):
-    """A subject that a household writes to the town hall about: the household's, whoever of its adults wrote."""
+    """What a household writes to the town hall about: the household's, whoever of its adults wrote."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "En attente de réponse"

@@ -66,6 +66,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             reservations_booking_whom reservations.enrolment reservations_enrolment_enrol
             reservations.reservation leisure_requests
             reservations.reservationline reservations.booking reservations.slot reservations.closure
+            reservations.notice
         """,
         Sight.USED: "reservations.move reservations.calendarchange",
         Sight.SELDOM: "reservations.schooling",

@@ -36,6 +36,7 @@ from portal.reservations.models.calendar import (
 from portal.reservations.models.campaigns import Audience, Campaign
 from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.moves import LeftDay, Move
+from portal.reservations.models.notices import Notice
 from portal.reservations.models.papers import ActivityPaper
 from portal.reservations.models.presence import (
     AbsenceCertificate,
@@ -80,6 +81,7 @@ __all__ = [
     "FullSlot",
     "LeftDay",
     "Move",
+    "Notice",
     "Part",
     "Period",
     "Place",

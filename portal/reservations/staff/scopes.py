@@ -59,6 +59,7 @@ from portal.reservations.models import (
     Formula,
     LeftDay,
     Move,
+    Notice,
     Period,
     PublicHoliday,
     Reservation,
@@ -170,6 +171,16 @@ def _periods(asked: Asked) -> Q:
     return Q(pk__in=own.values("period")) & ~Q(pk__in=others.values("period"))
 
 
+def _notices(asked: Asked) -> Q:
+    """All are read, as families do; written are those of their places and of no other."""
+    if asked.looking:
+        return ~Q(pk__in=())
+    tied = Notice.places.through._default_manager
+    own = tied.filter(establishment__in=asked.places)
+    others = tied.exclude(establishment__in=asked.places)
+    return Q(pk__in=own.values("notice")) & ~Q(pk__in=others.values("notice"))
+
+
 def _documents(asked: Asked) -> Q:
     """Of their households, but for certificates and papers of children of other places."""
     own = children(asked).values("pk")
@@ -199,6 +210,7 @@ _scopes: dict[type[Model], Scope] = {
     Slot: at("establishment"),
     Capacity: at("establishment"),
     Period: Scope(_periods),
+    Notice: Scope(_notices),
     # What families asked for, and who came
     Enrolment: Scope(_enrolments),
     Reservation: at("establishment"),
