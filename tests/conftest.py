@@ -60,6 +60,7 @@ from portal.reservations.models import (
     SchoolYear,
     Slot,
 )
+from portal.reservations.days import notices
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Action
 from tests import ROOT, money_lock, processes
@@ -294,6 +295,7 @@ def fresh_start() -> None:
     means.forget()
     provisional.which_bills.forget()
     late_offers.forget()
+    notices.current.forget()
     paper_kinds.forget()
     jobs.used.forget()
     cache.clear()

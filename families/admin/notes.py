@@ -130,13 +130,13 @@ class HouseholdNoteAdmin(
         wrap = self.admin_site.admin_view
         return [
             path("foyer/<int:household>/", wrap(self.write), name="families_householdnote_write"),
-            path("<int:note>/modifier/", wrap(self.alter), name="families_householdnote_alter"),
+            path("<int:pk>/modifier/", wrap(self.alter), name="families_householdnote_alter"),
             path(
-                "<int:note>/retirer/",
+                "<int:pk>/retirer/",
                 wrap(require_POST(self.withdraw)),
                 name="families_householdnote_withdraw",
             ),
-            path("<int:note>/vu/", wrap(require_POST(self.see)), name="families_householdnote_see"),
+            path("<int:pk>/vu/", wrap(require_POST(self.see)), name="families_householdnote_see"),
             *super().get_urls(),
         ]
 
@@ -147,9 +147,9 @@ class HouseholdNoteAdmin(
         home = get_object_or_404(rights.seen_by(request.user, there, ADD), pk=household)
         return self._form(request, home, None, "Noter sur ce foyer")
 
-    def alter(self, request: SignedInRequest, note: int) -> HttpResponse:
+    def alter(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """Its words, its child, its alert."""
-        found = self._note(request, note, CHANGE)
+        found = self._note(request, pk, CHANGE)
         return self._form(request, found.household, found, "Modifier la note")
 
     def _form(
@@ -177,8 +177,8 @@ class HouseholdNoteAdmin(
         context = {"form": form, "button": "Enregistrer", "back": back, "lead": str(home)}
         return self.page(request, "admin/families/form.html", title, context)
 
-    def withdraw(self, request: SignedInRequest, note: int) -> HttpResponse:
-        found = self._note(request, note, CHANGE)
+    def withdraw(self, request: SignedInRequest, pk: int) -> HttpResponse:
+        found = self._note(request, pk, CHANGE)
         try:
             notes.withdraw(found, by=request.user, at=timezone.now())
         except notes.NoteRefused as refusal:
@@ -187,9 +187,9 @@ class HouseholdNoteAdmin(
             messages.success(request, "La note est retirée. La liste des notes la garde.")
         return redirect(household_page(found.household_id))
 
-    def see(self, request: SignedInRequest, note: int) -> HttpResponse:
+    def see(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """« Vu »: the alert goes for who read it, and stays for colleagues."""
-        found = self._note(request, note, *LOOK)
+        found = self._note(request, pk, *LOOK)
         notes.see(found, by=request.user, at=timezone.now())
         return redirect(household_page(found.household_id))
 

@@ -246,11 +246,11 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
 
     def get_urls(self) -> list[URLPattern]:
         hand = self.admin_site.admin_view(self.hand)
-        return [path("<int:thread>/passer/", hand, name="families_thread_hand"), *super().get_urls()]
+        return [path("<int:pk>/passer/", hand, name="families_thread_hand"), *super().get_urls()]
 
-    def hand(self, request: SignedInRequest, thread: int) -> HttpResponse:
+    def hand(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """To a colleague who may answer it, to all who hold a role, or back to everybody."""
-        found = self._thread(request, thread)
+        found = self._thread(request, pk)
         self._demand_to_act(request, found)
         staff = User.objects.filter(is_staff=True, is_active=True).order_by("last_name", "first_name", "pk")
         agents = [
