@@ -38,16 +38,20 @@ from families.models import (
     Guardian,
     Household,
     Reading,
+    ThreadKind,
     User,
     paper_kinds,
 )
 from families.reminders import choices, rounds
+from families.threads import writing
+from families.threads.writing import Said
 from families.traces import reading
 from portal import town as town_module
 from portal.desk import jobs
 from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
+from portal.reservations.days import notices
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -56,11 +60,11 @@ from portal.reservations.models import (
     DeadlineRule,
     Enrolment,
     Establishment,
+    Notice,
     Reservation,
     SchoolYear,
     Slot,
 )
-from portal.reservations.days import notices
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Action
 from tests import ROOT, money_lock, processes
@@ -645,6 +649,11 @@ def pages(books, canteen, now) -> list[str]:
     Activity.objects.filter(pk=canteen.activity.pk).update(families_end=True)
     letter = LetterFactory(guardian=books.guardian, state="failed")
     calendar_links.make(books.guardian, replaces="", at=now)
+    ThreadKind.objects.create(name="Facture")
+    asked = Said("Un repas de trop", "Pouvez-vous vérifier ?", child=books.child)
+    thread = writing.begin(books.household, asked, by=books.user, at=now)
+    writing.answer(thread, "C'est corrigé.", seen=thread.messages.get().pk, by=desk, at=now)
+    Notice.objects.create(title="Fête de l'école", text="À 17 h", starts_on=now.date(), ends_on=now.date())
     insurance = PaperKindFactory(asked_by=[canteen.activity])
     PaperFactory(
         kind=PaperKindFactory(about="household", name="Règlement signé", asked_by=[canteen.activity]),
@@ -664,6 +673,8 @@ def pages(books, canteen, now) -> list[str]:
         "/foyer/telephones/",
         "/mes-messages/",
         f"/mes-messages/{letter.pk}/",
+        "/mes-messages/mairie/ecrire/",
+        f"/mes-messages/mairie/{thread.pk}/",
         "/mon-historique/",
         "/mes-papiers/",
         f"/mes-papiers/{insurance.pk}/enfants/{books.child.pk}/",
