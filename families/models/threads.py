@@ -4,7 +4,7 @@ Threads are written by `families.threads.writing` only, notes by `families.notes
 """
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.contrib.auth.models import Group
 from django.db import models
@@ -41,7 +41,7 @@ class ThreadKind(models.Model):
 
 
 class ThreadQuerySet(VisibleQuerySet["Thread"]):
-    def visible_to(self, user: Login | Given, today: date | None = None) -> "ThreadQuerySet":
+    def visible_to(self, user: Login | Given, today: date | None = None) -> Self:
         """Those of the user's own households: all adults of a home read them, another home of the child has
         its own. What is about a child, as long as it lives there."""
         day = today or timezone.localdate()

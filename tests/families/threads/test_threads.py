@@ -17,17 +17,17 @@ from families.threads.writing import Said, ThreadRefused, WrittenMeanwhile
 from portal.desk import to_do
 from tests.conftest import NOW, logged_in, other_home_of
 from tests.factories import GuardianFactory, UserFactory
+from tests.families.conftest import PDF, sent_file
 
 pytestmark = pytest.mark.django_db
 
-PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0>>endobj\n%%EOF\n"
 LIST = reverse("families:letters")
 WRITE = reverse("families:write")
 ASKED = {"subject": "Un repas de trop", "text": "Bonjour, pouvez-vous vérifier ?"}
 
 
 def pdf(name="facture.pdf"):
-    return SimpleUploadedFile(name, PDF, content_type="application/pdf")
+    return sent_file(PDF, name)
 
 
 @pytest.fixture

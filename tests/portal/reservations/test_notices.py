@@ -13,7 +13,7 @@ from portal.reservations.days import notices
 from portal.reservations.models import CalendarChange, Closure, Notice
 from portal.reservations.staff import giving
 from tests.conftest import NOW, THURSDAY, logged_in
-from tests.factories import UserFactory
+from tests.factories import BookingFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -94,15 +94,12 @@ def test_a_strike_puts_its_own_which_goes_with_it(books_client, desk, agent, can
     )
     assert list(notice.places.all()) == [canteen.restaurant]
     assert "Grève nationale" in books_client.get(HOME).content.decode()
-    change = CalendarChange.objects.last()
-    if change is not None:
-        closing.reopen(change, by=agent, at=NOW)
-    else:
-        Closure.objects.get().delete()
+    Closure.objects.get().delete()
     assert not Notice.objects.exists()
 
 
-def test_reopening_withdraws_it(books, desk, agent, canteen, reserved_thursday):
+def test_reopening_withdraws_it(books, desk, agent, canteen):
+    BookingFactory(enrolment=books.enrolment, day=THURSDAY)
     first = close_a_day(desk, establishment=canteen.restaurant.pk)
     assert "Confirmer la fermeture" in first.content.decode() and not Notice.objects.exists()
     close_a_day(desk, establishment=canteen.restaurant.pk, _closing_confirmed="1")
