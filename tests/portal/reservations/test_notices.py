@@ -49,11 +49,11 @@ def desk(agent):
 
 def test_families_read_it_between_its_dates_only(books_client):
     tell("Hier", first=TODAY - A_DAY, last=TODAY - A_DAY)
-    tell("Demain", first=TODAY + A_DAY, last=TODAY + A_DAY)
+    tell("Réunion", first=TODAY + A_DAY, last=TODAY + A_DAY)
     tell("Aujourd'hui", level="important")
     read = books_client.get(HOME).content.decode()
     assert "Aujourd&#x27;hui" in read and "notice--warning" in read
-    assert "Demain" not in read and "Hier" not in read
+    assert "Réunion" not in read and "Hier" not in read
 
 
 def test_one_of_a_place_is_for_those_whose_children_go_there(books, books_client, stranger, mill, canteen):
