@@ -69,7 +69,8 @@ class Alerts(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "alerte":
-                return queryset.alerting(timezone.localdate())
+                alerting = HouseholdNote.objects.alerting(timezone.localdate())
+                return queryset.filter(pk__in=alerting.values("pk"))
             case "retirees":
                 return queryset.exclude(withdrawn_at=None)
         return queryset
@@ -108,7 +109,7 @@ class HouseholdNoteAdmin(
 
     @admin.display(description="note")
     def said(self, obj: HouseholdNote) -> str:
-        return obj.text
+        return str(obj.text)
 
     @admin.display(description="en alerte jusqu'au", ordering="alert_until")
     def until(self, obj: HouseholdNote) -> str:

@@ -31,7 +31,13 @@ from portal.web.signed_in import SignedInRequest, signed_in
 LATE_AFTER = timedelta(days=3)
 # What a page of a thread is posted for.
 ACT, ANSWER, ANSWER_AND_CLOSE, NOTE = "acte", "repondre", "repondre-et-clore", "noter"
-TAKE, LEAVE, CLOSE, REOPEN = "prendre", "rendre", "clore", "rouvrir"
+# What a button does, and what is said once it is done.
+DONE = {
+    "prendre": "Vous suivez ce message.",
+    "rendre": "Ce message est rendu à tous.",
+    "clore": "L'échange est clos. « Rouvrir » le remet en attente.",
+    "rouvrir": "L'échange attend de nouveau une réponse.",
+}
 SEEN = "vu"
 EVERYBODY = "tous"
 
@@ -199,7 +205,7 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
         if not form.is_valid():
             return self._show(request, thread, form)
         if act == NOTE and form.brought:
-            form.add_error("files", "Une note interne n'a pas de pièce jointe.")
+            form.add_error("attached", "Une note interne n'a pas de pièce jointe.")
             return self._show(request, thread, form)
         text, at = form.cleaned_data["text"], timezone.now()
         try:
@@ -226,21 +232,23 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
         return redirect(request.path)
 
     def _do(self, request: SignedInRequest, thread: Thread, act: str) -> None:
-        verbs = {
-            TAKE: (lambda **by: writing.hand(thread, request.user, **by), "Vous suivez ce message."),
-            LEAVE: (lambda **by: writing.hand(thread, None, **by), "Ce message est rendu à tous."),
-            CLOSE: (lambda **by: writing.close(thread, **by), "L'échange est clos. « Rouvrir » le rend."),
-            REOPEN: (lambda **by: writing.reopen(thread, **by), "L'échange attend de nouveau une réponse."),
-        }
-        if act not in verbs:
+        if act not in DONE:
             raise PermissionDenied
-        verb, told = verbs[act]
+        user, at = request.user, timezone.now()
         try:
-            verb(by=request.user, at=timezone.now())
+            match act:
+                case "prendre":
+                    writing.hand(thread, user, by=user, at=at)
+                case "rendre":
+                    writing.hand(thread, None, by=user, at=at)
+                case "clore":
+                    writing.close(thread, by=user, at=at)
+                case "rouvrir":
+                    writing.reopen(thread, by=user, at=at)
         except writing.ThreadRefused as refusal:
             messages.warning(request, str(refusal))
         else:
-            messages.success(request, told)
+            messages.success(request, DONE[act])
 
     # Handing over -------------------------------------------------------------------------------------------
 

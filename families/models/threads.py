@@ -265,4 +265,5 @@ class SeenNote(models.Model):
 
 def named(user: Any) -> str:
     """How somebody is called beside what they wrote."""
-    return (user.get_full_name() or user.get_username())[:NAME_LENGTH]
+    name: str = user.get_full_name() or user.get_username()
+    return name[:NAME_LENGTH]

@@ -50,14 +50,14 @@ class MessageForm(NamesItsFields, forms.Form):
         max_length=writing.TEXT_LENGTH,
         error_messages={"required": "Écrivez votre message."},
     )
-    files = FilesField(
+    attached = FilesField(
         label="Pièces jointes",
         help_text=f"{writing.MOST_FILES} fichiers au plus, 10 Mo en tout : PDF, JPEG, PNG ou HEIC.",
     )
 
     @property
     def brought(self) -> Sequence[Brought]:
-        found: Sequence[Brought] = self.cleaned_data.get("files") or ()
+        found: Sequence[Brought] = self.cleaned_data.get("attached") or ()
         return found
 
 
@@ -79,7 +79,7 @@ class FirstMessageForm(MessageForm):
         help_text="En quelques mots : « Facture de novembre ».",
         error_messages={"required": "Indiquez le sujet de votre message."},
     )
-    field_order = ("kind", "child", "subject", "text", "files")
+    field_order = ("kind", "child", "subject", "text", "attached")
 
     def __init__(self, *args: Any, children: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

