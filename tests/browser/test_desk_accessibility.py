@@ -37,7 +37,6 @@ from billing.models import (
 )
 from billing.payments import counting, deposits, paying, transfers, writing_off
 from billing.reminders import reminding
-from families import notes
 from families.models import (
     Child,
     DataExport,
@@ -50,11 +49,8 @@ from families.models import (
     OwnDecision,
     ProcessingTexts,
     SecurityEvent,
-    ThreadKind,
     User,
 )
-from families.threads import writing
-from families.threads.writing import Said
 from portal.demo import loading
 from portal.models import RefusalReason, Release
 from portal.reservations.models import (
@@ -65,7 +61,6 @@ from portal.reservations.models import (
     DeadlineRule,
     LeftDay,
     Move,
-    Notice,
 )
 from portal.reservations.states import BookingState
 from tests.billing.conftest import private
@@ -206,11 +201,6 @@ def furnished(chief: User) -> Booking:
         said=["Un enfant suit."],
     )
     Release.objects.create(version="0.2.0", since=NOW)
-    kind = ThreadKind.objects.create(name="Facture")
-    thread = writing.begin(booking.household, Said("Un repas de trop", "Bonjour", kind), by=chief, at=NOW)
-    writing.note(thread, "Vu avec la régie.", by=chief, at=NOW)
-    notes.write(booking.household, None, "Rappeler", NOW.date(), by=chief, at=NOW)
-    Notice.objects.create(title="Fête", text="À 17 h", starts_on=NOW.date(), ends_on=NOW.date())
     RefusalReason.objects.create(about="reservations.enrolment", text="Il n'y a plus de place ici.")
     for kind in SecurityEvent.Kind:
         SecurityEvent.objects.create(kind=kind, at=NOW, user=chief, times=40, network_mark="0123456789abcdef")
