@@ -16,6 +16,7 @@ from families.models import (
     HomeChange,
     Household,
     Paper,
+    Thread,
     User,
 )
 from families.visibility import holds
@@ -58,6 +59,15 @@ def change_accepted(change: ChangeRequest) -> None:
 
 def change_refused(change: ChangeRequest) -> None:
     mailing.post("families/change_refused", addresses(change.household), {"change": change})
+
+
+def thread_answered(thread: Thread) -> None:
+    """That there is an answer, and where: what was written stays on the portal."""
+    mailing.post(
+        "families/thread_answered",
+        addresses(thread.household, about=thread.child_id),
+        {"thread": thread},
+    )
 
 
 def access_opened(guardian: Guardian, user: User, *, known: bool = False) -> None:

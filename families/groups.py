@@ -116,6 +116,10 @@ RIGHTS: dict[str, Rights] = {
             "paperkind": WRITE,
             # Who writes custodies reads the judgments that they rest on.
             "paper": f"{WRITE} open_justice",
+            "thread": CHANGE,
+            "threadkind": EVERYTHING,
+            # What an agent notes of a family for colleagues.
+            "householdnote": WRITE,
         },
         "reservations": {
             "*": VIEW,
@@ -128,6 +132,8 @@ RIGHTS: dict[str, Rights] = {
             "publicholiday": EVERYTHING,
             "schoolholiday": EVERYTHING,
             "closure": EVERYTHING,
+            # What families read on their first page.
+            "notice": EVERYTHING,
             # Closes days that families have booked, and opens them again.
             "calendarchange": WRITE,
             "lot": CHANGE,
@@ -169,6 +175,9 @@ RIGHTS: dict[str, Rights] = {
             "document": VIEW,
             "letter": OUTBOX,
             "undeliveredletter": CHANGE,
+            "thread": CHANGE,
+            "threadkind": VIEW,
+            "householdnote": WRITE,
         },
         "reservations": {
             "activity": VIEW,
@@ -239,6 +248,9 @@ RIGHTS: dict[str, Rights] = {
             "paperkind": VIEW,
             "paper": WRITE,
             "document": VIEW,
+            "thread": CHANGE,
+            "threadkind": VIEW,
+            "householdnote": WRITE,
         },
         "reservations": {
             "establishment": VIEW,
@@ -248,6 +260,7 @@ RIGHTS: dict[str, Rights] = {
             "publicholiday": VIEW,
             "schoolholiday": VIEW,
             "closure": EVERYTHING,
+            "notice": EVERYTHING,
             "calendarchange": WRITE,
             "lot": CHANGE,
             "activity": VIEW,
@@ -294,6 +307,9 @@ RIGHTS: dict[str, Rights] = {
             "dietchoice": VIEW,
             "paperkind": VIEW,
             "paper": VIEW,
+            "thread": VIEW,
+            "threadkind": VIEW,
+            "householdnote": VIEW,
         },
         "reservations": {"*": VIEW, "staffright": ""},
         "portal": {"sentmail": VIEW},

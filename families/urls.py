@@ -21,6 +21,7 @@ from families.pages import (
     readings,
     reminders,
     sessions,
+    threads,
 )
 
 account_pages = [
@@ -96,6 +97,8 @@ household_pages = [
     path("mes-connexions/", sessions.my_sessions, name="sessions"),
     path("mes-messages/", letters.letters, name="letters"),
     path("mes-messages/<int:letter_id>/", letters.letter, name="letter"),
+    path("mes-messages/mairie/ecrire/", threads.write, name="write"),
+    path("mes-messages/mairie/<int:thread_id>/", threads.thread, name="thread"),
     path("mon-historique/", chronicle.chronicle, name="chronicle"),
     path("mes-rappels/", reminders.reminders, name="reminders"),
     path("mes-rappels/arreter/<token>/", reminders.stop_reminders, name="stop_reminders"),

@@ -38,16 +38,20 @@ from families.models import (
     Guardian,
     Household,
     Reading,
+    ThreadKind,
     User,
     paper_kinds,
 )
 from families.reminders import choices, rounds
+from families.threads import writing
+from families.threads.writing import Said
 from families.traces import reading
 from portal import town as town_module
 from portal.desk import jobs
 from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
+from portal.reservations.days import notices
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -56,6 +60,7 @@ from portal.reservations.models import (
     DeadlineRule,
     Enrolment,
     Establishment,
+    Notice,
     Reservation,
     SchoolYear,
     Slot,
@@ -294,6 +299,7 @@ def fresh_start() -> None:
     means.forget()
     provisional.which_bills.forget()
     late_offers.forget()
+    notices.current.forget()
     paper_kinds.forget()
     jobs.used.forget()
     cache.clear()
@@ -643,6 +649,11 @@ def pages(books, canteen, now) -> list[str]:
     Activity.objects.filter(pk=canteen.activity.pk).update(families_end=True)
     letter = LetterFactory(guardian=books.guardian, state="failed")
     calendar_links.make(books.guardian, replaces="", at=now)
+    ThreadKind.objects.create(name="Facture")
+    asked = Said("Un repas de trop", "Pouvez-vous vérifier ?", child=books.child)
+    thread = writing.begin(books.household, asked, by=books.user, at=now)
+    writing.answer(thread, "C'est corrigé.", seen=thread.messages.get().pk, by=desk, at=now)
+    Notice.objects.create(title="Fête de l'école", text="À 17 h", starts_on=now.date(), ends_on=now.date())
     insurance = PaperKindFactory(asked_by=[canteen.activity])
     PaperFactory(
         kind=PaperKindFactory(about="household", name="Règlement signé", asked_by=[canteen.activity]),
@@ -662,6 +673,8 @@ def pages(books, canteen, now) -> list[str]:
         "/foyer/telephones/",
         "/mes-messages/",
         f"/mes-messages/{letter.pk}/",
+        "/mes-messages/mairie/ecrire/",
+        f"/mes-messages/mairie/{thread.pk}/",
         "/mon-historique/",
         "/mes-papiers/",
         f"/mes-papiers/{insurance.pk}/enfants/{books.child.pk}/",

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import QuerySet, Value
+from django.db.models import Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from families import desk_actions, household_screen, unreached
+from families.admin.notes import note_page
 from families.admin.screen import change_page, home_change, tab_page
 from families.chronicle import entries
 from families.chronicle.entries import Group
@@ -25,10 +27,20 @@ from families.desk_links import (
 )
 from families.household_screen import Asked, Block, Column, Requests, Screen, Tab, Waiting
 from families.joining import joining
-from families.models import AccessOpening, ChangeRequest, Guardian, Letter
+from families.models import (
+    AccessOpening,
+    ChangeRequest,
+    Guardian,
+    Household,
+    HouseholdNote,
+    Letter,
+    SeenNote,
+    Thread,
+)
 from families.papers import asking
 from families.papers.asking import Line, Status
 from families.privacy.telling import Subject
+from portal.database.kept import once_a_page
 from portal.desk import rights
 from portal.desk.lists import badge
 from portal.french import moments, phones
@@ -38,6 +50,9 @@ from portal.french.plurals import counted
 DIETS, HEALTH, PAPERS = (f"families.view_{one}" for one in ("dietchoice", "childhealth", "paper"))
 LETTERS = ("families.view_undeliveredletter",)
 LETTERS_SHOWN, LETTERS_OF_TAB = 3, 50
+THREADS, THREADS_OF_TAB = "families.view_thread", 50
+NOTES, CHANGES_NOTES = "families.view_householdnote", "families.change_householdnote"
+NOTES_SHOWN, NOTES_OF_HOME = 3, 100
 PAPERS_SHOWN = 4
 HAPPENED_SHOWN = 50
 KIND = "nature"
@@ -277,6 +292,112 @@ def _all_letters(screen: Screen) -> Mapping[str, Any]:
     return {"letters": _letters(screen, LETTERS_OF_TAB), "whole": True}
 
 
+# Threads ----------------------------------------------------------------------------------------------
+
+
+TINTS_OF_THREADS = {
+    Thread.State.WAITING: "requested",
+    Thread.State.ANSWERED: "accepted",
+    Thread.State.CLOSED: "cancelled",
+}
+
+
+def _threads(screen: Screen) -> Mapping[str, Any]:
+    """What the family wrote, and where it stands; of children of other places, nothing."""
+    rows = Thread.objects.filter(household=screen.household).select_related("child", "agent")
+    seen = rights.seen_by(screen.user, rows, THREADS)
+    return {
+        "threads": [
+            (
+                short_day(timezone.localdate(row.last_at), year=True),
+                row,
+                badge(TINTS_OF_THREADS[Thread.State(row.state)], row.get_state_display()),
+                reverse("admin:families_thread_change", args=[row.pk]),
+            )
+            for row in seen.order_by("-last_at", "-pk")[:THREADS_OF_TAB]
+        ]
+    }
+
+
+def _waiting_threads(screen: Screen) -> QuerySet[Any, Any]:
+    rows = Thread.objects.waiting().filter(household=screen.household)
+    seen = rights.seen_by(screen.user, rows, THREADS)
+    who = Coalesce("child__first_name", Value(""))
+    return household_screen.as_waiting("echanges", seen, what="subject", who=who, since="waiting_since")
+
+
+def _say_thread(row: Waiting, screen: Screen) -> Asked:
+    url = reverse("admin:families_thread_change", args=[row.key])
+    return Asked(row.who, f"Message : {row.what}", row.since or screen.at, url)
+
+
+# Notes ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NoteLine:
+    """A note of an agent's with what may be done with it; `until`: as long as it is an alert."""
+
+    note: HouseholdNote
+    written: str
+    until: str
+    seen: bool
+    see_url: str
+    alter_url: str
+    withdraw_url: str
+
+
+@once_a_page
+def _notes_of(home: Household, user: Any, today: date) -> list[NoteLine]:
+    """Those that stand, the last first; one query a page."""
+    mine = SeenNote.objects.filter(note=OuterRef("pk"), user=user)
+    rows = HouseholdNote.objects.standing().filter(household=home).select_related("child")
+    seen = rights.seen_by(user, rows, NOTES, CHANGES_NOTES).annotate(seen_by_me=Exists(mine))
+    changes = user.has_perm(CHANGES_NOTES)
+    lines = []
+    for row in seen.order_by("-at", "-pk")[:NOTES_OF_HOME]:
+        see, alter, withdraw = (
+            reverse(f"admin:families_householdnote_{verb}", args=[row.pk])
+            for verb in ("see", "alter", "withdraw")
+        )
+        lines.append(
+            NoteLine(
+                row,
+                short_day(timezone.localdate(row.at), year=True),
+                short_day(row.alert_until, year=True) if row.alert_until and row.alerts_on(today) else "",
+                row.seen_by_me,
+                see,
+                alter if changes else "",
+                withdraw if changes else "",
+            )
+        )
+    return lines
+
+
+def _alerts(screen: Screen) -> Mapping[str, Any] | None:
+    """What colleagues are to read first, until each has said « Vu »."""
+    notes = _notes_of(screen.household, screen.user, screen.today)
+    alerts = [one for one in notes if one.until and not one.seen]
+    return {"notes": alerts} if alerts else None
+
+
+def _last_notes(screen: Screen) -> Mapping[str, Any] | None:
+    notes = _notes_of(screen.household, screen.user, screen.today)
+    way_on = WayOn(f"Toutes ({len(notes)})", tab_page(screen.household, Tab.FILE), "les notes")
+    return {"notes": notes[:NOTES_SHOWN], "way_on": way_on} if notes else None
+
+
+def _all_notes(screen: Screen) -> Mapping[str, Any]:
+    way_on = WayOn("Ajouter", note_page(screen.household.pk), "une note")
+    may = screen.holds("families.add_householdnote")
+    notes = _notes_of(screen.household, screen.user, screen.today)
+    return {"notes": notes, "whole": True, "way_on": way_on if may else None}
+
+
+def _write_note(user: Any, household: Any) -> str:
+    return note_page(household.pk)
+
+
 # The file ---------------------------------------------------------------------------------------------
 
 
@@ -422,11 +543,19 @@ def register_all() -> None:
     household_screen.register_requests(
         "demandes", Requests(("families.view_changerequest",), _changes, _say_change)
     )
+    desk_actions.for_household(
+        "note", "Ajouter une note", ("families.add_householdnote",), _write_note, order=65
+    )
+    household_screen.register_requests("echanges", Requests((THREADS,), _waiting_threads, _say_thread))
     household_screen.register_requests(
         "acces", Requests(("families.view_accessopening",), _openings, _say_opening)
     )
     guardian, household, paper = ((f"families.view_{one}",) for one in ("guardian", "household", "paper"))
     for code, block in {
+        "alerte": Block("À savoir", (NOTES,), _of("alerts"), _alerts, order=5, tint=lambda told: "owed"),
+        "notes": Block("Notes des agents", (NOTES,), _of("notes"), _last_notes, order=80),
+        "toutes-notes": Block("Notes des agents", (NOTES,), _of("notes"), _all_notes, Tab.FILE, 31, 3),
+        "echanges": Block("Échanges avec la mairie", (THREADS,), _of("threads"), _threads, Tab.MESSAGES, 55),
         "responsables": Block("Responsables", guardian, _of("adults"), _adults, order=20, size=2),
         "attente": Block("Demandes en cours", household, _of("requests"), _requests, order=30, size=2),
         "enfants": Block("Enfants", ("families.view_child",), _of("children"), _children, order=40),

@@ -18,6 +18,7 @@ from families.models import (
     Household,
     Letter,
     Paper,
+    ThreadMessage,
 )
 from families.privacy.telling import Subject
 from portal.database.history import KNOWN_BEFORE
@@ -296,6 +297,31 @@ def _say_letters(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
     }
 
 
+# Threads with the town hall -----------------------------------------------------------------------------
+
+
+def _messages(subject: Subject, child: int | None) -> Rows | None:
+    """What both sides wrote, never the desk's own notes; of a child, as long as it lives here."""
+    rows = ThreadMessage.objects.filter(thread__household=subject.household)
+    rows = rows.exclude(side=ThreadMessage.Side.NOTE)
+    if child:
+        return rows.filter(thread__child=child)
+    children = [one.pk for one in subject.children]
+    return rows.filter(Q(thread__child=None) | Q(thread__child__in=children))
+
+
+def _say_messages(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    rows = ThreadMessage.objects.filter(pk__in=keys).select_related("thread", "by").defer("text")
+    found = {}
+    for row in rows:
+        path = reverse("families:thread", args=[row.thread_id])
+        if row.side == ThreadMessage.Side.TOWN:
+            found[row.pk] = Entry("Réponse de la mairie", by_town(row.by, subject), row.thread.subject, path)
+        else:
+            found[row.pk] = Entry("Message à la mairie", by(row.by, subject), row.thread.subject, path)
+    return found
+
+
 def _names(subject: Subject) -> dict[int, str]:
     return {child.pk: child.first_name for child in subject.children}
 
@@ -314,4 +340,5 @@ def register_all() -> None:
     register(Source("health", Group.FILE, _of_children(ChildHealth, "child_id"), _say_health, version))
     register(Source("children", Group.FILE, _of_children(Child, "id"), _say_children, version))
     register(Source("home_changes", Group.FILE, _home_changes, _say_home_changes, "at"))
+    register(Source("messages", Group.LETTERS, _messages, _say_messages, "at"))
     register(Source("letters", Group.LETTERS, _letters, _say_letters, "posted_at"))

@@ -30,10 +30,12 @@ from families.models import (
     ErasureRequest,
     FamilyQuotient,
     Household,
+    HouseholdNote,
     Letter,
     Paper,
     Reminder,
     ReminderChoice,
+    Thread,
     User,
 )
 from families.papers import sending
@@ -68,6 +70,10 @@ KEYS = {
     "families.ChangeRequest.household": Joins.MOVES,
     "families.ChangeRequest.child": Joins.MOVES,
     "families.ErasureRequest.household": Joins.MOVES,
+    "families.Thread.household": Joins.MOVES,
+    "families.Thread.child": Joins.MOVES,
+    "families.HouseholdNote.household": Joins.MOVES,
+    "families.HouseholdNote.child": Joins.MOVES,
     "families.DataExport.household": Joins.MOVES,
     "families.DataExport.guardian": Joins.MOVES,
     "families.AccessOpening.household": Joins.MOVES,
@@ -304,6 +310,16 @@ def _say_papers(joining: Joining, found: Foreseen) -> None:
             "papiers demandés ou envoyés suivent ; de deux du même genre, le plus durable reste",
         ),
         in_words(Letter.objects.filter(household=emptied).count(), "message suit", "messages suivent"),
+        in_words(
+            Thread.objects.filter(household=emptied).count(),
+            "échange avec la mairie suit",
+            "échanges avec la mairie suivent",
+        ),
+        in_words(
+            HouseholdNote.objects.filter(household=emptied).count(),
+            "note d'agent suit",
+            "notes d'agents suivent",
+        ),
     )
 
 

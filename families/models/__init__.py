@@ -157,6 +157,30 @@ from families.models.privacy import (
 from families.models.staff import (
     StaffMember as StaffMember,
 )
+from families.models.threads import (
+    HouseholdNote as HouseholdNote,
+)
+from families.models.threads import (
+    NoteQuerySet as NoteQuerySet,
+)
+from families.models.threads import (
+    SeenNote as SeenNote,
+)
+from families.models.threads import (
+    Thread as Thread,
+)
+from families.models.threads import (
+    ThreadFile as ThreadFile,
+)
+from families.models.threads import (
+    ThreadKind as ThreadKind,
+)
+from families.models.threads import (
+    ThreadMessage as ThreadMessage,
+)
+from families.models.threads import (
+    ThreadQuerySet as ThreadQuerySet,
+)
 from families.models.traces import Concerned as Concerned
 from families.models.traces import LoginCounter as LoginCounter
 from families.models.traces import Reading as Reading

@@ -20,6 +20,7 @@ class Reading(models.Model):
         FAMILY_DATA = "family_data", "Données d'une famille"
         KEPT_DOCUMENT = "kept_document", "Document conservé après effacement"
         AS_FAMILY = "as_family", "Vu comme la famille"
+        MESSAGE = "message", "Pièce jointe d'un message"
 
     at = models.DateTimeField("lu le")
     reader = models.ForeignKey(

@@ -1,4 +1,4 @@
-"""« Mes messages »: what a guardian was written, each to read again."""
+"""« Mes messages »: what the household wrote to the town hall, and what a guardian was written."""
 
 from datetime import datetime
 
@@ -10,11 +10,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from families import which_home
-from families.models import Letter, RetentionRule
+from families.models import Letter, RetentionRule, Thread
 from families.privacy import retention
 from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 30
+# The last ones: what is older is found by its letter.
+THREADS_SHOWN = 50
 
 
 @require_GET
@@ -24,8 +26,10 @@ def letters(request: SignedInRequest) -> HttpResponse:
     rows = which_home.rows(request, Letter.objects.visible_to(request.user)).defer("text")
     page = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
     rule = retention.rule("letters")
+    threads = which_home.rows(request, Thread.objects.visible_to(request.user))
     context = {
         "household": household,
+        "threads": threads.select_related("kind", "child")[:THREADS_SHOWN],
         "page": page,
         "since": _since(rule),
         "kept": retention.in_words(rule) if rule.active else "",

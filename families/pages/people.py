@@ -42,6 +42,7 @@ from families.models import (
 )
 from families.models.asked_papers import HEALTH_RIGHT, JUSTICE_RIGHT, ORDINARY_RIGHT
 from families.papers import asking
+from families.threads.writing import OPENS as THREAD_RIGHT
 from families.traces import changes, reading
 from families.visibility import holds
 from portal import town
@@ -58,6 +59,7 @@ READ_AS = {
     ORDINARY_RIGHT: Reading.Kind.PROOF,
     HEALTH_RIGHT: Reading.Kind.HEALTH_PAPER,
     JUSTICE_RIGHT: Reading.Kind.JUSTICE_PAPER,
+    THREAD_RIGHT: Reading.Kind.MESSAGE,
 }
 WAITING = "Votre demande est envoyée à la mairie. Vous recevrez un message dès qu'elle sera traitée."
 SENT_AGAIN = "Votre demande est renvoyée. La mairie la vérifie et vous répond par e-mail."

@@ -29,6 +29,7 @@ WORDS = {
     Reading.Kind.EXPORT: "Liste de plusieurs dossiers, dont le vôtre, enregistrée dans un fichier",
     Reading.Kind.FAMILY_DATA: "Toutes les données de votre foyer",
     Reading.Kind.KEPT_DOCUMENT: "Document conservé par la loi",
+    Reading.Kind.MESSAGE: "Pièce jointe d'un de vos messages à la mairie",
     Reading.Kind.AS_FAMILY: "Votre compte, tel que vous le voyez",
 }
 IN_A_LIST = "Dans une liste de plusieurs enfants"

@@ -10,6 +10,7 @@ child that also lives elsewhere stays with its other home.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,11 +44,14 @@ from families.models import (
     HomeChange,
     HomeDiet,
     Household,
+    HouseholdNote,
     Letter,
     OwnDecision,
     Paper,
     Reading,
     Residence,
+    Thread,
+    ThreadMessage,
     User,
 )
 from families.privacy import exporting, histories
@@ -226,6 +230,10 @@ def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
         Line(Paper.objects.filter(leaving.concerned).count(), "papiers demandés"),
     ]
     if home is None:
+        found.gone += [
+            Line(Thread.objects.filter(child__in=children).count(), "échanges avec la mairie à son sujet"),
+            Line(HouseholdNote.objects.filter(child__in=children).count(), "notes d'agents à son sujet"),
+        ]
         return
     guardians = Guardian.objects.filter(household=home)
     found.gone += [
@@ -237,6 +245,8 @@ def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
         Line(Document.objects.filter(household=home).count(), "fichiers envoyés"),
         Line(DataExport.objects.filter(household=home).count(), "copies de données"),
         Line(Letter.objects.filter(household=home).count(), "messages envoyés"),
+        Line(Thread.objects.filter(household=home).count(), "échanges avec la mairie"),
+        Line(HouseholdNote.objects.filter(household=home).count(), "notes d'agents"),
     ]
     found.kept += [
         Line(len(leaving.shared), "enfants qui vivent aussi dans un autre foyer", "ils restent à celui-ci"),
@@ -282,6 +292,8 @@ def _erase_household(home: Household, at: datetime) -> None:
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
     # What it gave of a child that also lives elsewhere goes with its file: the other home gives its own.
     _delete(Paper, list(Paper.objects.filter(household=home).values_list("pk", flat=True)))
+    Thread.objects.filter(household=home).delete()
+    _delete(HouseholdNote, list(HouseholdNote.objects.filter(household=home).values_list("pk", flat=True)))
     documents.remove(Document.objects.filter(household=home))
     Letter.objects.filter(household=home).delete()
     for lines in (Reading, Concerned):
@@ -311,6 +323,7 @@ def _erase_child(child: Child, at: datetime) -> None:
     written = Letter.objects.filter(household__custodies__child=child)
     naming = correspondence.naming(written.iterator(chunk_size=200), child.first_name)
     Letter.objects.filter(pk__in=naming).delete()
+    _forget_in_threads(child)
     _forget_in_home_changes(child)
     of_child = (
         ChildHealth,
@@ -344,6 +357,33 @@ def _erase_child(child: Child, at: datetime) -> None:
             erased_at=at,
         )
     histories.forget(Child, [child.pk])
+
+
+def _forget_in_threads(child: Child) -> None:
+    """Threads and notes about the child go; of the others, the words that name it."""
+    names = re.compile(rf"\b{re.escape(child.first_name)}\b", re.IGNORECASE)
+    homes = Custody.objects.filter(child=child).values("household")
+    of_homes = Thread.objects.filter(household__in=homes).exclude(child=child)
+    about = [one.pk for one in of_homes.iterator(chunk_size=200) if names.search(one.subject)]
+    gone = Thread.objects.filter(Q(child=child) | Q(pk__in=about))
+    said = ThreadMessage.objects.filter(thread__in=of_homes.exclude(pk__in=about))
+    words = [one.pk for one in said.iterator(chunk_size=200) if names.search(one.text)]
+    files = Document.objects.filter(
+        Q(thread_file__message__thread__in=gone) | Q(thread_file__message__in=words)
+    )
+    documents.remove(list(files))
+    ThreadMessage.objects.filter(pk__in=words).delete()
+    gone.delete()
+    Thread.objects.filter(household__in=homes, messages=None).delete()
+    notes = HouseholdNote.objects.filter(Q(child=child) | Q(household__in=homes))
+    _delete(
+        HouseholdNote,
+        [
+            one.pk
+            for one in notes.iterator(chunk_size=200)
+            if one.child_id == child.pk or names.search(one.text)
+        ],
+    )
 
 
 def _forget_in_home_changes(child: Child) -> None:

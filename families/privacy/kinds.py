@@ -16,6 +16,7 @@ from families.models import (
     ChildHealth,
     Document,
     ErasureRequest,
+    HouseholdNote,
     Letter,
     Paper,
     PaperKind,
@@ -24,6 +25,7 @@ from families.models import (
     ReminderRound,
     RetentionRule,
     SecurityEvent,
+    Thread,
     User,
 )
 from families.privacy import exporting, histories, last_days, retention
@@ -131,6 +133,40 @@ def _remove_papers(rows: Sequence[Rows], at: datetime) -> int:
     return removed
 
 
+# What was written, and noted -----------------------------------------------------------------------------
+
+
+def _remove_threads(rows: Sequence[Rows], at: datetime) -> int:
+    """With the files that came with them."""
+    removed = 0
+    for each in rows:
+        keys = list(each.values_list("pk", flat=True))
+        for first in range(0, len(keys), IN_BITES):
+            bite = keys[first : first + IN_BITES]
+            with transaction.atomic():
+                documents.remove(list(Document.objects.filter(thread_file__message__thread__in=bite)))
+                Thread.objects.filter(pk__in=bite).delete()
+            removed += len(bite)
+    return removed
+
+
+def _notes(before: datetime) -> list[Rows]:
+    """But for those that still stand as an alert."""
+    alerting = Q(withdrawn_at=None, alert_until__gte=timezone.localdate(before))
+    written = Q(changed_at=None, at__lt=before) | Q(changed_at__lt=before)
+    return [HouseholdNote.objects.filter(written).exclude(alerting).order_by("pk")]
+
+
+def _remove_notes(rows: Sequence[Rows], at: datetime) -> int:
+    removed = 0
+    for each in rows:
+        keys = list(each.values_list("pk", flat=True))
+        with transaction.atomic():
+            removed += delete([each], at)
+            histories.forget(HouseholdNote, keys)
+    return removed
+
+
 # Health -----------------------------------------------------------------------------------------------
 
 
@@ -228,6 +264,34 @@ def register_all() -> None:
             CHOSEN,
             due=_requests,
             remove=_remove_requests,
+        )
+    )
+    retention.register(
+        Kind(
+            "threads",
+            "échanges",
+            "Échanges des familles avec la mairie, avec leurs pièces jointes",
+            "après le dernier message",
+            24,
+            Unit.MONTH,
+            f"{CHOSEN} Le temps d'une année scolaire et de la contestation de ses factures.",
+            due=lambda before: [
+                Thread.objects.exclude(state=Thread.State.WAITING).filter(last_at__lt=before).order_by("pk")
+            ],
+            remove=_remove_threads,
+        )
+    )
+    retention.register(
+        Kind(
+            "desk_notes",
+            "notes_des_agents",
+            "Notes des agents sur un foyer",
+            "après leur dernière modification, ou la fin de l'alerte",
+            12,
+            Unit.MONTH,
+            f"{CHOSEN} Le temps d'une année scolaire.",
+            due=_notes,
+            remove=_remove_notes,
         )
     )
     retention.register(

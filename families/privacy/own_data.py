@@ -22,11 +22,13 @@ from families.models import (
     ErasureRequest,
     Guardian,
     HomeDiet,
+    HouseholdNote,
     Letter,
     Paper,
     Reading,
     ReminderChoice,
     SecurityEvent,
+    ThreadMessage,
 )
 from families.privacy.telling import KeptFile, Subject, Table
 from portal.french.amounts import number
@@ -150,11 +152,45 @@ def _household(subject: Subject) -> Iterator[Table]:
             for row in Paper.objects.filter(household=home).select_related("kind", "child").order_by("pk")
         ),
     )
+    yield from _threads(subject)
     yield Table(
         "Fichiers envoyés",
         ("Fichier", "Envoyé le", "Dans cette copie"),
         ((row.name, row.uploaded_at, _path(row)) for row in _documents(subject)),
     )
+
+
+def _threads(subject: Subject) -> Iterator[Table]:
+    """What the home and the town hall wrote to each other; what agents wrote for colleagues is told with the
+    service's notes only."""
+    said = ThreadMessage.objects.filter(thread__household=subject.household).select_related("thread__child")
+    if not subject.with_notes:
+        said = said.exclude(side=ThreadMessage.Side.NOTE)
+    yield Table(
+        "Échanges avec la mairie",
+        ("Sujet", "Enfant", "Le", "De", "Écrit par", "Texte"),
+        (
+            (
+                row.thread.subject,
+                str(row.thread.child or ""),
+                row.at,
+                row.get_side_display(),
+                row.by_name,
+                row.text,
+            )
+            for row in said.order_by("thread", "at", "pk").iterator(chunk_size=A_BITE)
+        ),
+    )
+    if subject.with_notes:
+        notes = HouseholdNote.objects.filter(household=subject.household).select_related("child")
+        yield Table(
+            "Notes des agents sur votre foyer",
+            ("Le", "Enfant", "Texte", "Retirée le"),
+            (
+                (row.at, str(row.child or ""), row.text, row.withdrawn_at)
+                for row in notes.order_by("at", "pk").iterator(chunk_size=A_BITE)
+            ),
+        )
 
 
 def _addresses(subject: Subject) -> Iterator[tuple[datetime, str, str, str]]:

@@ -76,7 +76,7 @@ def register_people() -> None:
             TASK,
             "Responsables, enfants, personnes autorisées à venir les chercher",
             "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs, papiers, garde des "
-            "enfants, messages et rappels",
+            "enfants, messages et rappels, échanges avec la mairie, notes des agents",
             "Service enfance, régie",
             (
                 "unconfirmed",
@@ -89,6 +89,8 @@ def register_people() -> None:
                 "requests",
                 "exports",
                 "letters",
+                "threads",
+                "desk_notes",
                 "reminders",
             ),
         )

@@ -29,6 +29,7 @@ def household_information(context: Context, household: Household, today: date) -
         "household": household,
         "facts": at_home.facts(household, today),
         "papers": asking.of_home(household, today) if Part.PAPERS in shown else [],
+        "writes": Part.LETTERS in shown,
         "user": context["user"],
     }
 

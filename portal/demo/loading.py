@@ -17,7 +17,7 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from families.models import Household, User
-from portal.demo import access, moves, papers, past_years, two_homes
+from portal.demo import access, moves, papers, past_years, threads, two_homes
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
 from portal.demo.last_year import bill_last_november
@@ -162,6 +162,8 @@ def load(
     access.join(people, at)
     moves.ask(people, at)
     past_years.count(at)
+    threads.write(people, at)
+    threads.tell(at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

@@ -53,19 +53,20 @@ MENU: dict[Job, dict[Sight, str]] = {
     Job.HOME: {
         Sight.ALWAYS: """
             desk_queue reservations_booking_whom families.household families.child families.changerequest
-            families.paper families_paper_find families_paper_missing
+            families.paper families_paper_find families_paper_missing families.thread
         """,
         Sight.USED: """
             families.accessopening families.custodycalendar families.undeliveredletter families.erasurerequest
             families.dataexport families.letter
         """,
-        Sight.SELDOM: "families.document families.custody families.homechange",
+        Sight.SELDOM: "families.document families.custody families.homechange families.householdnote",
     },
     Job.PLACES: {
         Sight.ALWAYS: """
             reservations_booking_whom reservations.enrolment reservations_enrolment_enrol
             reservations.reservation leisure_requests reservations_lot_new
             reservations.reservationline reservations.booking reservations.slot reservations.closure
+            reservations.notice
         """,
         Sight.USED: "reservations.lot reservations.move reservations.calendarchange",
         Sight.SELDOM: "reservations.schooling",
@@ -111,8 +112,8 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: "reservations.campaign",
         Sight.SELDOM: """
             reservations.schoolyear reservations.publicholiday reservations.deadlinerule
-            reservations.activitydeadline reservations.audience families.paperkind portal.refusalreason
-            reservations_town_export
+            reservations.activitydeadline reservations.audience families.paperkind families.threadkind
+            portal.refusalreason reservations_town_export
             portal_town_line families.reading families.owndecision
             families.securityevent families.retentionrule families.processingtexts
             families_processingtexts_register families.disposallist families.erasure

@@ -147,7 +147,7 @@ class WorksThrough(OwnPages[M]):
             "page_url": reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_change", args=[row.pk]),
             "following": following,
             "next_url": _address(asked, demande=following) if following else "",
-            "reasons": kind.page.ready_reasons(),
+            "reasons": () if kind.in_words else kind.page.ready_reasons(),
             "own_reason": OWN_REASON,
         }
 
@@ -162,6 +162,8 @@ class WorksThrough(OwnPages[M]):
         if found is None:
             raise Http404
         kind, pk = found
+        if kind.in_words:
+            raise PermissionDenied
         posted = request.POST.copy()
         if PARTS not in posted:  # a page that asked for more has them in its address
             posted.setlist(PARTS, request.GET.getlist(PARTS))

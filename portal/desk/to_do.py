@@ -95,6 +95,8 @@ class Kind:
     sheet: Callable[[HttpRequest, Any], Sheet] | None = None
     parts_of: type[Model] | None = None
     part_of: str = ""
+    # Answered by words, on the page of the row: the queue leads there.
+    in_words: bool = False
 
     @property
     def page(self) -> AcceptOrRefuse[Any]:
@@ -105,6 +107,8 @@ class Kind:
 
     @property
     def right(self) -> str:
+        if self.in_words:
+            return f"{self.model._meta.app_label}.change_{self.model._meta.model_name}"
         return self.page.right_for("change")
 
     def late(self, at: datetime) -> Q:

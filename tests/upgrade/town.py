@@ -13,7 +13,7 @@ from billing.invoices import invoicing, recalculating
 from billing.invoices.creditable import Wanted
 from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
 from billing.reminders import letter_printing, reminding
-from families import approval, calendar_links, documents, residences
+from families import approval, calendar_links, documents, notes, residences
 from families.joining import alike, joining
 from families.models import (
     ChangeRequest,
@@ -66,6 +66,7 @@ def live() -> None:
     absences(home, parent, agent)
     papers(home, parent, agent)
     days_of_many(home, agent)
+    desk_notes(home, agent)
     documents_of_money(regie)
     accounts(parent, regie)
     letters(parent)
@@ -146,6 +147,12 @@ def absences(home: Household, parent: User, agent: User) -> None:
         household=home, child=coming.child, day=coming.day, announced_by=parent, announced_at=AT
     )
     PackedMeal.objects.create(enrolment=missed.enrolment, valid_from=AT.date() - timedelta(days=30))
+
+
+def desk_notes(home: Household, agent: User) -> None:
+    """An alert that somebody has seen."""
+    note = notes.write(home, None, "Préfère être appelée après 17 h.", AT.date(), by=agent, at=AT)
+    notes.see(note, by=agent, at=AT)
 
 
 def papers(home: Household, parent: User, agent: User) -> None:

@@ -1,24 +1,47 @@
 """Days closed or opened out of turn. Closing says first whom it concerns, then cancels and tells them."""
 
+from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from portal.desk import own_choices
 from portal.desk.choices import TolerantChoices
 from portal.french import moments
+from portal.french.dates import short_day
 from portal.french.plurals import counted
-from portal.reservations.acts import opening
+from portal.reservations.acts import announcing, opening
 from portal.reservations.desk.guarding import AsksBeforeClosing
-from portal.reservations.models import Closure, Period
+from portal.reservations.models import Closure, Notice, Period
+
+
+class ClosureForm(forms.ModelForm[Closure]):
+    """A closure, and whether families read of it on their first page."""
+
+    announce = forms.BooleanField(
+        label="l'annoncer aux familles sur leur page d'accueil",
+        required=False,
+        initial=True,
+        help_text="À toutes celles dont un enfant va dans ce lieu, jusqu'au dernier jour de la fermeture. "
+        "Le texte se relit et se change dans « Annonces aux familles ».",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "announce" in self.fields:
+            self.fields["announce"].initial = Notice.objects.filter(closure=self.instance).exists()
 
 
 @admin.register(Closure)
 class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
     desk_order = 10
+    form = ClosureForm
     list_display = ("dates", "reason", "concerns", "opens")
     list_display_links = ("dates",)
     list_filter = ("why", "opens", "establishment", "activity")
@@ -35,6 +58,7 @@ class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
                 "description": "Sans rien choisir, toute la commune est concernée.",
             },
         ),
+        ("Annonce", {"fields": ("announce",)}),
     )
 
     @admin.display(description="jours", ordering="starts_on")
@@ -60,6 +84,7 @@ class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
     def save_model(self, request: HttpRequest, obj: Closure, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         at = timezone.now()
+        self._announce(request, obj, bool(form.cleaned_data.get("announce")), at)
         if obj.opens:
             opened = sum(
                 opening.open_slots(period, at=at, within=(obj.starts_on, obj.ends_on))
@@ -68,6 +93,20 @@ class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
             if opened:
                 text = counted(opened, "créneau ouvert", "créneaux ouverts")
                 self.message_user(request, f"{text} à la réservation.", messages.SUCCESS)
+
+    def _announce(self, request: HttpRequest, closure: Closure, wanted: bool, at: datetime) -> None:
+        """Its own words on families' first page, for who may write them; they go with it."""
+        if not request.user.has_perm("reservations.change_notice"):
+            return
+        if not wanted:
+            announcing.withdraw(closure)
+            return
+        notice = announcing.announce(closure, today=timezone.localdate(at))
+        if notice is not None:
+            url = reverse("admin:reservations_notice_change", args=[notice.pk])
+            text = "Annoncée aux familles jusqu'au {}. <a href=\"{}\">Relire l'annonce</a>"
+            until = short_day(notice.ends_on, year=True)
+            self.message_user(request, format_html(text, until, url), messages.INFO)
 
     def delete_model(self, request: HttpRequest, obj: Closure) -> None:
         super().delete_model(request, obj)

@@ -25,6 +25,8 @@ from families.models import (
     Household,
     Paper,
     Reading,
+    Thread,
+    ThreadMessage,
     openable,
 )
 from families.papers import asking, sending
@@ -205,6 +207,15 @@ def _enrolment(request: HttpRequest, row: Any) -> Sheet:
     return Sheet([family(request, row.household), child_of(request, row.child, row.household, row.attended)])
 
 
+def _message(request: HttpRequest, row: Thread) -> Sheet:
+    """The family, and its last words, which nobody answered yet."""
+    last = row.messages.filter(side=ThreadMessage.Side.FAMILY).order_by("at", "pk").last()
+    sections = [family(request, row.household)]
+    if last is not None:
+        sections.append(Section("Le dernier message", [(last.by_name, moments.moment(last.at))], last.text))
+    return Sheet(sections)
+
+
 def _left(places: int | None) -> str:
     """« 3 places libres »: in a sentence of its own, where no column's head says what a number counts."""
     return counted(places, "place libre", "places libres") if places and places > 0 else places_cell(places)
@@ -337,5 +348,25 @@ to_do.register(
         sheet=_days,
         parts_of=ReservationLine,
         part_of="reservation",
+    )
+)
+to_do.register(
+    Kind(
+        key="message",
+        label="Messages",
+        model=Thread,
+        order=50,
+        rows=Thread.objects.waiting,
+        since="waiting_since",
+        late_after=timedelta(days=3),
+        title=_family_name("household"),
+        about=Case(
+            When(kind=None, then="subject"),
+            default=Concat("kind__name", Value(" : "), "subject", output_field=TEXT),
+            output_field=TEXT,
+        ),
+        facts=("subject", "kind", "child", "received", "keeper"),
+        sheet=_message,
+        in_words=True,
     )
 )

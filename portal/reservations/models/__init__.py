@@ -37,6 +37,7 @@ from portal.reservations.models.campaigns import Audience, Campaign
 from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.lots import Lot, LotDay
 from portal.reservations.models.moves import LeftDay, Move
+from portal.reservations.models.notices import Notice
 from portal.reservations.models.papers import ActivityPaper
 from portal.reservations.models.presence import (
     AbsenceCertificate,
@@ -86,6 +87,7 @@ __all__ = [
     "LotDay",
     "MonthlyFigure",
     "Move",
+    "Notice",
     "Part",
     "Period",
     "Place",

@@ -57,6 +57,9 @@ PARTS: dict[str, tuple[Thing, ...]] = {
         thing("Répondre aux comptes et aux demandes de changement", "families.change_changerequest"),
         thing("Écrire un quotient familial", "families.add_familyquotient"),
         thing("Voir comme la famille", "families.see_as_family_reading"),
+        thing("Lire ce que les familles écrivent à la mairie", "families.view_thread"),
+        thing("Répondre à ce que les familles écrivent", "families.change_thread"),
+        thing("Noter pour ses collègues sur un foyer, alertes comprises", "families.add_householdnote"),
         thing("Lire les papiers demandés", "families.view_paper"),
         thing("Répondre aux papiers demandés", "families.change_paper"),
         thing("Ouvrir les papiers de justice", "families.open_justice_paper"),
@@ -87,6 +90,7 @@ PARTS: dict[str, tuple[Thing, ...]] = {
             "reservations.add_slot",
             "reservations.change_capacity",
         ),
+        thing("Écrire une annonce sur la page d'accueil des familles", "reservations.add_notice"),
         thing("Écrire une fermeture où rien n'est réservé", "reservations.add_closure"),
         thing(
             "Activités, formules, délais, périodes",

@@ -27,9 +27,13 @@ from families.models import (
     Guardian,
     HomeDiet,
     Household,
+    HouseholdNote,
     Paper,
     PaperKind,
     Residence,
+    Thread,
+    ThreadFile,
+    ThreadKind,
 )
 from families.visibility import holds
 from portal.models import RefusalReason
@@ -58,6 +62,7 @@ from portal.reservations.models import (
     LotDay,
     MonthlyFigure,
     Move,
+    Notice,
     Period,
     PublicHoliday,
     Reservation,
@@ -176,16 +181,29 @@ def _periods(asked: Asked) -> Q:
     return Q(pk__in=own.values("period")) & ~Q(pk__in=others.values("period"))
 
 
+def _notices(asked: Asked) -> Q:
+    """All are read, as families do; written are those of their places and of no other."""
+    if asked.looking:
+        return ~Q(pk__in=())
+    tied = Notice.places.through._default_manager
+    own = tied.filter(establishment__in=asked.places)
+    others = tied.exclude(establishment__in=asked.places)
+    return Q(pk__in=own.values("notice")) & ~Q(pk__in=others.values("notice"))
+
+
 def _documents(asked: Asked) -> Q:
     """Of their households, but for certificates and papers of children of other places."""
     own = children(asked).values("pk")
     certificates = AbsenceCertificate.objects.filter(document__isnull=False).exclude(child__in=own)
     papers = Paper.objects.filter(document__isnull=False, child__isnull=False).exclude(child__in=own)
+    written = ThreadFile.objects.filter(message__thread__child__isnull=False)
+    sent = written.exclude(message__thread__child__in=own)
     others = Q(pk__in=certificates.values("document")) | Q(pk__in=papers.values("document"))
+    others |= Q(pk__in=sent.values("document"))
     return Q(household__in=homes(asked)) & ~others
 
 
-def _papers(asked: Asked) -> Q:
+def _of_home_or_child(asked: Asked) -> Q:
     """Of their children, and of those children's households."""
     return Q(child__in=children(asked).values("pk")) | Q(child=None, household__in=homes(asked))
 
@@ -203,6 +221,7 @@ _scopes: dict[type[Model], Scope] = {
     Capacity: at("establishment"),
     MonthlyFigure: at("establishment", adds=False),
     Period: Scope(_periods),
+    Notice: Scope(_notices),
     # What families asked for, and who came
     Enrolment: Scope(_enrolments),
     Reservation: at("establishment"),
@@ -231,7 +250,9 @@ _scopes: dict[type[Model], Scope] = {
     Residence: of_household("household"),
     ChangeRequest: of_household("household"),
     Document: Scope(_documents),
-    Paper: Scope(_papers),
+    Paper: Scope(_of_home_or_child),
+    Thread: Scope(_of_home_or_child, adds=False),
+    HouseholdNote: Scope(_of_home_or_child),
     # What the town decides for all: read at every place, written by who has the whole town
     Activity: TOWN,
     ActivityDeadline: TOWN,
@@ -247,6 +268,7 @@ _scopes: dict[type[Model], Scope] = {
     Diet: TOWN,
     PaperKind: TOWN,
     RefusalReason: TOWN,
+    ThreadKind: TOWN,
 }
 
 

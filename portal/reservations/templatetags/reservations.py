@@ -18,6 +18,7 @@ from portal.database.composed import Composed, numbered, one_of
 from portal.french import moments
 from portal.french.dates import short_day
 from portal.reservations.acts import ending
+from portal.reservations.days import notices
 from portal.reservations.models import (
     Attendance,
     CountedReservation,
@@ -143,6 +144,12 @@ def told_apart(enrolment: Enrolment, others: list[Enrolment]) -> str:
 def asked(reservation: CountedReservation) -> str:
     """« 12 jours de janvier », « annulation du jeudi 3 décembre »."""
     return in_words.asked(reservation, timezone.localdate())
+
+
+@register.inclusion_tag("reservations/_notices.html")
+def town_notices(household: Household, today: date) -> dict[str, list[notices.Told]]:
+    """What the town hall tells this family today. No query without one that is of some places only."""
+    return {"notices": notices.for_household(household, today)}
 
 
 @register.inclusion_tag("reservations/_first_steps.html")

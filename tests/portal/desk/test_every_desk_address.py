@@ -105,7 +105,7 @@ OWN_PAGES = {
     "desk_queue": (
         "families.change_household or families.change_changerequest or reservations.change_enrolment or "
         "reservations.change_reservationline or reservations.change_absencecertificate or "
-        "families.change_paper"
+        "families.change_paper or families.change_thread"
     ),
     "families_custody_end": "families.change_custody",
     "families_custodycalendar_write": "families.change_custodycalendar",
@@ -119,6 +119,10 @@ OWN_PAGES = {
     "families_homechange_join": "families.change_household families.add_homechange",
     "families_homechange_part": ("families.change_household families.add_homechange families.change_custody"),
     "families_household_join": "families.change_household",
+    "families_householdnote_alter": "families.change_householdnote",
+    "families_householdnote_see": "families.view_householdnote or families.change_householdnote",
+    "families_householdnote_withdraw": "families.change_householdnote",
+    "families_householdnote_write": "families.add_householdnote",
     # For who lives there: refused to everybody else, whatever the rights.
     "families_owndecision_declare": "families.view_owndecision",
     "families_paper_find": "families.add_paper",
@@ -126,6 +130,7 @@ OWN_PAGES = {
     "families_paper_note": "families.add_paper",
     "families_processingtexts_register": "families.view_processingtexts",
     "families_staffmember_matrix": "families.view_staffmember",
+    "families_thread_hand": "families.change_thread",
     "families_shared_names": "families.view_securityevent",
     # As of every establishment: its slots and what families booked would go with it.
     "leisure_centre_delete": "reservations.delete_establishment",
@@ -159,7 +164,7 @@ JOINING = {"families_homechange_join", "families_homechange_part"}
 OF_A_HOUSEHOLD = {"billing_payment_tax_certificate", *JOINING}
 # On these a family's own pages are shown.
 SHOWN = ("act", "act_on", "for_child", "see", "see_page")
-FOR_A_HOUSEHOLD = {f"reservations_booking_{name}" for name in SHOWN}
+FOR_A_HOUSEHOLD = {*(f"reservations_booking_{name}" for name in SHOWN), "families_householdnote_write"}
 # The small roles are added to others, and walk together.
 ROLES = [[groups.AGENT], [groups.REGIE], [groups.HEALTH, groups.MANAGER, groups.TILL]]
 # Of Django's own pages, the rights to look and to post.

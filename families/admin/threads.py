@@ -1,0 +1,276 @@
+"""What families write to the town hall, at the desk: what waits, the page of one, its answer, who has it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from families.desk_cells import HouseholdLink, person
+from families.desk_links import guardian_names, household_page
+from families.models import Thread, ThreadKind, User
+from families.threads import writing
+from families.threads.forms import MessageForm
+from portal.desk import rights
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.pages import OwnPages, ShownOnly, WithHistory
+from portal.desk.site import Queue
+from portal.french import moments
+from portal.french.plurals import counted
+from portal.web.form_fields import field_of
+from portal.web.posted import posted_number
+from portal.web.signed_in import SignedInRequest, signed_in
+
+LATE_AFTER = timedelta(days=3)
+# What a page of a thread is posted for.
+ACT, ANSWER, ANSWER_AND_CLOSE, NOTE = "acte", "repondre", "repondre-et-clore", "noter"
+# What a button does, and what is said once it is done.
+DONE = {
+    "prendre": "Vous suivez ce message.",
+    "rendre": "Ce message est rendu à tous.",
+    "clore": "L'échange est clos. « Rouvrir » le remet en attente.",
+    "rouvrir": "L'échange attend de nouveau une réponse.",
+}
+SEEN = "vu"
+EVERYBODY = "tous"
+
+
+def _waiting(request: HttpRequest) -> QuerySet[Thread]:
+    return Thread.objects.waiting()
+
+
+class ThreadStates(WaitingFirst):
+    """Those that wait first."""
+
+    states = Thread.State
+    waiting = Thread.State.WAITING
+
+
+class Keeper(admin.SimpleListFilter):
+    """Who has it."""
+
+    title = "suivi"
+    parameter_name = "suivi"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("moi", "Par moi"), ("roles", "Par un de mes rôles"), ("personne", "Par personne")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "moi":
+                return queryset.filter(agent=request.user)
+            case "roles":
+                return queryset.filter(role__in=request.user.groups.all())
+            case "personne":
+                return queryset.filter(agent=None, role=None)
+        return queryset
+
+
+class HandForm(forms.Form):
+    """To whom a thread is handed over."""
+
+    to = forms.ChoiceField(label="Passer à")
+
+    def __init__(self, *args: Any, agents: list[User], roles: list[Group], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known: dict[str, User | Group] = {f"agent-{one.pk}": one for one in agents}
+        self.known |= {f"role-{one.pk}": one for one in roles}
+        field_of(self, "to", forms.ChoiceField).choices = [
+            ("Agents", [(f"agent-{one.pk}", person(one)) for one in agents]),
+            ("Rôles", [(f"role-{one.pk}", str(one)) for one in roles]),
+            ("À tous", [(EVERYBODY, "Personne en particulier")]),
+        ]
+
+    @property
+    def chosen(self) -> User | Group | None:
+        return self.known.get(self.cleaned_data["to"])
+
+
+@admin.register(ThreadKind)
+class ThreadKindAdmin(WithHistory[ThreadKind]):
+    """What families may say that they write about: without any, they are not asked."""
+
+    desk_order = 27
+    list_display = ("name", "active", "order")
+    list_filter = ("active",)
+    search_fields = ("name",)
+
+
+@admin.register(Thread)
+class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thread], OwnPages[Thread]):
+    """Its page is the thread itself, with the form of the answer."""
+
+    desk_order = 12
+    work_queues = (
+        Queue("Messages des familles", _waiting, order=12, since="waiting_since", late_after=LATE_AFTER),
+    )
+    list_display = (
+        "subject",
+        "household_link",
+        "kind",
+        "child",
+        "received",
+        "keeper",
+        "answered",
+        "state_badge",
+    )
+    list_display_links = ("subject",)
+    list_filter = (ThreadStates, Keeper, "kind")
+    list_select_related = ("household", "kind", "child", "agent", "role")
+    search_fields = ("subject", "household__guardians__folded")
+    search_help_text = "Sujet, nom d'un responsable, ou numéro de foyer"
+    ordering = ("waiting_since", "-last_at", "pk")
+    takes_files = True
+    tints = {"waiting": "requested", "answered": "accepted", "closed": "cancelled"}
+    fields = readonly_fields = ("subject", "received", "keeper", "answered", "state_badge")
+
+    # Cells ------------------------------------------------------------------------------------------------
+
+    @admin.display(description="reçu le", ordering="opened_at")
+    def received(self, obj: Thread) -> str:
+        return moments.moment(obj.opened_at, year=True)
+
+    @admin.display(description="suivi par")
+    def keeper(self, obj: Thread) -> str:
+        return f"rôle {obj.role}" if obj.role else person(obj.agent)
+
+    @admin.display(description="première réponse")
+    def answered(self, obj: Thread) -> str:
+        if obj.answered_in is None:
+            return "–"
+        return f"en {counted(obj.answered_in, 'jour', 'jours')}" if obj.answered_in else "le jour même"
+
+    # The page of one ----------------------------------------------------------------------------------------
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        thread = self._thread(request, posted_number(object_id))
+        if request.method != "POST":
+            return self._show(request, thread, MessageForm())
+        self._demand_to_act(request, thread)
+        act = request.POST.get(ACT, "")
+        if act in (ANSWER, ANSWER_AND_CLOSE, NOTE):
+            return self._say(signed_in(request), thread, act)
+        self._do(signed_in(request), thread, act)
+        return redirect(request.path)
+
+    def _thread(self, request: HttpRequest, key: int | None) -> Thread:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = self.get_queryset(request).select_related("household", "kind", "child", "agent", "role")
+        if key is None:
+            raise Http404
+        return get_object_or_404(rows, pk=key)
+
+    def _demand_to_act(self, request: HttpRequest, thread: Thread) -> None:
+        if not (self.has_decide_permission(request) and self.may(request, thread, "decide")):
+            raise PermissionDenied
+
+    def _show(self, request: HttpRequest, thread: Thread, form: MessageForm) -> HttpResponse:
+        said = list(thread.messages.prefetch_related("files__document"))
+        may_act = self.has_decide_permission(request) and self.may(request, thread, "decide")
+        form.fields["text"].label = "Votre réponse"
+        user = request.user
+        context = {
+            "thread": thread,
+            "said": said,
+            "seen": max((one.pk for one in said), default=0),
+            "form": form,
+            "may_act": may_act,
+            "is_mine": thread.agent_id == user.pk,
+            "keeper": self.keeper(thread),
+            "answered": self.answered(thread),
+            "state": self.state_badge(thread),
+            "family": guardian_names([thread.household_id])[thread.household_id],
+            "household_url": household_page(thread.household_id),
+            "hand_url": reverse("admin:families_thread_hand", args=[thread.pk]),
+        }
+        return self.page(request, "admin/families/thread.html", thread.subject, context)
+
+    def _say(self, request: SignedInRequest, thread: Thread, act: str) -> HttpResponse:
+        """An answer or a note; what cannot be written comes back with all that was typed."""
+        form = MessageForm(request.POST, request.FILES)
+        if not form.is_valid():
+            return self._show(request, thread, form)
+        if act == NOTE and form.brought:
+            form.add_error("attached", "Une note interne n'a pas de pièce jointe.")
+            return self._show(request, thread, form)
+        text, at = form.cleaned_data["text"], timezone.now()
+        try:
+            if act == NOTE:
+                writing.note(thread, text, by=request.user, at=at)
+            else:
+                writing.answer(
+                    thread,
+                    text,
+                    form.brought,
+                    seen=posted_number(request.POST.get(SEEN, "")) or 0,
+                    by=request.user,
+                    at=at,
+                    and_close=act == ANSWER_AND_CLOSE,
+                )
+        except writing.ThreadRefused as refusal:
+            form.add_error(None, str(refusal))
+            return self._show(request, self._thread(request, thread.pk), form)
+        if act == NOTE:
+            messages.success(request, "La note est écrite. La famille ne la voit pas.")
+        else:
+            self.log_change(request, thread, "Réponse envoyée.")
+            messages.success(request, "Votre réponse est envoyée. La famille est prévenue par e-mail.")
+        return redirect(request.path)
+
+    def _do(self, request: SignedInRequest, thread: Thread, act: str) -> None:
+        if act not in DONE:
+            raise PermissionDenied
+        user, at = request.user, timezone.now()
+        try:
+            match act:
+                case "prendre":
+                    writing.hand(thread, user, by=user, at=at)
+                case "rendre":
+                    writing.hand(thread, None, by=user, at=at)
+                case "clore":
+                    writing.close(thread, by=user, at=at)
+                case "rouvrir":
+                    writing.reopen(thread, by=user, at=at)
+        except writing.ThreadRefused as refusal:
+            messages.warning(request, str(refusal))
+        else:
+            messages.success(request, DONE[act])
+
+    # Handing over -------------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        hand = self.admin_site.admin_view(self.hand)
+        return [path("<int:pk>/passer/", hand, name="families_thread_hand"), *super().get_urls()]
+
+    def hand(self, request: SignedInRequest, pk: int) -> HttpResponse:
+        """To a colleague who may answer it, to all who hold a role, or back to everybody."""
+        found = self._thread(request, pk)
+        self._demand_to_act(request, found)
+        staff = User.objects.filter(is_staff=True, is_active=True).order_by("last_name", "first_name", "pk")
+        agents = [
+            one for one in staff if one.has_perm(writing.RIGHT) and rights.may(one, found, writing.RIGHT)
+        ]
+        permission = Q(permissions__content_type__app_label="families", permissions__codename="change_thread")
+        roles = list(Group.objects.filter(permission).distinct().order_by("name"))
+        form = HandForm(request.POST or None, agents=agents, roles=roles)
+        back = reverse("admin:families_thread_change", args=[found.pk])
+        if request.method == "POST" and form.is_valid():
+            writing.hand(found, form.chosen, by=request.user, at=timezone.now())
+            messages.success(request, "Le message est passé. L'échange garde qui l'a fait.")
+            return redirect(back)
+        context = {"form": form, "button": "Passer", "back": back, "lead": f"« {found.subject} »"}
+        return self.page(request, "admin/families/form.html", "Passer ce message", context)

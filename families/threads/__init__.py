@@ -1,0 +1,1 @@
+"""What families write to the town hall, and its answers."""
