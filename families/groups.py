@@ -55,6 +55,11 @@ DANGEROUS = (
     ),
     Dangerous(JOIN, "Rattacher ou séparer des foyers", "aucun : la page dit d'abord ce qu'elle fera"),
     Dangerous(
+        "families.add_familymessage",
+        "Écrire aux familles, à toutes ou à celles de ses lieux",
+        "aucun pour ce qui est parti ; l'envoi s'arrête tant qu'il en reste",
+    ),
+    Dangerous(
         "families.delete_guardian",
         "Retirer un responsable d'un foyer",
         "à la main : l'historique du foyer garde tout ce qui était écrit de lui",
@@ -111,6 +116,8 @@ RIGHTS: dict[str, Rights] = {
             "homechange": "view add",
             "letter": OUTBOX,
             "undeliveredletter": CHANGE,
+            "familymessage": EVERYTHING,
+            "paperletter": CHANGE,
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,
             "paperkind": WRITE,
@@ -168,6 +175,9 @@ RIGHTS: dict[str, Rights] = {
             "document": VIEW,
             "letter": OUTBOX,
             "undeliveredletter": CHANGE,
+            # Of who owes, which agents do not read.
+            "familymessage": EVERYTHING,
+            "paperletter": CHANGE,
         },
         "reservations": {
             "activity": VIEW,
@@ -236,6 +246,8 @@ RIGHTS: dict[str, Rights] = {
             "paperkind": VIEW,
             "paper": WRITE,
             "document": VIEW,
+            # To the families of the own place.
+            "familymessage": EVERYTHING,
         },
         "reservations": {
             "establishment": VIEW,
@@ -285,6 +297,7 @@ RIGHTS: dict[str, Rights] = {
             "document": VIEW,
             "homechange": VIEW,
             "undeliveredletter": VIEW,
+            "familymessage": VIEW,
             "diet": VIEW,
             "dietchoice": VIEW,
             "paperkind": VIEW,

@@ -96,6 +96,7 @@ household_pages = [
     path("mes-connexions/", sessions.my_sessions, name="sessions"),
     path("mes-messages/", letters.letters, name="letters"),
     path("mes-messages/<int:letter_id>/", letters.letter, name="letter"),
+    path("mes-messages/<int:letter_id>/pieces/<int:file_id>/", letters.attached, name="letter_file"),
     path("mon-historique/", chronicle.chronicle, name="chronicle"),
     path("mes-rappels/", reminders.reminders, name="reminders"),
     path("mes-rappels/arreter/<token>/", reminders.stop_reminders, name="stop_reminders"),

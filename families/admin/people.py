@@ -27,6 +27,7 @@ from families.admin import typed
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
+from families.admin.messages import WritesToFamilies
 from families.admin.screen import OneScreen, home_change
 from families.admin.twins import JoinsKnown
 from families.admin.undelivered import UNREACHED, Unreached
@@ -249,6 +250,7 @@ class HouseholdAdmin(
     OneScreen,
     NumberSearch[Household],
     JoinsKnown,
+    WritesToFamilies,
     TwoAtOnce[Household],
     WithHistory[Household],
 ):
@@ -289,7 +291,7 @@ class HouseholdAdmin(
     search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue, téléphone"
     number_fields = ("pk",)
     ordering = ("-pk",)
-    actions = (*AcceptOrRefuse.actions, "join_known_children")
+    actions = (*AcceptOrRefuse.actions, "join_known_children", "write_to_selected")
     decisions = (*AcceptOrRefuse.decisions, JoinsKnown.join)
     refusals = HOUSEHOLD_REFUSALS
     refuse_title = "Refuser des comptes famille"

@@ -27,6 +27,10 @@ PEOPLE = {
     "families.CalendarLink_hidden_children": Fate.GONE,
     "families.OwnDecision": Fate.GONE,
     "families.Letter": Fate.GONE,
+    # To whom it went; what it said to many names nobody of them.
+    "families.MessageCopy": Fate.GONE,
+    "families.FamilyMessage": Fate.STAFF,
+    "families.MessageFile": Fate.STAFF,
     "families.KeptFilter": Fate.GONE,
     "families.ReminderChoice": Fate.GONE,
     "families.Reminder": Fate.GONE,

@@ -89,6 +89,7 @@ def register_people() -> None:
                 "requests",
                 "exports",
                 "letters",
+                "family_messages",
                 "reminders",
             ),
         )

@@ -53,10 +53,10 @@ MENU: dict[Job, dict[Sight, str]] = {
     Job.HOME: {
         Sight.ALWAYS: """
             desk_queue reservations_booking_whom families.household families.child families.changerequest
-            families.paper families_paper_find families_paper_missing
+            families.paper families_paper_find families_paper_missing families.familymessage
         """,
         Sight.USED: """
-            families.accessopening families.custodycalendar families.undeliveredletter families.erasurerequest
+            families.accessopening families.custodycalendar families.undeliveredletter families.paperletter families.erasurerequest
             families.dataexport families.letter
         """,
         Sight.SELDOM: "families.document families.custody families.homechange",

@@ -23,12 +23,14 @@ from families.models import (
     Diet,
     DietChoice,
     Document,
+    FamilyMessage,
     FamilyQuotient,
     Guardian,
     HomeDiet,
     Household,
     Paper,
     PaperKind,
+    PaperLetter,
     Residence,
 )
 from families.visibility import holds
@@ -64,6 +66,7 @@ from portal.reservations.models import (
     Schooling,
     SchoolYear,
     Slot,
+    StaffRight,
 )
 from portal.reservations.states import EnrolmentState
 
@@ -180,6 +183,15 @@ def _papers(asked: Asked) -> Q:
     return Q(child__in=children(asked).values("pk")) | Q(child=None, household__in=homes(asked))
 
 
+def _messages(asked: Asked) -> Q:
+    """Written by who has these places, and no others: whoever has the whole town wrote to more."""
+    tied = StaffRight.places.through._default_manager
+    here = tied.filter(establishment__in=asked.places).values("staffright__user")
+    others = tied.exclude(establishment__in=asked.places).values("staffright__user")
+    everywhere = StaffRight.objects.filter(everywhere=True).values("user")
+    return Q(written_by__in=here) & ~Q(written_by__in=others) & ~Q(written_by__in=everywhere)
+
+
 TOWN = Scope()
 _scopes: dict[type[Model], Scope] = {
     # Places and their days
@@ -218,6 +230,8 @@ _scopes: dict[type[Model], Scope] = {
     Residence: of_household("household"),
     ChangeRequest: of_household("household"),
     Document: Scope(_documents),
+    FamilyMessage: Scope(_messages),
+    PaperLetter: of_household("household", adds=False),
     Paper: Scope(_papers),
     # What the town decides for all: read at every place, written by who has the whole town
     Activity: TOWN,
