@@ -95,7 +95,9 @@ class Audience:
         )
 
     def is_valid(self) -> bool:
-        return all([part.is_valid() for part in self.parts]) and not self.is_beyond
+        # Each is asked, so that all that is wrong is said at once.
+        wrong = [part for part in self.parts if not part.is_valid()]
+        return not wrong and not self.is_beyond
 
     @property
     def is_empty(self) -> bool:
@@ -112,7 +114,7 @@ class Audience:
         }
 
     def homes(self) -> QuerySet[Household]:
-        """Of those that the right of who asks reaches; of a valid audience. Nobody where nothing is chosen."""
+        """Those that the right of who asks reaches; nobody where nothing is chosen. Of a valid audience."""
         if self._homes is None:
             rows = rights.seen_by(self.user, known_homes(), RIGHT)
             if self.is_empty:

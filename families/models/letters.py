@@ -100,7 +100,7 @@ class PaperLetterManager(models.Manager["PaperLetter"]):
 
 
 class PaperLetter(Letter):
-    """What the desk prints: letters to households of which no adult has an address. Who prints one reads it."""
+    """What the desk prints: letters to households that no mail reaches. Who prints one reads it."""
 
     objects: ClassVar[PaperLetterManager] = PaperLetterManager()  # type: ignore[assignment]  # fewer rows
 

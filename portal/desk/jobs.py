@@ -56,8 +56,8 @@ MENU: dict[Job, dict[Sight, str]] = {
             families.paper families_paper_find families_paper_missing families.familymessage
         """,
         Sight.USED: """
-            families.accessopening families.custodycalendar families.undeliveredletter families.paperletter families.erasurerequest
-            families.dataexport families.letter
+            families.accessopening families.custodycalendar families.undeliveredletter families.paperletter
+            families.erasurerequest families.dataexport families.letter
         """,
         Sight.SELDOM: "families.document families.custody families.homechange",
     },

@@ -15,9 +15,11 @@ from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHouseh
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, residences
 from families.joining import alike, joining
+from families.messages import attachments, printing
 from families.models import (
     ChangeRequest,
     Document,
+    FamilyMessage,
     Household,
     KeptFilter,
     LoginCounter,
@@ -66,6 +68,7 @@ def live() -> None:
     documents_of_money(regie)
     accounts(parent, regie)
     letters(parent)
+    messages()
     one_of_two(agent)
     kept_going()
 
@@ -183,6 +186,14 @@ def letters(parent: User) -> None:
     Reminder.objects.create(guardian=guardian, kind="usual", mark="0" * 64, evening=AT.date(), at=AT)
     ReminderRound.objects.create(evening=AT.date(), done_at=AT)
     FullSlot.objects.create(slot=Slot.objects.filter(day__gt=AT.date()).order_by("pk")[0], seen_at=AT)
+
+
+def messages() -> None:
+    """A message to all families waits with a file; the demo's, which has left, has a copy each."""
+    waits = FamilyMessage.objects.get(state=FamilyMessage.State.DRAFT)
+    attachments.add(waits, ContentFile(PAPER, name="plan.pdf"), "application/pdf")
+    left = FamilyMessage.objects.get(state=FamilyMessage.State.SENT)
+    printing.print_message(left.pk)
 
 
 def documents_of_money(regie: User) -> None:

@@ -54,8 +54,8 @@ class Children(Part):
     code = "enfants"
     legend = "Ce que font les enfants"
     hint = (
-        "Plusieurs choix d'une même liste s'ajoutent ; d'une liste à l'autre, ils se combinent : un enfant de "
-        "cette classe, réservé ce jour-là."
+        "Plusieurs choix d'une même liste s'ajoutent ; d'une liste à l'autre, ils se combinent : un enfant "
+        "de cette classe, réservé ce jour-là."
     )
 
     places = several(Establishment.objects.none(), "École, restaurant ou centre")

@@ -179,8 +179,8 @@ def test_one_leaves_at_a_time_stops_and_goes_on_without_anybody_twice(town_of_th
         pass
     assert len(mail.outbox) == 2
     assert len({one.to[0] for one in mail.outbox}) == 2
+    copy = MessageCopy.objects.filter(guardian__isnull=False)[0]
     with pytest.raises(IntegrityError), transaction.atomic():
-        copy = MessageCopy.objects.filter(guardian__isnull=False).first()
         MessageCopy.objects.create(message=first, household=copy.household, guardian=copy.guardian)
 
 
@@ -275,7 +275,7 @@ def test_an_unknown_variable_is_refused_with_its_name(agent_client, town):
 def test_the_preview_is_what_one_family_reads_and_the_test_goes_to_oneself(
     town_of_three, agent, agent_client, now
 ):
-    roux, petit, _ = town_of_three
+    _, petit, _ = town_of_three
     message = draft(agent, now)
     page = agent_client.get(f"{LIST}{message.pk}/verifier/?foyer={petit.household.pk}").content.decode()
     assert "Bonne rentrée à Tom" in page
