@@ -24,6 +24,7 @@ from django_stubs_ext import WithAnnotations
 
 from families import approval, child_files, diets, groups, login_names, residences, unreached
 from families.admin import typed
+from families.admin.codes import GivesCodes
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
@@ -251,6 +252,7 @@ class HouseholdAdmin(
     NumberSearch[Household],
     JoinsKnown,
     WritesToFamilies,
+    GivesCodes,
     TwoAtOnce[Household],
     WithHistory[Household],
 ):

@@ -14,10 +14,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from families import desk_actions, household_screen, unreached
+from families.admin.codes import code_page
 from families.admin.messages import write_to
 from families.admin.screen import change_page, home_change, tab_page
 from families.chronicle import entries
 from families.chronicle.entries import Group
+from families.custody import codes
 from families.desk_links import (
     copy_link,
     document_link,
@@ -429,6 +431,7 @@ def _of(name: str) -> str:
 def register_all() -> None:
     """Once the desk is ready."""
     desk_actions.for_household("papier", "Noter un papier", ("families.add_paper",), note_paper, order=60)
+    desk_actions.for_household("code", "Code pour un compte", (codes.RIGHT,), code_page, order=80)
     desk_actions.for_household("ecrire", "Écrire", (audiences.RIGHT,), write_to, order=70)
     household_screen.register_column("regime", Column("Régime", (DIETS,), _diets, 30))
     household_screen.register_column("sante", Column("Santé", (HEALTH,), _signs, 40))

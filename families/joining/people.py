@@ -74,6 +74,8 @@ KEYS = {
     "families.AccessOpening.guardian": Joins.MOVES,
     "families.AccessOpening.child": Joins.MOVES,
     "families.AccessOpening.copy": Joins.MOVES,
+    # None is left once two homes are one.
+    "families.GuardianCode.guardian": Joins.RULED,
     "families.OwnDecision.household": Joins.MOVES,
     "families.Letter.household": Joins.MOVES,
     "families.Letter.guardian": Joins.MOVES,

@@ -32,11 +32,15 @@ def sheets(letters: Sequence[Letter]) -> list[Sheet]:
         home = letter.household
         if home is None:
             continue
-        town_line = f"{home.postcode} {home.city}"
-        to = (" et ".join(names[home.pk]), home.street, home.street_more, town_line)
         day = timezone.localdate(letter.posted_at)
+        to = lines_of(home, names[home.pk])
         found.append(Sheet(to, f"foyer n°\xa0{home.number}", day, letter.subject, letter.text))
     return found
+
+
+def lines_of(home: Household, adults: Sequence[str]) -> tuple[str, ...]:
+    """What stands in an envelope's window."""
+    return (" et ".join(adults), home.street, home.street_more, f"{home.postcode} {home.city}")
 
 
 def draw(letters: Sequence[Letter]) -> bytes:

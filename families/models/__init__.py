@@ -125,6 +125,7 @@ from families.models.messages import MessageFile as MessageFile
 from families.models.openings import (
     AccessOpening as AccessOpening,
 )
+from families.models.openings import GuardianCode as GuardianCode
 from families.models.openings import (
     OwnDecision as OwnDecision,
 )

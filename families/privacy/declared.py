@@ -23,6 +23,7 @@ PEOPLE = {
     "families.Paper": Fate.GONE,
     "families.DataExport": Fate.GONE,
     "families.AccessOpening": Fate.GONE,
+    "families.GuardianCode": Fate.GONE,
     "families.CalendarLink": Fate.GONE,
     "families.CalendarLink_hidden_children": Fate.GONE,
     "families.OwnDecision": Fate.GONE,

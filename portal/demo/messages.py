@@ -11,8 +11,8 @@ from portal.demo.people import DemoHome, People
 
 READERS = 12
 PICNIC = (
-    "Vendredi, la cuisine centrale est en travaux\xa0: le repas de {enfants} sera un pique-nique froid, au même "
-    "prix. Les régimes sont respectés.\n\nVous n'avez rien à faire."
+    "Vendredi, la cuisine centrale est en travaux\xa0: le repas de {enfants} sera un pique-nique froid, au "
+    "même prix. Les régimes sont respectés.\n\nVous n'avez rien à faire."
 )
 MEETING = (
     "Nous vous attendons mardi à 18 h, salle des fêtes, pour parler de l'accueil de loisirs de l'été.\n\n"
