@@ -230,7 +230,7 @@ RIGHTS: dict[str, Rights] = {
             "erasurerequest": CHANGE,
             "erasure": "view add",
         },
-        "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW},
+        "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW, "letterwording": EVERYTHING},
         "billing": {"billingsettings": CHANGE},
     },
     DIRECTOR: {

@@ -85,7 +85,7 @@ def _found(household: int, code: str, at: datetime) -> GuardianCode | None:
 
 
 def _mark(guardian: Guardian, code: str) -> str:
-    """What is kept of a code: it says nothing without the server's key, and fits nobody else, nowhere else."""
+    """What is kept of a code: it says nothing without the server's key, and fits nobody else."""
     typed = "".join(sign for sign in code.upper() if sign in ALPHABET)
     said = f"{guardian.pk}:{guardian.household_id}:{typed}"
     return salted_hmac(SALT, said, algorithm="sha256").hexdigest()

@@ -15,8 +15,8 @@ from families.signing_in import counters
 TOO_MANY = "Trop d'essais ont échoué pour ce foyer. Patientez, puis réessayez."
 LATER = "Le portail ne peut pas vérifier ce code pour le moment. Rien n'est perdu\xa0: réessayez plus tard."
 ASKED = (
-    "Merci, votre code est bon. Un message part à {}. L'accès s'ouvre dès qu'une personne du foyer ou un autre "
-    "agent l'a confirmé, au plus tard dans trois jours\xa0: vous choisirez alors votre mot de passe."
+    "Merci, votre code est bon. Un message part à {}. L'accès s'ouvre dès qu'une personne du foyer ou un "
+    "autre agent l'a confirmé, au plus tard dans trois jours\xa0: vous choisirez alors votre mot de passe."
 )
 
 

@@ -87,7 +87,7 @@ def begin(request: HttpRequest, login: str, users: list[User], *, at: datetime) 
 
 
 def begin_code(request: HttpRequest, typed: str, *, at: datetime) -> Try:
-    """Counts a try of a code on paper for the household that was `typed`, as a password's. Raises TooSoon, and
+    """Counts a try of a code on paper for the household that was `typed`, as of a password. Raises TooSoon, or
     NotCounted where nothing can be counted: whoever holds a code can wait."""
     where, who = network(request), f"c{security.mark(typed.strip().lstrip('0'))[:12]}"
     counters = [

@@ -32,7 +32,7 @@ from django_tasks.base import Task
 from django_tasks_db.backend import DatabaseBackend
 
 from portal import town
-from portal.letters import connection, marks
+from portal.letters import connection, marks, wordings
 from portal.letters.refusals import Fate, judge
 from portal.tasks import current, priorities
 from portal.tasks.attempts import at_most
@@ -267,15 +267,21 @@ def lend_files(kind: str, read: Callable[[int], Sequence[Attached]]) -> None:
 
 
 def render(template: str, context: dict[str, Any]) -> tuple[str, str, str]:
-    """Subject, text and HTML of a letter (see `post`)."""
-    filled = {"town": town.current(), "portal_url": settings.PORTAL_URL.rstrip("/")} | context
+    """Subject, text and HTML of a letter (see `post`), with the town's own words."""
+    words = wordings.of(template)
+    name = context.get("name") or ""
+    own = {"opening": wordings.said(words.opening, name), "closing": wordings.said(words.closing, name)}
+    filled = {"town": town.current(), "portal_url": settings.PORTAL_URL.rstrip("/")} | context | own
     plain = (
         Engine.get_default().get_template(f"emails/{template}.txt").render(Context(filled, autoescape=False))
     )
     first, _, rest = plain.strip().partition("\n")
     text = re.sub(r"\n{3,}", "\n\n", rest.strip()) + "\n"
     html = get_template(f"emails/{template}.html").render(filled)
-    return " ".join(first.split()), text, html
+    subject = " ".join(first.split())
+    if words.subject:
+        subject = " ".join(wordings.said(words.subject, name, subject).split())
+    return subject, text, html
 
 
 def _never_sent(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -14,12 +14,14 @@ from billing.invoices.creditable import Wanted
 from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, residences
+from families.custody import codes
 from families.joining import alike, joining
 from families.messages import attachments, printing
 from families.models import (
     ChangeRequest,
     Document,
     FamilyMessage,
+    Guardian,
     Household,
     KeptFilter,
     LoginCounter,
@@ -36,7 +38,7 @@ from families.reminders import choices
 from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
-from portal.models import Backup, Restoration, Worker
+from portal.models import Backup, LetterWording, Restoration, Worker
 from portal.reservations.acts import moving
 from portal.reservations.models import (
     AbsenceNotice,
@@ -68,7 +70,7 @@ def live() -> None:
     documents_of_money(regie)
     accounts(parent, regie)
     letters(parent)
-    messages()
+    messages(agent)
     one_of_two(agent)
     kept_going()
 
@@ -188,12 +190,15 @@ def letters(parent: User) -> None:
     FullSlot.objects.create(slot=Slot.objects.filter(day__gt=AT.date()).order_by("pk")[0], seen_at=AT)
 
 
-def messages() -> None:
-    """A message to all families waits with a file; the demo's, which has left, has a copy each."""
+def messages(agent: User) -> None:
+    """A message to all families waits with a file; the demo's, which has left, has a copy each. An adult has a
+    code, a letter has words of its own."""
     waits = FamilyMessage.objects.get(state=FamilyMessage.State.DRAFT)
     attachments.add(waits, ContentFile(PAPER, name="plan.pdf"), "application/pdf")
     left = FamilyMessage.objects.get(state=FamilyMessage.State.SENT)
     printing.print_message(left.pk)
+    codes.make(Guardian.objects.filter(user=None).order_by("pk")[0], by=agent, at=AT)
+    LetterWording.objects.create(kind="families/paper_asked", closing="Au guichet aussi.")
 
 
 def documents_of_money(regie: User) -> None:
