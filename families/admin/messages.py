@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from families.desk_cells import person
 from families.messages import attachments, sending, wording
 from families.messages.audiences import RIGHT, Audience, read
-from families.messages.own_parts import Families
+from families.messages.own_parts import MOST_CHOSEN, Families
 from families.messages.tasks import deliver
 from families.models import FamilyMessage, Household, MessageFile
 from families.signing_in.asking_again import ask_again
@@ -32,8 +33,6 @@ from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in
 
 FAILED_SHOWN = 200
-# Households that a list's action hands over to a message.
-MOST_CHOSEN = 2000
 
 
 class MessageForm(forms.ModelForm[FamilyMessage]):
@@ -270,10 +269,10 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
             return None
         home, adult = sample
         facts = wording.Facts([home.pk], timezone.localdate())
-        files = message.pk if message.files.exists() else None
+        files = list(message.files.all())
         to = adult.user.email if adult is not None and adult.user is not None else ""
         letter = sending.written_to(message, home, adult, facts, to=to, files=files)
-        return {"home": home, "letter": letter, "files": list(message.files.all())}
+        return {"home": home, "letter": letter, "files": files}
 
     def test(self, request: SignedInRequest, pk: int) -> HttpResponse:
         message = self._mine(request, pk)
@@ -291,13 +290,16 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         ask_again(request)
         at = timezone.now()
         audience = Audience(request.user, message.audience, at)
+        seen = request.POST.get("vu", "")
         try:
-            sent = sending.send(message, audience, seen=request.POST.get("vu", ""), by=request.user, at=at)
+            # The task is a row of the same database: neither is kept without the other.
+            with transaction.atomic():
+                sent = sending.send(message, audience, seen=seen, by=request.user, at=at)
+                deliver.enqueue(sent.pk)
         except sending.SendingRefused as refusal:
             messages.error(request, str(refusal))
             return redirect("admin:families_familymessage_check", message.pk)
         self.log_change(request, sent, "Message envoyé.")
-        deliver.enqueue(sent.pk)
         messages.success(request, "Le message part. Vous pouvez quitter cette page.")
         return redirect("admin:families_familymessage_change", sent.pk)
 
@@ -336,13 +338,15 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         message = self._mine(request, pk)
         ask_again(request)
         try:
-            resumed = sending.resume(message)
+            with transaction.atomic():
+                resumed = sending.resume(message)
+                if resumed:
+                    deliver.enqueue(message.pk)
         except sending.SendingRefused as refusal:
             messages.error(request, str(refusal))
         else:
             if resumed:
                 self.log_change(request, message, "Envoi repris.")
-                deliver.enqueue(message.pk)
                 messages.success(request, "L'envoi reprend\xa0: personne ne reçoit le message deux fois.")
         return redirect("admin:families_familymessage_change", message.pk)
 

@@ -86,12 +86,13 @@ class Audience:
         shown = sorted(_parts.values(), key=lambda one: one.order)
         mine = [one for one in shown if user.has_perms(one.rights)]
         self.parts = [one.part(given, user=user, today=today) for one in mine]
-        hidden = {one.part.code for one in shown if one not in mine}
+        asked = {part.add_prefix(name) for part in self.parts for name in part.fields}
         self._kept = given
         self._homes: QuerySet[Household] | None = None
         # Chosen by somebody with more rights: it cannot be left out silently, the message would go to more.
         self.is_beyond = any(
-            name.partition("-")[0] in hidden and any(values) for name, values in given.lists()
+            name.partition("-")[0] in _parts and name not in asked and any(values)
+            for name, values in given.lists()
         )
 
     def is_valid(self) -> bool:

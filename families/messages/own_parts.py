@@ -12,9 +12,12 @@ from portal.desk import rights
 from portal.desk.choices import SeveralRows
 from portal.french.plurals import counted
 from portal.web.form_fields import field_of
+from portal.web.posted import posted_numbers
 
 PAPERS = "families.view_paper"
 NAMED = 5
+# Households of a list, which a message is for.
+MOST_CHOSEN = 2000
 
 
 def several(rows: Any, label: str, help_text: str = "") -> Any:
@@ -48,9 +51,9 @@ class Families(Part):
 
     def __init__(self, data: Any, **given: Any) -> None:
         super().__init__(data, **given)
-        keys = [one for one in data.getlist(self.add_prefix("homes_chosen")) if one.isdecimal()]
         # Those of the list only: nobody ticks ten thousand households here.
-        rows = rights.seen_by(self.user, known_homes(), RIGHT).filter(pk__in=keys[:5000])
+        keys = posted_numbers(data.getlist(self.add_prefix("homes_chosen")))[:MOST_CHOSEN]
+        rows = rights.seen_by(self.user, known_homes(), RIGHT).filter(pk__in=keys)
         chosen = field_of(self, "homes_chosen", forms.ModelMultipleChoiceField)
         chosen.queryset = rows.prefetch_related("guardians")
         chosen.label_from_instance = _label  # type: ignore[method-assign]

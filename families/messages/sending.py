@@ -12,7 +12,7 @@ letter is kept and queued, so that a worker that is killed sends none twice.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from families.messages import wording
 from families.messages.audiences import Audience
-from families.models import FamilyMessage, Guardian, Household, Letter, MessageCopy, User
+from families.models import FamilyMessage, Guardian, Household, Letter, MessageCopy, MessageFile, User
 from families.unreached import there as unreached_there
 from portal.letters import mailing, variables
 from portal.letters.mailing import Posted
@@ -173,7 +173,7 @@ def write_some(key: int, *, at: datetime) -> FamilyMessage | None:
 def _write(message: FamilyMessage, copies: list[MessageCopy], at: datetime) -> None:
     homes = [copy.household.joined_to or copy.household for copy in copies]
     facts = wording.Facts({home.pk for home in homes}, timezone.localdate(at))
-    files = message.pk if message.files.exists() else None
+    files = list(message.files.all())
     letters, written = [], []
     for copy, home in zip(copies, homes, strict=True):
         copy.written_at = at
@@ -199,17 +199,19 @@ def written_to(
     facts: wording.Facts,
     *,
     to: str,
-    files: int | None = None,
+    files: Sequence[MessageFile] = (),
 ) -> Posted:
-    """The letter as this adult gets it or, without any, as this household has it on paper."""
+    """The letter as this adult gets it or, without any, as this household has it on paper; `files` are the
+    message's."""
     values = facts.of(home, adult)
     context = {
         "subject": variables.fill(message.subject, values),
         "body": variables.fill(message.text, values),
-        "files": [row.name for row in message.files.all()] if files else [],
+        "files": [row.name for row in files],
         "name": values["prénom"],
     }
-    return Posted(KIND, to, *mailing.render(KIND, context), home=home.pk, files=files if to else None)
+    attached = message.pk if files and to else None
+    return Posted(KIND, to, *mailing.render(KIND, context), home=home.pk, files=attached)
 
 
 # Stopped, gone on with, tried -------------------------------------------------------------------------
@@ -243,8 +245,7 @@ def test(message: FamilyMessage, audience: Audience, *, by: User, at: datetime) 
         raise SendingRefused(NOBODY)
     home, adult = found
     facts = wording.Facts([home.pk], timezone.localdate(at))
-    files = message.pk if message.files.exists() else None
-    letter = written_to(message, home, adult, facts, to=by.email, files=files)
+    letter = written_to(message, home, adult, facts, to=by.email, files=list(message.files.all()))
     # Nobody's correspondence: another household's names stand in it.
     mailing.post_unkept(replace(letter, subject=f"[Essai] {letter.subject}"))
 

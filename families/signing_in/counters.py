@@ -87,8 +87,10 @@ def begin(request: HttpRequest, login: str, users: list[User], *, at: datetime) 
 
 
 def begin_code(request: HttpRequest, typed: str, *, at: datetime) -> Try:
-    """Counts a try of a code on paper for the household that was `typed`, as of a password. Raises TooSoon, or
-    NotCounted where nothing can be counted: whoever holds a code can wait."""
+    """Counts a try of a code on paper for the household that was `typed`, as of a password.
+
+    Raises TooSoon, and NotCounted where nothing can be counted: whoever holds a code can wait.
+    """
     where, who = network(request), f"c{security.mark(typed.strip().lstrip('0'))[:12]}"
     counters = [
         Counted("", where, waits.NETWORK),

@@ -191,8 +191,8 @@ def letters(parent: User) -> None:
 
 
 def messages(agent: User) -> None:
-    """A message to all families waits with a file; the demo's, which has left, has a copy each. An adult has a
-    code, a letter has words of its own."""
+    """A message to all families waits with a file; the demo's, which has left, has a copy each. An adult
+    has a code, a letter has words of its own."""
     waits = FamilyMessage.objects.get(state=FamilyMessage.State.DRAFT)
     attachments.add(waits, ContentFile(PAPER, name="plan.pdf"), "application/pdf")
     left = FamilyMessage.objects.get(state=FamilyMessage.State.SENT)

@@ -57,6 +57,8 @@ PARTS: dict[str, tuple[Thing, ...]] = {
         thing("Répondre aux comptes et aux demandes de changement", "families.change_changerequest"),
         thing("Écrire un quotient familial", "families.add_familyquotient"),
         thing("Voir comme la famille", "families.see_as_family_reading"),
+        thing("Imprimer les lettres des foyers sans e-mail", "families.change_paperletter"),
+        thing("Imprimer un code pour ouvrir un compte", "families.change_guardian"),
         thing("Lire les papiers demandés", "families.view_paper"),
         thing("Répondre aux papiers demandés", "families.change_paper"),
         thing("Ouvrir les papiers de justice", "families.open_justice_paper"),
