@@ -122,12 +122,14 @@ PARTS: dict[str, tuple[Thing, ...]] = {
     "Ce qui touche beaucoup de personnes": (
         thing("Fermer des jours réservés", groups.CLOSE),
         thing("Rattacher ou séparer des foyers", groups.JOIN),
+        thing("Écrire à de nombreuses familles", "families.add_familymessage"),
         thing("Retirer un responsable d'un foyer", "families.delete_guardian"),
         thing("Effacer un foyer ou un enfant", "families.add_erasure"),
         thing("Sortir des personnes dans un fichier", EXPORT),
     ),
     "Commune et agents": (
         thing("Commune, couleurs, file d'attente", "portal.change_town"),
+        thing("Textes des lettres du portail", "portal.change_letterwording"),
         thing("Registres de lecture et de connexion", "families.view_reading", "families.view_securityevent"),
         thing("Durées de conservation", "families.change_retentionrule"),
         thing("Inviter un agent, donner les rôles que l'on a", "families.add_staffmember"),
