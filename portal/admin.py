@@ -192,10 +192,10 @@ class LetterWordingAdmin(WithHistory[LetterWording]):
     """What the town says in its own words; a village never opens this."""
 
     desk_order = 41
-    form = WordingForm
     list_display = ("letter", "subject", "opening", "closing")
     list_display_links = ("letter",)
     search_fields = ("subject", "opening", "closing")
+    form = WordingForm
     fields = ("kind", "subject", "opening", "closing", "variables", "preview")
     readonly_fields = ("variables", "preview")
 

@@ -84,9 +84,9 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
     list_display = ("subject_shown", "state_badge", "to_whom", "copies_shown", "author", "when")
     list_display_links = ("subject_shown",)
     list_filter = ("state",)
+    list_select_related = ("written_by", "sent_by")
     search_fields = ("subject",)
     search_help_text = "Objet"
-    list_select_related = ("written_by", "sent_by")
     tints = {"sending": "requested", "sent": "accepted", "stopped": "cancelled"}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FamilyMessage]:
