@@ -166,12 +166,15 @@ class RefusalReasonAdmin(WithHistory[RefusalReason]):
     fields = ("about", "text", "order")
 
 
+WORDING_FIELDS = ("kind", "subject", "opening", "closing")
+
+
 class WordingForm(forms.ModelForm[LetterWording]):
     """Which letter is chosen among those that there are."""
 
     class Meta:
         model = LetterWording
-        fields = ("kind", "subject", "opening", "closing")
+        fields = WORDING_FIELDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -181,7 +184,7 @@ class WordingForm(forms.ModelForm[LetterWording]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        typed = LetterWording(**{name: cleaned.get(name, "") for name in self.Meta.fields})
+        typed = LetterWording(**{name: cleaned.get(name, "") for name in WORDING_FIELDS})
         for name, sentence in wordings.refusal(typed).items():
             self.add_error(name if name in self.fields else None, sentence)
         return cleaned
@@ -196,7 +199,7 @@ class LetterWordingAdmin(WithHistory[LetterWording]):
     list_display_links = ("letter",)
     search_fields = ("subject", "opening", "closing")
     form = WordingForm
-    fields = ("kind", "subject", "opening", "closing", "variables", "preview")
+    fields = (*WORDING_FIELDS, "variables", "preview")
     readonly_fields = ("variables", "preview")
 
     @admin.display(description="lettre", ordering="kind")

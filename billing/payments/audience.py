@@ -24,7 +24,7 @@ class Owing(Part):
     overdue = forms.BooleanField(label="Seulement ce qui est en retard", required=False)
 
     def homes(self) -> Keys:
-        rows = Invoice.objects.with_balance().filter(left__gt=0)
+        rows = Invoice.objects.with_balance().filter(left__gt=Decimal(0))
         if self.cleaned_data["overdue"]:
             rows = rows.filter(pay_by__lt=self.today)
         owed: dict[int, Decimal] = defaultdict(Decimal)

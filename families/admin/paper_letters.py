@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.defaultfilters import linebreaks, urlize
+from django.template.defaultfilters import linebreaksbr, urlize
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -172,4 +172,4 @@ class PaperLetterAdmin(
     def words(self, obj: PaperLetter) -> SafeString:
         body = obj.text.partition(SIGNATURE)[0]
         # urlize has escaped the text already.
-        return linebreaks(urlize(body, autoescape=True), autoescape=False)
+        return linebreaksbr(urlize(body, autoescape=True), autoescape=False)

@@ -56,7 +56,7 @@ class Families(Part):
         rows = rights.seen_by(self.user, known_homes(), RIGHT).filter(pk__in=keys)
         chosen = field_of(self, "homes_chosen", forms.ModelMultipleChoiceField)
         chosen.queryset = rows.prefetch_related("guardians")
-        chosen.label_from_instance = _label  # type: ignore[method-assign]  # Django's own way
+        chosen.label_from_instance = _label  # type: ignore[method-assign, assignment]  # Django's own way
         if not keys:
             del self.fields["homes_chosen"]
 

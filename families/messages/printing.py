@@ -89,8 +89,8 @@ def print_message(key: int) -> None:
     # Stopped and gone on with, there are more letters than the file of before has.
     with transaction.atomic():
         kept = FamilyMessage.objects.filter(pk=key).update(paper=message.paper.name)
-    storage = message.paper.storage
-    if not kept:
-        storage.delete(message.paper.name)
-    elif before and before != message.paper.name:
+    after, storage = message.paper.name, message.paper.storage
+    if not kept and after:
+        storage.delete(after)
+    elif before and before != after:
         storage.delete(before)

@@ -51,7 +51,8 @@ def kinds() -> Mapping[str, str]:
         subject = SUBJECT.search(path.read_text(encoding="utf-8"))
         if subject is not None and not kind.startswith(UNTOUCHED):
             said = " ".join(TAGS.sub(" … ", subject[1]).split())
-            found[kind] = re.sub(r"(… ?)+", "… ", said).strip()
+            said = re.sub(r"(… ?)+", "… ", said).strip()
+            found[kind] = said if said.strip("… ") else f"{kind} ({said})"
     return found
 
 

@@ -86,7 +86,7 @@ class Children(Part):
         for name in ("formulas", "periods"):
             if name in self.fields:
                 field = field_of(self, name, forms.ModelMultipleChoiceField)
-                field.label_from_instance = _with_activity  # type: ignore[method-assign]  # Django's own way
+                field.label_from_instance = _with_activity  # type: ignore[method-assign, assignment]  # Django's own way
 
     def clean(self) -> dict[str, Any]:
         super().clean()

@@ -251,7 +251,9 @@ def test_a_file_goes_with_each_mail_and_the_family_opens_it(town_of_three, agent
     file = message.files.get()
     url = f"/mes-messages/{letter.pk}/pieces/{file.pk}/"
     assert url in page
-    assert roux.client().get(url).status_code == 200
+    answer = roux.client().get(url)
+    assert b"".join(answer.streaming_content) == PDF
+    answer.close()
     assert petit.client().get(url).status_code == 404
 
 
@@ -273,13 +275,14 @@ def test_an_unknown_variable_is_refused_with_its_name(agent_client, town):
 
 
 def test_the_preview_is_what_one_family_reads_and_the_test_goes_to_oneself(
-    town_of_three, agent, agent_client, now
+    town_of_three, agent, agent_client, now, commit
 ):
     _, petit, _ = town_of_three
     message = draft(agent, now)
     page = agent_client.get(f"{LIST}{message.pk}/verifier/?foyer={petit.household.pk}").content.decode()
     assert "Bonne rentrée à Tom" in page
-    agent_client.post(f"{LIST}{message.pk}/essai/")
+    with commit():
+        agent_client.post(f"{LIST}{message.pk}/essai/")
     [tried] = mail.outbox
     assert tried.to == [agent.email]
     assert tried.subject.startswith("[Essai]")
