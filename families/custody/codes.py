@@ -4,9 +4,9 @@
     use("000123", "K7QM-…", "a@b.fr", at=now)        asks for the access that an agent would ask for
 
 A code opens nothing by itself. It does what whoever printed it would do at the desk (`openings`), in that
-person's name: the login is tied to nobody until somebody already there, or a second agent, has confirmed, or
-72 hours after all were told. An address that has an account already is invited, and nobody learns which it
-was.
+person's name: the login is tied to nobody until somebody already there, or a second agent, has confirmed or,
+where there is neither, 72 hours after all were told. An address that has an account already is invited, and
+nobody learns which it was.
 """
 
 import secrets

@@ -16,7 +16,7 @@ TOO_MANY = "Trop d'essais ont échoué pour ce foyer. Patientez, puis réessayez
 LATER = "Le portail ne peut pas vérifier ce code pour le moment. Rien n'est perdu\xa0: réessayez plus tard."
 ASKED = (
     "Merci, votre code est bon. Un message part à {}. L'accès s'ouvre dès qu'une personne du foyer ou un "
-    "autre agent l'a confirmé, au plus tard dans trois jours\xa0: vous choisirez alors votre mot de passe."
+    "autre agent l'a confirmé\xa0: un autre message vous le dira, et vous choisirez votre mot de passe."
 )
 
 

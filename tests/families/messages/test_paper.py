@@ -1,8 +1,7 @@
 """Families without e-mail: their letters wait at the desk, are printed, and a code opens their account."""
 
-from datetime import timedelta
-
 import pytest
+from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
 
@@ -103,7 +102,11 @@ def test_a_code_asks_for_the_access_that_an_agent_would_ask_for(silent, agent, n
     assert "code remis sur papier" in opening.asked_by_name
     silent.guardian.refresh_from_db()
     assert silent.guardian.user is None, "nothing is open before it is confirmed"
-    openings.pass_time(at=now + timedelta(hours=73))
+    with pytest.raises(openings.OpeningRefused):
+        openings.confirm(opening, by=agent, at=now)
+    second = UserFactory(is_staff=True)
+    second.groups.add(Group.objects.get(name="Agent"))
+    openings.confirm(opening, by=second, at=now)
     silent.guardian.refresh_from_db()
     assert silent.guardian.user.email == "camille@example.org"
     assert typed(silent.household, code).status_code == 200, "once"
