@@ -12,12 +12,21 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         # Models must be loaded first.
-        from billing.documents import chronicle, own_data
+        from billing.documents import chronicle, own_data, pdf
         from billing.invoices import ledger, sealing
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
-        from billing.payments import closing, counting, deposits, erasing, joining, kinds, processing
+        from billing.payments import (
+            audience,
+            closing,
+            counting,
+            deposits,
+            erasing,
+            joining,
+            kinds,
+            processing,
+        )
         from billing.prices import bands
         from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
@@ -27,8 +36,10 @@ class BillingConfig(AppConfig):
         from families.custody import ending
         from families.joining import fates, parting
         from families.joining import joining as joining_of_homes
+        from families.messages import audiences
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
+        from portal.letters import paper
         from portal.reservations.acts import ending as ending_of_enrolments
         from portal.reservations.acts import overriding
         from portal.reservations.presence import certificates
@@ -52,6 +63,8 @@ class BillingConfig(AppConfig):
         telling.register("facturation", tables=own_data.tables, files=own_data.files)
         # After the engine, whose enrolments they are of.
         ending.register("paniers repas", PackedMeals())
+        paper.lend(pdf.draw)
+        audiences.register(audience.Owing, order=30, rights=audience.RIGHTS)
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)
         schema.register(ledger.LEDGER)

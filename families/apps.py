@@ -22,6 +22,7 @@ class FamiliesConfig(AppConfig):
         from families.found import FOUND
         from families.joining import fates, joining
         from families.joining import people as joining_people
+        from families.messages import attachments, own_parts, sending
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
         from families.reminders import kinds as reminder_kinds
         from families.reminders.papers import PAPERS
@@ -33,6 +34,8 @@ class FamiliesConfig(AppConfig):
         letters.make_them()
         mailing.make_live(custody_letters.INVITATION, custody_letters.invitation)
         mailing.lend(Correspondence())
+        mailing.lend_files(sending.KIND, attachments.read)
+        own_parts.register_own()
         mailing.urgent("account/", "families/access_", "families/invitation", "families/opening_")
         schema.register(REGISTER)
         schema.register(FOUND)

@@ -44,7 +44,8 @@ def tell(child: Child, news: Sequence[str], *, by: Household | None) -> None:
     for home in homes:
         if home != by:
             reached = emails.addresses(home)
-            to = mailing.Addressees(((one, reached[one]) for one in reached.keys() - knows.keys()), home.pk)
+            others = ((one, reached[one]) for one in reached.keys() - knows.keys())
+            to = mailing.Addressees(others, home.pk, on_paper=reached.on_paper)
             emails.child_file_changed(child, news, to, author="L'autre foyer" if by else "La mairie")
 
 

@@ -32,6 +32,10 @@ class Correspondence:
         owners = _owners({letter.to for letter in letters})
         addressed, rows = [], []
         for letter in letters:
+            if letter.is_paper:
+                addressed.append(letter)
+                rows.append(self._on_paper(letter, at))
+                continue
             there = owners.get(letter.to, [])
             owner = next(
                 (one for one in there if one.household_id == letter.home), there[0] if there else None
@@ -55,6 +59,19 @@ class Correspondence:
             subject=letter.subject[:LONGEST_SUBJECT],
             text=letter.text,
             live=letter.live,
+            posted_at=at,
+        )
+
+    def _on_paper(self, letter: Posted, at: datetime) -> Letter | None:
+        """Nobody's but the household's."""
+        if letter.home is None:
+            return None
+        return Letter(
+            household_id=letter.home,
+            kind=letter.kind,
+            subject=letter.subject[:LONGEST_SUBJECT],
+            text=letter.text,
+            state=Letter.State.PAPER,
             posted_at=at,
         )
 

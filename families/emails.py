@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from django.db.models import Exists
 from django.utils import timezone
 
 from families import quotients
@@ -34,7 +35,19 @@ def addresses(household: Household | int, *, about: Child | int | None = None) -
         today = timezone.localdate()
         guardians = guardians.filter(holds(today, "household__custodies"), household__custodies__child=about)
     home = household if isinstance(household, int) else household.pk
-    return mailing.Addressees(guardians.values_list("user__email", "first_name"), home)
+    found = list(guardians.values_list("user__email", "first_name"))
+    on_paper = not found and _on_paper(home, about)
+    return mailing.Addressees(found, home, on_paper=on_paper)
+
+
+def _on_paper(home: int, about: Child | int | None) -> bool:
+    """Whether a household to which no mail goes has its news on paper: it is known to the town hall, and the
+    child that they are about lives there."""
+    homes = Household.objects.filter(pk=home, state=Household.State.ACCEPTED, erased_at=None, joined_to=None)
+    if about is not None:
+        homes = homes.filter(holds(timezone.localdate(), "custodies"), custodies__child=about)
+    reached = Guardian.objects.filter(household=home, user__is_active=True).exclude(user__email="")
+    return homes.exclude(Exists(reached)).exists()
 
 
 def household_accepted(household: Household) -> None:
@@ -120,9 +133,12 @@ def data_ready(export: DataExport) -> None:
 
 
 def erased(household: Household, erasure: Erasure) -> None:
-    """The last letter: its addresses are read now, and gone once it is queued."""
+    """The last letter: its addresses are read now, and gone once it is queued. None is kept to be printed:
+    the desk hands the certificate over."""
+    to = addresses(household)
+    to.on_paper = False
     context = {"number": household.number, "erasure": erasure}
-    mailing.post("families/erased", addresses(household), context)
+    mailing.post("families/erased", to, context)
 
 
 def erasure_requested(asked: ErasureRequest) -> None:

@@ -139,6 +139,21 @@ class CorrectAddressForm(WithoutPlaceholders, forms.Form):
     email = AddressField(label="Adresse e-mail", help_text="Par exemple : camille.martin@exemple.fr")
 
 
+class PaperCodeForm(WithoutPlaceholders, forms.Form):
+    """« J'ai reçu un code »: what the letter says, and where to write."""
+
+    number = forms.CharField(
+        label="Numéro de foyer", max_length=12, widget=forms.TextInput(attrs={"inputmode": "numeric"})
+    )
+    code = forms.CharField(
+        label="Code de la lettre",
+        max_length=40,
+        help_text="Douze lettres et chiffres. Les tirets et les majuscules ne comptent pas.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
+    )
+    email = AddressField(label="Votre adresse e-mail", help_text="Nous y écrirons : vérifiez-la.")
+
+
 class ChangeEmailForm(WithoutPlaceholders, allauth_forms.AddEmailForm):
     """« Modifier mon adresse e-mail »."""
 

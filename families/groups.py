@@ -55,6 +55,11 @@ DANGEROUS = (
     ),
     Dangerous(JOIN, "Rattacher ou séparer des foyers", "aucun : la page dit d'abord ce qu'elle fera"),
     Dangerous(
+        "families.add_familymessage",
+        "Écrire aux familles, à toutes ou à celles de ses lieux",
+        "aucun pour ce qui est parti ; l'envoi s'arrête tant qu'il en reste",
+    ),
+    Dangerous(
         "families.delete_guardian",
         "Retirer un responsable d'un foyer",
         "à la main : l'historique du foyer garde tout ce qui était écrit de lui",
@@ -111,6 +116,8 @@ RIGHTS: dict[str, Rights] = {
             "homechange": "view add",
             "letter": OUTBOX,
             "undeliveredletter": CHANGE,
+            "familymessage": EVERYTHING,
+            "paperletter": CHANGE,
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,
             "paperkind": WRITE,
@@ -178,6 +185,9 @@ RIGHTS: dict[str, Rights] = {
             "thread": CHANGE,
             "threadkind": VIEW,
             "householdnote": WRITE,
+            # Of who owes, which agents do not read.
+            "familymessage": EVERYTHING,
+            "paperletter": CHANGE,
         },
         "reservations": {
             "activity": VIEW,
@@ -231,7 +241,7 @@ RIGHTS: dict[str, Rights] = {
             "erasurerequest": CHANGE,
             "erasure": "view add",
         },
-        "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW},
+        "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW, "letterwording": EVERYTHING},
         "reservations": {"monthlyfigure": VIEW},
         "billing": {"billingsettings": CHANGE},
     },
@@ -251,6 +261,8 @@ RIGHTS: dict[str, Rights] = {
             "thread": CHANGE,
             "threadkind": VIEW,
             "householdnote": WRITE,
+            # To the families of the own place.
+            "familymessage": EVERYTHING,
         },
         "reservations": {
             "establishment": VIEW,
@@ -303,6 +315,7 @@ RIGHTS: dict[str, Rights] = {
             "document": VIEW,
             "homechange": VIEW,
             "undeliveredletter": VIEW,
+            "familymessage": VIEW,
             "diet": VIEW,
             "dietchoice": VIEW,
             "paperkind": VIEW,

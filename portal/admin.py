@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -22,10 +23,12 @@ from portal.desk.pages import ShownOnly, WithHistory
 from portal.desk.site import DeskNotice
 from portal.desk.tasks import TaskAdmin
 from portal.french.plurals import counted
-from portal.models import RefusalReason, Release, Town
+from portal.letters import wordings
+from portal.models import LetterWording, RefusalReason, Release, Town
 from portal.reservations.desk import town_clock
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.tasks import queue, workers
+from portal.town import current as town_of
 from portal.waiting.desk import LinePages
 
 # The crest is on every page, the login page included: it must stay light.
@@ -162,6 +165,63 @@ class RefusalReasonAdmin(WithHistory[RefusalReason]):
     list_filter = ("about",)
     search_fields = ("text",)
     fields = ("about", "text", "order")
+
+
+WORDING_FIELDS = ("kind", "subject", "opening", "closing")
+
+
+class WordingForm(forms.ModelForm[LetterWording]):
+    """Which letter is chosen among those that there are."""
+
+    class Meta:
+        model = LetterWording
+        fields = WORDING_FIELDS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "kind" in self.fields:
+            known = [(wordings.EVERY, wordings.EVERY_LABEL), *wordings.kinds().items()]
+            self.fields["kind"] = forms.ChoiceField(label="Lettre", choices=known, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        typed = LetterWording(**{name: cleaned.get(name, "") for name in WORDING_FIELDS})
+        for name, sentence in wordings.refusal(typed).items():
+            self.add_error(name if name in self.fields else None, sentence)
+        return cleaned
+
+
+@admin.register(LetterWording)
+class LetterWordingAdmin(WithHistory[LetterWording]):
+    """What the town says in its own words; a village never opens this."""
+
+    desk_order = 41
+    list_display = ("letter", "subject", "opening", "closing")
+    list_display_links = ("letter",)
+    search_fields = ("subject", "opening", "closing")
+    form = WordingForm
+    fields = (*WORDING_FIELDS, "variables", "preview")
+    readonly_fields = ("variables", "preview")
+
+    @admin.display(description="lettre", ordering="kind")
+    def letter(self, obj: LetterWording) -> str:
+        return wordings.label(obj.kind)
+
+    @admin.display(description="ce qui peut s'écrire entre accolades")
+    def variables(self, obj: LetterWording) -> str:
+        named = ", ".join(f"{{{name}}}" for name in wordings.VARIABLES)
+        return f"{named} ; dans l'objet, {{objet}} aussi."
+
+    @admin.display(description="aperçu, une fois enregistré")
+    def preview(self, obj: LetterWording) -> str:
+        """As a family reads it, around what the letter says."""
+        if obj.pk is None:
+            return "–"
+        name, usual = "Camille", wordings.label(obj.kind)
+        subject = wordings.said(obj.subject, name, usual) if obj.subject else usual
+        parts = ["Bonjour Camille,", wordings.said(obj.opening, name), "(ce que dit la lettre)"]
+        parts += [wordings.said(obj.closing, name), town_of().service]
+        return linebreaksbr("\n".join([subject, "", *filter(None, parts)]), autoescape=True)
 
 
 @admin.register(Release)

@@ -128,7 +128,10 @@ class Town(models.Model):
     privacy_notice = models.TextField("données personnelles", blank=True)
     accessibility_notice = models.TextField("déclaration d'accessibilité", blank=True)
 
-    history = History()
+    # Whether it wrote any (`LetterWording`): who wrote none is asked nothing more.
+    own_letter_words = models.BooleanField(default=False, db_default=False, editable=False)
+
+    history = History(excluded_fields=["own_letter_words"])
 
     class Meta:
         verbose_name = "commune"
@@ -147,6 +150,7 @@ class Town(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.pk = 1
+        self.own_letter_words = LetterWording.objects.exists()
         super().save(*args, **kwargs)
         current_town.forget()
 
@@ -300,6 +304,55 @@ class PrintedPart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.of}, lignes {self.first} à {self.last}"
+
+
+class LetterWording(models.Model):
+    """The town's own words in one kind of the portal's letters, or in all; what is empty stays as usual.
+
+    Which kinds and variables there are says `portal.letters.wordings`.
+    """
+
+    kind = models.CharField("lettre", max_length=60, unique=True, blank=True)
+    subject = models.CharField(
+        "objet", max_length=120, blank=True, help_text="Vide : l'objet habituel. {objet} le redit."
+    )
+    opening = models.TextField(
+        "première phrase", max_length=600, blank=True, help_text="Après « Bonjour ». Vide : aucune."
+    )
+    closing = models.TextField(
+        "dernière phrase", max_length=600, blank=True, help_text="Avant la signature. Vide : aucune."
+    )
+
+    history = History()
+
+    class Meta:
+        verbose_name = "texte de lettre"
+        verbose_name_plural = "textes des lettres"
+        ordering = ["kind"]
+
+    def __str__(self) -> str:
+        return self.kind or "Toutes les lettres"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        self._told()
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        gone = super().delete(*args, **kwargs)
+        self._told()
+        return gone
+
+    def _told(self) -> None:
+        Town.objects.update(own_letter_words=LetterWording.objects.exists())
+        current_town.forget()
+        own_wordings.forget()
+
+
+@KeptAWhile
+def own_wordings() -> dict[str, tuple[str, str, str]]:
+    """Subject, opening and closing by kind."""
+    rows = LetterWording.objects.values_list("kind", "subject", "opening", "closing")
+    return {kind: (subject, opening, closing) for kind, subject, opening, closing in rows}
 
 
 class Release(models.Model):

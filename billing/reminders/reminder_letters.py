@@ -37,6 +37,7 @@ from families.models import Guardian, Household, household_number
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.dates import short_day
+from portal.letters import paper
 
 STYLE = Path(django_settings.BASE_DIR) / "templates" / "billing" / "reminder.css"
 LEVELS = ("Avis de facture", "Première relance", "Deuxième relance", "Dernière relance")
@@ -276,4 +277,4 @@ def _whose(notice: InvoiceNotice) -> tuple[int, int | None]:
 def draw(found: Sequence[Letter], at: datetime) -> bytes:
     context = {"letters": found, "day": short_day(timezone.localtime(at).date(), year=True)}
     name = f"relances-{found[0].household.number}-{len(found)}-{at:%Y%m%d%H%M%S}"
-    return pdf.draw("billing/reminder.html", context, STYLE, identifier=name)
+    return pdf.draw("billing/reminder.html", context, paper.STYLE, STYLE, identifier=name)

@@ -24,9 +24,11 @@ from django_stubs_ext import WithAnnotations
 
 from families import approval, child_files, desk_actions, diets, groups, login_names, residences, unreached
 from families.admin import typed
+from families.admin.codes import GivesCodes
 from families.admin.custody import WAITS, ShownCustodies, ask_homes, in_homes_seen
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
+from families.admin.messages import WritesToFamilies
 from families.admin.screen import OneScreen, home_change
 from families.admin.twins import JoinsKnown
 from families.admin.undelivered import UNREACHED, Unreached
@@ -249,6 +251,8 @@ class HouseholdAdmin(
     OneScreen,
     NumberSearch[Household],
     JoinsKnown,
+    WritesToFamilies,
+    GivesCodes,
     TwoAtOnce[Household],
     WithHistory[Household],
 ):
@@ -291,7 +295,7 @@ class HouseholdAdmin(
     search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue, téléphone"
     number_fields = ("pk",)
     ordering = ("-pk",)
-    actions = (*AcceptOrRefuse.actions, "join_known_children")
+    actions = (*AcceptOrRefuse.actions, "join_known_children", "write_to_selected")
     decisions = (*AcceptOrRefuse.decisions, JoinsKnown.join)
     refusals = HOUSEHOLD_REFUSALS
     refuse_title = "Refuser des comptes famille"

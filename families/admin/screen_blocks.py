@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -15,10 +15,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from families import desk_actions, household_screen, unreached
+from families.admin.codes import code_page
+from families.admin.messages import write_to
 from families.admin.notes import note_page
 from families.admin.screen import change_page, home_change, tab_page
 from families.chronicle import entries
 from families.chronicle.entries import Group
+from families.custody import codes
 from families.desk_links import (
     copy_link,
     document_link,
@@ -27,6 +30,7 @@ from families.desk_links import (
 )
 from families.household_screen import Asked, Block, Column, Requests, Screen, Tab, Waiting
 from families.joining import joining
+from families.messages import audiences
 from families.models import (
     AccessOpening,
     ChangeRequest,
@@ -49,6 +53,7 @@ from portal.french.plurals import counted
 
 DIETS, HEALTH, PAPERS = (f"families.view_{one}" for one in ("dietchoice", "childhealth", "paper"))
 LETTERS = ("families.view_undeliveredletter",)
+PRINTS = "families.view_paperletter"
 LETTERS_SHOWN, LETTERS_OF_TAB = 3, 50
 THREADS, THREADS_OF_TAB = "families.view_thread", 50
 NOTES, CHANGES_NOTES = "families.view_householdnote", "families.change_householdnote"
@@ -266,12 +271,21 @@ def note_paper(user: Any, household: Any) -> str:
 # Letters ----------------------------------------------------------------------------------------------
 
 
-STATES = {Letter.State.WAITING: "requested", Letter.State.SENT: "accepted", Letter.State.FAILED: "refused"}
+STATES = {
+    Letter.State.WAITING: "requested",
+    Letter.State.SENT: "accepted",
+    Letter.State.FAILED: "refused",
+    Letter.State.PAPER: "requested",
+    Letter.State.PRINTED: "accepted",
+}
 
 
 def _letters(screen: Screen, shown: int) -> list[tuple[str, Letter, SafeString]]:
-    """What was written to this family, by its subject: nobody at the town hall reads what it says."""
-    rows = Letter.objects.filter(guardian__household=screen.household).defer("text")
+    """What was written to this family, by its subject: nobody at the town hall reads what it says, but who
+    prints it."""
+    to_adults = Q(guardian__household=screen.household)
+    on_paper = Q(household=screen.household, guardian=None)
+    rows = Letter.objects.filter(to_adults | on_paper).defer("text")
     return [
         (
             short_day(timezone.localdate(row.posted_at)),
@@ -285,11 +299,11 @@ def _letters(screen: Screen, shown: int) -> list[tuple[str, Letter, SafeString]]
 def _last_letters(screen: Screen) -> Mapping[str, Any]:
     all_of = WayOn("Tous", tab_page(screen.household, Tab.MESSAGES), "les messages")
     rows = _letters(screen, LETTERS_SHOWN)
-    return {"letters": rows, "way_on": all_of if rows else None}
+    return {"letters": rows, "way_on": all_of if rows else None, "prints": screen.holds(PRINTS)}
 
 
 def _all_letters(screen: Screen) -> Mapping[str, Any]:
-    return {"letters": _letters(screen, LETTERS_OF_TAB), "whole": True}
+    return {"letters": _letters(screen, LETTERS_OF_TAB), "whole": True, "prints": screen.holds(PRINTS)}
 
 
 # Threads ----------------------------------------------------------------------------------------------
@@ -538,6 +552,8 @@ def _of(name: str) -> str:
 def register_all() -> None:
     """Once the desk is ready."""
     desk_actions.for_household("papier", "Noter un papier", ("families.add_paper",), note_paper, order=60)
+    desk_actions.for_household("code", "Code pour un compte", (codes.RIGHT,), code_page, order=80)
+    desk_actions.for_household("ecrire", "Écrire", (audiences.RIGHT,), write_to, order=70)
     household_screen.register_column("regime", Column("Régime", (DIETS,), _diets, 30))
     household_screen.register_column("sante", Column("Santé", (HEALTH,), _signs, 40))
     household_screen.register_requests(

@@ -39,6 +39,7 @@ from families.models import (
     ChildHealth,
     Custody,
     Guardian,
+    GuardianCode,
     Household,
     User,
 )
@@ -244,10 +245,11 @@ def _came_with_the_file(guardian: Guardian, address: str) -> bool:
 
 
 def forget_expected(homes: Collection[int], *, at: datetime) -> None:
-    """The addresses that came with files of these households (keys) are free no more: they were given for
-    other people and children than those who are there now."""
+    """The addresses that came with files of these households (keys) are free no more, and codes on paper are
+    dead: they were given for other people and children than those who are there now."""
     rows = AccessOpening.objects.filter(household__in=homes, state=State.EXPECTED)
     rows.update(state=State.CANCELLED, answered_at=at)
+    GuardianCode.objects.filter(guardian__household__in=homes).delete()
 
 
 def expected(guardians: Collection[int]) -> dict[int, set[str]]:

@@ -80,9 +80,14 @@ KEYS = {
     "families.AccessOpening.guardian": Joins.MOVES,
     "families.AccessOpening.child": Joins.MOVES,
     "families.AccessOpening.copy": Joins.MOVES,
+    # None is left once two homes are one.
+    "families.GuardianCode.guardian": Joins.RULED,
     "families.OwnDecision.household": Joins.MOVES,
     "families.Letter.household": Joins.MOVES,
     "families.Letter.guardian": Joins.MOVES,
+    # Which copies of a message left, and for which of both homes.
+    "families.MessageCopy.household": Joins.STAYS,
+    "families.MessageCopy.guardian": Joins.MOVES,
     "families.ReminderChoice.guardian": Joins.RULED,
     "families.Reminder.guardian": Joins.RULED,
     "families.CalendarLink.guardian": Joins.RULED,

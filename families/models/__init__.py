@@ -106,6 +106,7 @@ from families.models.letters import (
 from families.models.letters import (
     LetterQuerySet as LetterQuerySet,
 )
+from families.models.letters import PaperLetter as PaperLetter
 from families.models.letters import (
     Reminder as Reminder,
 )
@@ -118,9 +119,13 @@ from families.models.letters import (
 from families.models.letters import (
     UndeliveredLetter as UndeliveredLetter,
 )
+from families.models.messages import FamilyMessage as FamilyMessage
+from families.models.messages import MessageCopy as MessageCopy
+from families.models.messages import MessageFile as MessageFile
 from families.models.openings import (
     AccessOpening as AccessOpening,
 )
+from families.models.openings import GuardianCode as GuardianCode
 from families.models.openings import (
     OwnDecision as OwnDecision,
 )

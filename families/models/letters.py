@@ -17,12 +17,16 @@ class LetterQuerySet(OfGuardian["Letter"]):
 
 
 class Letter(models.Model):
-    """A mail as it left, without one-time links. To somebody else than a guardian: the demo's only."""
+    """A mail as it left, without one-time links; or a letter on paper, of a household alone. To somebody else
+    than a guardian: the demo's only."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "En cours d'envoi"
         SENT = "sent", "Envoyé"
         FAILED = "failed", "Non remis"
+        # To a household that no mail reaches.
+        PAPER = "paper", "À imprimer"
+        PRINTED = "printed", "Imprimé"
 
     household = models.ForeignKey(
         Household,
@@ -88,6 +92,23 @@ class UndeliveredLetter(Letter):
         proxy = True
         verbose_name = "message non remis"
         verbose_name_plural = "messages non remis"
+
+
+class PaperLetterManager(models.Manager["PaperLetter"]):
+    def get_queryset(self) -> models.QuerySet["PaperLetter"]:
+        return super().get_queryset().filter(state__in=(Letter.State.PAPER, Letter.State.PRINTED))
+
+
+class PaperLetter(Letter):
+    """What the desk prints: letters to households that no mail reaches. Who prints one reads it."""
+
+    objects: ClassVar[PaperLetterManager] = PaperLetterManager()  # type: ignore[assignment]  # fewer rows
+
+    class Meta:
+        proxy = True
+        verbose_name = "lettre à imprimer"
+        verbose_name_plural = "lettres à imprimer"
+        default_permissions = ("view", "change")
 
 
 class ReminderChoice(models.Model):

@@ -144,6 +144,31 @@ class AccessOpening(models.Model):
         )
 
 
+class GuardianCode(models.Model):
+    """A code on paper by which an adult asks for a login: only its mark is kept, until it is used or over.
+
+    Written by `families.custody.codes` only.
+    """
+
+    guardian = models.OneToOneField(
+        Guardian, on_delete=models.CASCADE, related_name="code", verbose_name="responsable"
+    )
+    mark = models.CharField("empreinte", max_length=64)
+    made_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="imprimé par"
+    )
+    made_at = models.DateTimeField("imprimé le")
+    expires_at = models.DateTimeField("valable jusqu'au", db_index=True)
+
+    class Meta:
+        verbose_name = "code d'ouverture d'un compte"
+        verbose_name_plural = "codes d'ouverture d'un compte"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.guardian}, jusqu'au {self.expires_at:%d/%m/%Y}"
+
+
 class OwnDecision(models.Model):
     """That a member of staff decided about the own household, since nobody else had the right, and why.
 

@@ -4,14 +4,16 @@ from datetime import datetime
 
 from django.core.paginator import Paginator
 from django.db.models import Min
-from django.http import HttpResponse
-from django.shortcuts import render
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from families import which_home
-from families.models import Letter, RetentionRule, Thread
+from families.messages.sending import KIND
+from families.models import Letter, MessageFile, RetentionRule, Thread
 from families.privacy import retention
+from portal.files import uploads
 from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 30
@@ -48,4 +50,17 @@ def _since(rule: RetentionRule) -> datetime | None:
 @require_GET
 def letter(request: SignedInRequest, letter_id: int) -> HttpResponse:
     found = which_home.row(request, Letter.objects.visible_to(request.user), pk=letter_id)
-    return render(request, "families/letter.html", {"letter": found})
+    files = MessageFile.objects.filter(message__copies__letter=found) if found.kind == KIND else []
+    return render(request, "families/letter.html", {"letter": found, "files": files})
+
+
+@require_GET
+def attached(request: SignedInRequest, letter_id: int, file_id: int) -> FileResponse:
+    """A file that came with a message of the town hall."""
+    found = which_home.row(request, Letter.objects.visible_to(request.user), pk=letter_id)
+    row = get_object_or_404(MessageFile.objects.filter(message__copies__letter=found), pk=file_id)
+    try:
+        file = row.file.open("rb")
+    except FileNotFoundError:
+        raise Http404 from None
+    return uploads.response(file, name=row.name, content_type=row.content_type)

@@ -25,6 +25,7 @@ from django.utils.text import capfirst
 
 from families import correspondence, documents, emails
 from families.custody import own
+from families.messages import printing
 from families.models import (
     AccessOpening,
     AuthorisedPerson,
@@ -46,6 +47,7 @@ from families.models import (
     Household,
     HouseholdNote,
     Letter,
+    MessageCopy,
     OwnDecision,
     Paper,
     Reading,
@@ -296,6 +298,8 @@ def _erase_household(home: Household, at: datetime) -> None:
     _delete(HouseholdNote, list(HouseholdNote.objects.filter(household=home).values_list("pk", flat=True)))
     documents.remove(Document.objects.filter(household=home))
     Letter.objects.filter(household=home).delete()
+    printing.forget(home)
+    MessageCopy.objects.filter(household=home).delete()
     for lines in (Reading, Concerned):
         lines.objects.filter(household=home).update(household=None)
     HomeChange.objects.filter(Q(household=home) | Q(other=home)).update(reason="", said=[])

@@ -11,11 +11,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from families import documents, unconfirmed
+from families.messages import sending
 from families.models import (
     ChangeRequest,
     ChildHealth,
     Document,
     ErasureRequest,
+    FamilyMessage,
     HouseholdNote,
     Letter,
     Paper,
@@ -48,6 +50,14 @@ def delete(rows: Sequence[Rows], at: datetime) -> int:
             each.model._default_manager.filter(pk__in=found[first : first + IN_BITES]).delete()
         removed += len(found)
     return removed
+
+
+def _discard_messages(rows: Sequence[Rows], at: datetime) -> int:
+    """With their files."""
+    found = [message for each in rows for message in each]
+    for message in found:
+        sending.discard(message)
+    return len(found)
 
 
 # Accounts ---------------------------------------------------------------------------------------------
@@ -383,6 +393,19 @@ def register_all() -> None:
             f"{CHOSEN} Le temps d'une année scolaire : la famille relit ce qui lui a été écrit.",
             due=lambda before: [Letter.objects.filter(posted_at__lt=before)],
             remove=delete,
+        )
+    )
+    retention.register(
+        Kind(
+            "family_messages",
+            "messages aux familles",
+            "Messages écrits à de nombreuses familles, et qui les a reçus",
+            "après leur envoi",
+            12,
+            Unit.MONTH,
+            f"{CHOSEN} Aussi longtemps que la famille relit le sien.",
+            due=lambda before: [FamilyMessage.objects.filter(written_at__lt=before).exclude(state="sending")],
+            remove=_discard_messages,
         )
     )
     retention.register(

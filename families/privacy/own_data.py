@@ -313,7 +313,8 @@ def _traces(subject: Subject) -> Iterator[Table]:
             for row in read.select_related("child").order_by("at").iterator(chunk_size=A_BITE)
         ),
     )
-    letters = Letter.objects.filter(guardian=subject.guardian).order_by("posted_at", "pk")
+    on_paper = Q(household=subject.household, state__in=(Letter.State.PAPER, Letter.State.PRINTED))
+    letters = Letter.objects.filter(Q(guardian=subject.guardian) | on_paper).order_by("posted_at", "pk")
     yield Table(
         "Messages que nous vous avons envoyés",
         ("Le", "Objet", "Texte", "État"),

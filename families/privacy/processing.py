@@ -91,6 +91,7 @@ def register_people() -> None:
                 "letters",
                 "threads",
                 "desk_notes",
+                "family_messages",
                 "reminders",
             ),
         )

@@ -86,6 +86,23 @@ def begin(request: HttpRequest, login: str, users: list[User], *, at: datetime) 
         return Try(at, [])
 
 
+def begin_code(request: HttpRequest, typed: str, *, at: datetime) -> Try:
+    """Counts a try of a code on paper for the household that was `typed`, as of a password.
+
+    Raises TooSoon, and NotCounted where nothing can be counted: whoever holds a code can wait.
+    """
+    where, who = network(request), f"c{security.mark(typed.strip().lstrip('0'))[:12]}"
+    counters = [
+        Counted("", where, waits.NETWORK),
+        Counted(who, "", waits.ACCOUNT),
+        Counted(who, where, waits.PLACE),
+    ]
+    try:
+        return _count(Try(at, counters), lambda: False)
+    except Unanswered as unanswered:
+        raise NotCounted from unanswered
+
+
 def _begin(request: HttpRequest, login: str, users: list[User], at: datetime) -> Try:
     user = users[0] if users else None
     who = account(user) if user else nobody(login)

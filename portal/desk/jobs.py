@@ -53,11 +53,11 @@ MENU: dict[Job, dict[Sight, str]] = {
     Job.HOME: {
         Sight.ALWAYS: """
             desk_queue reservations_booking_whom families.household families.child families.changerequest
-            families.paper families_paper_find families_paper_missing families.thread
+            families.paper families_paper_find families_paper_missing families.thread families.familymessage
         """,
         Sight.USED: """
-            families.accessopening families.custodycalendar families.undeliveredletter families.erasurerequest
-            families.dataexport families.letter
+            families.accessopening families.custodycalendar families.undeliveredletter families.paperletter
+            families.erasurerequest families.dataexport families.letter
         """,
         Sight.SELDOM: "families.document families.custody families.homechange families.householdnote",
     },
@@ -113,7 +113,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.SELDOM: """
             reservations.schoolyear reservations.publicholiday reservations.deadlinerule
             reservations.activitydeadline reservations.audience families.paperkind families.threadkind
-            portal.refusalreason reservations_town_export
+            portal.refusalreason portal.letterwording reservations_town_export
             portal_town_line families.reading families.owndecision
             families.securityevent families.retentionrule families.processingtexts
             families_processingtexts_register families.disposallist families.erasure

@@ -6,6 +6,8 @@ then, and afterwards, the task table knows its kind and whose it is, and no link
     post(template, to, context)     any other letter
     post_all(letters)               many letters, kept with one query
     queue(letters)                  the same, queued within the transaction and not after it
+    post_unkept(letter)             one that nobody keeps
+    lend_files(kind, read)          an app says which files go with letters of a kind
     make_live(kind, make)           an app says how it makes a letter with a live link
     post_live(kind, key)            has it made and sent
     lend(keeper)                    an app keeps what is posted, and what became of it
@@ -30,7 +32,7 @@ from django_tasks.base import Task
 from django_tasks_db.backend import DatabaseBackend
 
 from portal import town
-from portal.letters import connection, marks
+from portal.letters import connection, marks, wordings
 from portal.letters.refusals import Fate, judge
 from portal.tasks import current, priorities
 from portal.tasks.attempts import at_most
@@ -62,6 +64,13 @@ class Posted:
     live: bool = False
     # The household (its key) that it is written to, where it is one's.
     home: int | None = None
+    # Goes with files: which ones, for who lends them to this kind (`lend_files`).
+    files: int | None = None
+
+    @property
+    def is_paper(self) -> bool:
+        """Kept for the desk to print, and sent to nobody: no mail reaches its household."""
+        return not self.to
 
 
 class Keeper(Protocol):
@@ -137,11 +146,13 @@ def _hand_over(enqueue: Callable[[], object]) -> None:
 
 
 class Addressees(dict[str, str]):
-    """The first name behind each address of a household, `home` its key."""
+    """The first name behind each address of a household, `home` its key; `on_paper`: no mail reaches it, what
+    it is written is printed at the desk."""
 
-    def __init__(self, names: Iterable[tuple[str, str]], home: int) -> None:
+    def __init__(self, names: Iterable[tuple[str, str]], home: int, *, on_paper: bool = False) -> None:
         super().__init__(names)
         self.home = home
+        self.on_paper = on_paper
 
 
 def post(
@@ -180,6 +191,8 @@ def written(
     if template in _live:
         raise ValueError(f"{template} has a live link: see post_live")
     names = dict(to) if isinstance(to, Mapping) else dict.fromkeys(to)
+    if isinstance(to, Addressees) and to.on_paper and not names:
+        return [Posted(template, "", *render(template, context), home=home)]
     rendered: dict[str | None, tuple[str, str, str]] = {}
     letters = []
     for address, name in names.items():
@@ -194,15 +207,24 @@ def written(
 def post_all(letters: Sequence[Posted]) -> None:
     """Keeps these letters and has them sent after commit; two queries, however many they are."""
     for letter, number in _kept(letters):
-        _hand_over(partial(_enqueue, letter, number))
+        if not letter.is_paper:
+            _hand_over(partial(_enqueue, letter, number))
 
 
-def queue(letters: Sequence[Posted]) -> None:
+def post_unkept(letter: Posted) -> None:
+    """Has a letter sent that is kept nowhere: one that somebody tries on oneself."""
+    _hand_over(partial(_enqueue, letter, None))
+
+
+def queue(letters: Sequence[Posted]) -> list[int | None]:
     """Keeps many letters and queues them within the caller's transaction: the queue is a table of the same
     database, so that whatever else the transaction writes and its mails are kept or lost together. They let
-    others pass."""
-    for letter, number in _kept(letters):
-        _enqueue(letter, number, many=True)
+    others pass. Returns the number of each, in their order."""
+    kept = _kept(letters)
+    for letter, number in kept:
+        if not letter.is_paper:
+            _enqueue(letter, number, many=True)
+    return [number for _, number in kept]
 
 
 def _kept(letters: Sequence[Posted]) -> list[tuple[Posted, int | None]]:
@@ -214,6 +236,7 @@ def _kept(letters: Sequence[Posted]) -> list[tuple[Posted, int | None]]:
 
 
 def _enqueue(letter: Posted, number: int | None, *, many: bool = False) -> None:
+    with_files: dict[str, Any] = {} if letter.files is None else {"files": [letter.kind, letter.files]}
     send.using(priority=_priority(letter.kind, many=many)).enqueue(
         letter.to,
         letter.subject,
@@ -222,19 +245,43 @@ def _enqueue(letter: Posted, number: int | None, *, many: bool = False) -> None:
         number=number,
         # The same whenever it is sent: a mail that arrives twice is known as one.
         headers=dict(letter.headers) | {"Message-ID": marks.message_id(number)},
+        **with_files,
     )
 
 
+class Attached(NamedTuple):
+    """A file that goes with a mail."""
+
+    name: str
+    content: bytes
+    content_type: str
+
+
+# The files of a letter, out of their key; by kind.
+_files: dict[str, Callable[[int], Sequence[Attached]]] = {}
+
+
+def lend_files(kind: str, read: Callable[[int], Sequence[Attached]]) -> None:
+    """An app says which files go with letters of this kind: the queue holds their key, and no file."""
+    _files[kind] = read
+
+
 def render(template: str, context: dict[str, Any]) -> tuple[str, str, str]:
-    """Subject, text and HTML of a letter (see `post`)."""
-    filled = {"town": town.current(), "portal_url": settings.PORTAL_URL.rstrip("/")} | context
+    """Subject, text and HTML of a letter (see `post`), with the town's own words."""
+    words = wordings.of(template)
+    name = context.get("name") or ""
+    own = {"opening": wordings.said(words.opening, name), "closing": wordings.said(words.closing, name)}
+    filled = {"town": town.current(), "portal_url": settings.PORTAL_URL.rstrip("/")} | context | own
     plain = (
         Engine.get_default().get_template(f"emails/{template}.txt").render(Context(filled, autoescape=False))
     )
     first, _, rest = plain.strip().partition("\n")
     text = re.sub(r"\n{3,}", "\n\n", rest.strip()) + "\n"
     html = get_template(f"emails/{template}.html").render(filled)
-    return " ".join(first.split()), text, html
+    subject = " ".join(first.split())
+    if words.subject:
+        subject = " ".join(wordings.said(words.subject, name, subject).split())
+    return subject, text, html
 
 
 def _never_sent(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -258,11 +305,19 @@ def send(
     attempt: int = 0,
     number: int | None = None,
     headers: dict[str, str] | None = None,
+    files: list[Any] | None = None,
 ) -> None:
-    """Sends one mail; tries again later while the mail server cannot take it, then gives up and says so."""
+    """Sends one mail; tries again later while the mail server cannot take it, then gives up and says so.
+    `files`: the letter's kind and the key of its files (`lend_files`)."""
     message = EmailMultiAlternatives(subject, text, to=[to], headers=headers or {})
+    if files is not None:
+        kind, key = files
+        for one in _files[kind](key):
+            message.attach(one.name, one.content, one.content_type)
+    # A mail without any is queued as earlier versions queue it.
+    named: dict[str, Any] = {} if files is None else {"files": files}
     again = partial(
-        _later, send, attempt, to, subject, text, html, attempt + 1, number=number, headers=headers
+        _later, send, attempt, to, subject, text, html, attempt + 1, number=number, headers=headers, **named
     )
     _deliver(message, html, attempt, number, again)
 

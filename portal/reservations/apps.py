@@ -14,6 +14,7 @@ class ReservationsConfig(AppConfig):
         from families.custody import ending, whose_days
         from families.joining import fates
         from families.joining import joining as joining_of_homes
+        from families.messages import audiences
         from families.models import User
         from families.papers import asking as asking_of_papers
         from families.privacy import erasing as erasing_of_people
@@ -28,6 +29,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.days import openings
         from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
+        from portal.reservations.desk import audience
         from portal.reservations.desk.acting import register_buttons
         from portal.reservations.desk.lots import register_actions
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
@@ -65,6 +67,7 @@ class ReservationsConfig(AppConfig):
         chronicle.register_all()
         register_buttons()
         register_actions()
+        audiences.register(audience.Children, order=20, rights=audience.RIGHTS)
         telling.register("réservations", tables=own_data.tables)
         processing.register_all()
         kinds.register_all(reservation_drafts.KEPT.days)

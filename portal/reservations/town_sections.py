@@ -12,7 +12,8 @@ from families.privacy import retention
 from portal.desk import reasons
 from portal.french.grades import Grade
 from portal.french.weekdays import MONDAY_TO_FRIDAY
-from portal.models import RefusalReason, Town
+from portal.letters import wordings
+from portal.models import LetterWording, RefusalReason, Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -68,6 +69,37 @@ class ServiceName(Text):
         known = [service for service in offered if service]
         if text not in known:
             raise Mistake(f"Le service « {text} » n'est pas installé. {closest(text, known)}", node)
+        return text
+
+
+class LetterKind(Text):
+    """A kind of the portal's letters; « toutes » means all of them."""
+
+    everything = "toutes"
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> str:
+        text = scalar(node).strip()
+        if text == self.everything:
+            return wordings.EVERY
+        if text not in wordings.kinds():
+            raise Mistake(f"Aucune lettre « {text} ». {closest(text, list(wordings.kinds()))}", node)
+        return text
+
+    def write(self, value: Any) -> Any:
+        return value or self.everything
+
+
+class LetterText(Text):
+    """What stands in a letter: its variables are known."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> str:
+        text = scalar(node).strip()
+        row = LetterWording(**{self.name: text})
+        if refused := wordings.refusal(row).get(self.name):
+            raise Mistake(refused, node)
         return text
 
 
@@ -185,6 +217,20 @@ register(
             Field("mentions_légales", "legal_notice", default=""),
             Field("données_personnelles", "privacy_notice", default=""),
             Field("accessibilité", "accessibility_notice", default=""),
+        ),
+    )
+)
+register(
+    Rows(
+        key="textes_des_lettres",
+        model=LetterWording,
+        match=("kind",),
+        comment="Ce que la commune dit à sa façon dans les lettres du portail.",
+        fields=(
+            Field("lettre", "kind", LetterKind(), default=""),
+            Field("objet", "subject", LetterText("subject"), default=""),
+            Field("début", "opening", LetterText("opening"), default=""),
+            Field("fin", "closing", LetterText("closing"), default=""),
         ),
     )
 )

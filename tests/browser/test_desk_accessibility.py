@@ -52,7 +52,7 @@ from families.models import (
     User,
 )
 from portal.demo import loading
-from portal.models import RefusalReason, Release
+from portal.models import LetterWording, RefusalReason, Release
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -225,6 +225,7 @@ def furnished(chief: User) -> Booking:
     )
     Release.objects.create(version="0.2.0", since=NOW)
     RefusalReason.objects.create(about="reservations.enrolment", text="Il n'y a plus de place ici.")
+    LetterWording.objects.create(kind="", closing="À bientôt.")
     for kind in SecurityEvent.Kind:
         SecurityEvent.objects.create(kind=kind, at=NOW, user=chief, times=40, network_mark="0123456789abcdef")
     UserFactory(username="camille", email="Chief@example.org", email_shared=True)

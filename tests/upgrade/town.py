@@ -14,10 +14,14 @@ from billing.invoices.creditable import Wanted
 from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
+from families.custody import codes
 from families.joining import alike, joining
+from families.messages import attachments, printing
 from families.models import (
     ChangeRequest,
     Document,
+    FamilyMessage,
+    Guardian,
     Household,
     KeptFilter,
     LoginCounter,
@@ -34,7 +38,7 @@ from families.reminders import choices
 from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
-from portal.models import Backup, HeldDecision, PrintedList, PrintedPart, Restoration, Worker
+from portal.models import Backup, HeldDecision, LetterWording, PrintedList, PrintedPart, Restoration, Worker
 from portal.reservations.acts import lots, moving
 from portal.reservations.acts.overriding import NONE
 from portal.reservations.models import (
@@ -70,6 +74,7 @@ def live() -> None:
     documents_of_money(regie)
     accounts(parent, regie)
     letters(parent)
+    messages(agent)
     one_of_two(agent)
     kept_going()
     in_hand(home, agent)
@@ -231,6 +236,17 @@ def letters(parent: User) -> None:
     Reminder.objects.create(guardian=guardian, kind="usual", mark="0" * 64, evening=AT.date(), at=AT)
     ReminderRound.objects.create(evening=AT.date(), done_at=AT)
     FullSlot.objects.create(slot=Slot.objects.filter(day__gt=AT.date()).order_by("pk")[0], seen_at=AT)
+
+
+def messages(agent: User) -> None:
+    """A message to all families waits with a file; the demo's, which has left, has a copy each. An adult
+    has a code, a letter has words of its own."""
+    waits = FamilyMessage.objects.get(state=FamilyMessage.State.DRAFT)
+    attachments.add(waits, ContentFile(PAPER, name="plan.pdf"), "application/pdf")
+    left = FamilyMessage.objects.get(state=FamilyMessage.State.SENT)
+    printing.print_message(left.pk)
+    codes.make(Guardian.objects.filter(user=None).order_by("pk")[0], by=agent, at=AT)
+    LetterWording.objects.create(kind="families/paper_asked", closing="Au guichet aussi.")
 
 
 def documents_of_money(regie: User) -> None:

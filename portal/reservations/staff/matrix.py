@@ -60,6 +60,8 @@ PARTS: dict[str, tuple[Thing, ...]] = {
         thing("Lire ce que les familles écrivent à la mairie", "families.view_thread"),
         thing("Répondre à ce que les familles écrivent", "families.change_thread"),
         thing("Noter pour ses collègues sur un foyer, alertes comprises", "families.add_householdnote"),
+        thing("Imprimer les lettres des foyers sans e-mail", "families.change_paperletter"),
+        thing("Imprimer un code pour ouvrir un compte", "families.change_guardian"),
         thing("Lire les papiers demandés", "families.view_paper"),
         thing("Répondre aux papiers demandés", "families.change_paper"),
         thing("Ouvrir les papiers de justice", "families.open_justice_paper"),
@@ -129,6 +131,7 @@ PARTS: dict[str, tuple[Thing, ...]] = {
     "Ce qui touche beaucoup de personnes": (
         thing("Fermer des jours réservés", groups.CLOSE),
         thing("Rattacher ou séparer des foyers", groups.JOIN),
+        thing("Écrire à de nombreuses familles", "families.add_familymessage"),
         thing("Retirer un responsable d'un foyer", "families.delete_guardian"),
         thing("Effacer un foyer ou un enfant", "families.add_erasure"),
         thing("Sortir des personnes dans un fichier", EXPORT),
@@ -136,6 +139,7 @@ PARTS: dict[str, tuple[Thing, ...]] = {
     "Commune et agents": (
         thing("Lire les statistiques", "reservations.view_monthlyfigure"),
         thing("Commune, couleurs, file d'attente", "portal.change_town"),
+        thing("Textes des lettres du portail", "portal.change_letterwording"),
         thing("Registres de lecture et de connexion", "families.view_reading", "families.view_securityevent"),
         thing("Durées de conservation", "families.change_retentionrule"),
         thing("Inviter un agent, donner les rôles que l'on a", "families.add_staffmember"),

@@ -23,6 +23,7 @@ from families.models import (
     Diet,
     DietChoice,
     Document,
+    FamilyMessage,
     FamilyQuotient,
     Guardian,
     HomeDiet,
@@ -30,13 +31,14 @@ from families.models import (
     HouseholdNote,
     Paper,
     PaperKind,
+    PaperLetter,
     Residence,
     Thread,
     ThreadFile,
     ThreadKind,
 )
 from families.visibility import holds
-from portal.models import RefusalReason
+from portal.models import LetterWording, RefusalReason
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
@@ -72,6 +74,7 @@ from portal.reservations.models import (
     Schooling,
     SchoolYear,
     Slot,
+    StaffRight,
 )
 from portal.reservations.states import EnrolmentState
 
@@ -208,6 +211,15 @@ def _of_home_or_child(asked: Asked) -> Q:
     return Q(child__in=children(asked).values("pk")) | Q(child=None, household__in=homes(asked))
 
 
+def _messages(asked: Asked) -> Q:
+    """Written by who has these places, and no others: whoever has the whole town wrote to more."""
+    tied = StaffRight.places.through._default_manager
+    here = tied.filter(establishment__in=asked.places).values("staffright__user")
+    others = tied.exclude(establishment__in=asked.places).values("staffright__user")
+    everywhere = StaffRight.objects.filter(everywhere=True).values("user")
+    return Q(written_by__in=here) & ~Q(written_by__in=others) & ~Q(written_by__in=everywhere)
+
+
 TOWN = Scope()
 _scopes: dict[type[Model], Scope] = {
     # Places and their days
@@ -250,6 +262,8 @@ _scopes: dict[type[Model], Scope] = {
     Residence: of_household("household"),
     ChangeRequest: of_household("household"),
     Document: Scope(_documents),
+    FamilyMessage: Scope(_messages),
+    PaperLetter: of_household("household", adds=False),
     Paper: Scope(_of_home_or_child),
     Thread: Scope(_of_home_or_child, adds=False),
     HouseholdNote: Scope(_of_home_or_child),
@@ -269,6 +283,7 @@ _scopes: dict[type[Model], Scope] = {
     PaperKind: TOWN,
     RefusalReason: TOWN,
     ThreadKind: TOWN,
+    LetterWording: TOWN,
 }
 
 

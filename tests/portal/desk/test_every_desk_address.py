@@ -116,6 +116,14 @@ OWN_PAGES = {
     "families_erasure_child": ("families.view_household families.view_erasurerequest | families.add_erasure"),
     # Of a household that asked for it itself; any other one is for who may see it.
     "families_erasure_household": "families.view_erasurerequest | families.add_erasure",
+    # One's own places' messages; what has left is followed by who may write.
+    "families_familymessage_attached": "families.view_familymessage or families.change_familymessage",
+    "families_familymessage_check": "families.add_familymessage",
+    "families_familymessage_letters": "families.add_familymessage",
+    "families_familymessage_resume": "families.add_familymessage",
+    "families_familymessage_send": "families.add_familymessage",
+    "families_familymessage_stop": "families.add_familymessage",
+    "families_familymessage_test": "families.add_familymessage",
     "families_homechange_join": "families.change_household families.add_homechange",
     "families_homechange_part": ("families.change_household families.add_homechange families.change_custody"),
     "families_household_join": "families.change_household",
@@ -125,6 +133,8 @@ OWN_PAGES = {
     "families_householdnote_write": "families.add_householdnote",
     # For who lives there: refused to everybody else, whatever the rights.
     "families_owndecision_declare": "families.view_owndecision",
+    "families_household_code": "families.change_guardian",
+    "families_paperletter_one": "families.view_paperletter",
     "families_paper_find": "families.add_paper",
     "families_paper_missing": "families.view_paper",
     "families_paper_note": "families.add_paper",

@@ -36,7 +36,8 @@ from billing.payments.starting import look_again
 from billing.reminders import reminding
 from families import recovery
 from families.custody.openings import tell_asked
-from families.models import AccessOpening, DataExport, Guardian, Letter
+from families.messages.tasks import deliver, print_paper
+from families.models import AccessOpening, DataExport, FamilyMessage, Guardian, Letter, MessageCopy
 from families.privacy.tasks import prepare_copy
 from portal.database import clock
 from portal.letters import mailing
@@ -119,6 +120,18 @@ def printed() -> None:
     billing.print_letters(at)
 
 
+def message() -> int:
+    """One that leaves to all families, each with its copy."""
+    at = timezone.now()
+    row = FamilyMessage.objects.create(
+        subject="Rentrée", text="Bonne rentrée.", state="sending", written_at=at, sent_at=at
+    )
+    MessageCopy.objects.bulk_create(
+        MessageCopy(message=row, household=one.household, guardian=one) for one in homes()
+    )
+    return row.pk
+
+
 KINDS: dict[str, Callable[[], object]] = {
     "send": a_mail,
     "send_live": lambda: mailing.post_live(recovery.RECOVERY, homes()[0].user.pk),
@@ -127,8 +140,10 @@ KINDS: dict[str, Callable[[], object]] = {
     "print_invoices": lambda: billing.print_invoices.enqueue(issued()),
     "send_reminders": reminded,
     "print_lot": printed,
+    "deliver": lambda: deliver.enqueue(message()),
     "prepare_copy": lambda: prepare_copy.enqueue(export()),
     # Of the demo's town.
+    "print_paper": lambda: print_paper.enqueue(FamilyMessage.objects.filter(copies__guardian=None)[0].pk),
     "issue_month": lambda: billing.issue_month.enqueue(run()),
     "count_recalculation": lambda: billing.count_recalculation.enqueue(recalculation("counting")),
     "carry_out_recalculation": lambda: billing.carry_out_recalculation.enqueue(recalculation("working")),

@@ -14,9 +14,18 @@ from tests import processes
 from tests.portal.tasks.killing import KINDS
 
 MODULE = "tests.portal.tasks.killing"
-SMALL_TOWN = "send_recovery tell_households print_invoices send_reminders print_lot prepare_copy".split()
+SMALL_TOWN = (
+    "send_recovery tell_households print_invoices send_reminders print_lot deliver prepare_copy".split()
+)
 # Mails for which each kind writes to the three homes of the small town, at least.
-MAILS = {"send": 1, "send_live": 1, "send_recovery": 1, "tell_households": 3, "send_reminders": 1}
+MAILS = {
+    "send": 1,
+    "send_live": 1,
+    "send_recovery": 1,
+    "tell_households": 3,
+    "send_reminders": 1,
+    "deliver": 3,
+}
 OF_THE_DEMO = [kind for kind in KINDS if kind not in {*SMALL_TOWN, "send", "send_live"}]
 
 

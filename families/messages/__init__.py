@@ -1,0 +1,1 @@
+"""Messages of the town hall to many families: to whom, what they say, how they leave."""
