@@ -159,6 +159,6 @@ def test_a_row_that_somebody_deleted_is_said_and_what_was_typed_stays(agent_clie
     first, second = opened(agent_client, page), opened(agent_client, page)
     save(agent_client, page, first | {"guardians-1-DELETE": "on"})
     answer = save(agent_client, page, second | {"guardians-1-phone": "06 39 98 00 11"})
-    assert "Cette ligne a été supprimée pendant que vous écriviez." in unescape(answer.text)
-    assert "06 39 98 00 11" in answer.text
-    assert save(agent_client, page, posted(answer.text) | {"guardians-1-DELETE": "on"}).status_code == 302
+    assert "Une ligne a été supprimée pendant que vous écriviez" in unescape(answer.text)
+    assert "« 06 39 98 00 11 »" in answer.text
+    assert not Guardian.objects.filter(pk=second_adult.pk).exists()
