@@ -155,7 +155,8 @@ class Compared:
     def typed(self) -> str:
         """What was typed in, in words: of a row that is gone the page has no place left."""
         form: Any = self
-        told = [(form[name].label, form.cleaned_data.get(name)) for name in form.changed_data]
+        boxes = [form[name] for name in form.changed_data if not form[name].is_hidden]
+        told = [(box.label, form.cleaned_data.get(box.name)) for box in boxes]
         return (
             ", ".join(f"{label} « {value} »" for label, value in told if value not in (None, "")) or NOTHING
         )
