@@ -158,7 +158,7 @@ class OneScreen(DecisionButtons[Household]):
             "buttons": desk_actions.of_household(request.user, home),
             "blocks": household_screen.shown(screen, tab),
             "is_overview": tab is Tab.OVERVIEW,
-            "decisions": self.offered(request, home),
+            "decisions": self.buttons_for(request, home),
             "known_twins": self.known_twins(home) if self.waits(home) else "",
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "may_change": self.has_change_permission(request),

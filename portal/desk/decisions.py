@@ -132,7 +132,7 @@ class DecisionButtons(Decides[M]):
         """The buttons that make sense for a row that waits."""
         return self.decisions
 
-    def offered(self, request: HttpRequest, obj: M) -> Sequence[Decision]:
+    def buttons_for(self, request: HttpRequest, obj: M) -> Sequence[Decision]:
         """The buttons of a row that waits, for who asks; where somebody has decided already, that is said."""
         may_decide = self.has_decide_permission(request) and self.may(request, obj, "decide")
         if not (may_decide and self.waits(obj)):
@@ -151,7 +151,7 @@ class DecisionButtons(Decides[M]):
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
         context = {
-            "decisions": () if obj is None else self.offered(request, obj),
+            "decisions": () if obj is None else self.buttons_for(request, obj),
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "decision_field": DECISION_FIELD,
         }

@@ -69,6 +69,10 @@ def goes_one_by_one(model: str) -> None:
     _one_by_one.add(model)
 
 
+def one_by_one(model: str) -> bool:
+    return model in _one_by_one
+
+
 def register(block: Block) -> None:
     """For an app, beside its own desk."""
     _blocks[block.key] = block
@@ -116,14 +120,8 @@ def _waits(queues: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any] | N
         "template": "admin/first_page/waits.html",
         "lines": lines,
         "total": sum(line["count"] for line in lines),
-        "one_by_one": sum(line["count"] for line in lines if line["model"] in _one_by_one),
+        "one_by_one": sum(line["count"] for line in lines if one_by_one(line["model"])),
     }
-
-
-def beside(queues: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of what somebody has to answer, the lists that « À traiter » does not go through."""
-    asked = [queue for queue in queues if queue["answered"] and queue["mine"] and queue["count"]]
-    return [queue for queue in asked if queue["model"] not in _one_by_one]
 
 
 def _age(queue: dict[str, Any], at: datetime) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from portal import town
 from portal.french import moments
@@ -75,9 +75,26 @@ def in_words(decision: HeldDecision) -> str:
     return f"{DONE_AS[decision.action]} par {who}, définitive {moments.moment(decision.final_at)}"
 
 
-def mine(by: Any) -> list[HeldDecision]:
-    """Those that somebody can take back, the last first."""
-    return list(waiting().filter(by=by).order_by("-at", "-pk"))
+@dataclass(frozen=True)
+class InHand:
+    """Of somebody: what can still be taken back, the last first, and what could not be done; and whether
+    anybody's decision is due."""
+
+    mine: list[HeldDecision]
+    left: list[HeldDecision]
+    due: bool
+
+
+def in_hand(by: Any, at: datetime) -> InHand:
+    """One query."""
+    rows = HeldDecision.objects.filter(Q(by=by) | Q(left_at=None, final_at__lte=at))
+    found = list(rows.order_by("-at", "-pk"))
+    of_by = [one for one in found if one.by_id == by.pk]
+    return InHand(
+        [one for one in of_by if one.left_at is None and one.final_at > at],
+        [one for one in of_by if one.left_at is not None],
+        any(one.left_at is None and one.final_at <= at for one in found),
+    )
 
 
 @transaction.atomic
@@ -144,14 +161,10 @@ def leave(decision: HeldDecision, why: str, at: datetime) -> None:
     decision.save(update_fields=["left_at", "why_left"])
 
 
-@transaction.atomic
-def tell_left(by: Any) -> list[HeldDecision]:
-    """What of somebody's decisions could not be done; told once."""
-    rows = HeldDecision.objects.filter(by=by).exclude(left_at=None)
-    found = list(rows.order_by("left_at", "pk"))
-    if found:
-        HeldDecision.objects.filter(pk__in=[one.pk for one in found]).delete()
-    return found
+def told(left: Sequence[HeldDecision]) -> None:
+    """Who decided has read that these could not be done."""
+    if left:
+        HeldDecision.objects.filter(pk__in=[one.pk for one in left]).exclude(left_at=None).delete()
 
 
 def forget_left(at: datetime) -> int:

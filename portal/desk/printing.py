@@ -33,6 +33,7 @@ from portal.files.handing_over import hand_over
 from portal.models import PrintedList, PrintedPart
 from portal.tasks import priorities
 from portal.tasks.attempts import at_most
+from portal.web.signed_in import user_of
 
 logger = logging.getLogger(__name__)
 KEPT = timedelta(days=3)
@@ -55,7 +56,7 @@ def ask(shown: Shown, *, at: datetime) -> PrintedList:
             filters=list(shown.filters),
             address=shown.request.get_full_path(),
             keys=keys,
-            by=shown.request.user,
+            by=user_of(shown.request),
             asked_at=at,
         )
         PrintedPart.objects.bulk_create(
@@ -73,7 +74,9 @@ def ask(shown: Shown, *, at: datetime) -> PrintedList:
 
 
 def _file_name() -> str:
-    return PrintedPart._meta.get_field("file").generate_filename(None, f"liste-{uuid.uuid4().hex}.pdf")
+    return PrintedPart._meta.get_field("file").generate_filename(
+        PrintedPart(), f"liste-{uuid.uuid4().hex}.pdf"
+    )
 
 
 def _given_up(args: Any, kwargs: Any) -> None:
@@ -100,7 +103,7 @@ def print_next(printed: PrintedList, *, at: datetime) -> bool:
     if part is None:
         return False
     request = HttpRequest()
-    request.method, request.user = "GET", printed.by  # type: ignore[assignment]
+    request.method, request.user = "GET", printed.by
     keys, shown = _part_of(part, printed, request)
     # What was deleted meanwhile is not in it.
     rows = {str(row.pk): shown.of_row(row) for row in shown.rows}
@@ -117,7 +120,7 @@ def _keep(part: PrintedPart, drawn: bytes, rows: int, at: datetime) -> None:
     if held is None:
         return
     storage = held.file.storage
-    storage.delete(held.file.name)  # a worker that died may have left one
+    storage.delete(held.file.name or "")  # a worker that died may have left one
     held.file.name = storage.save(held.file.name, ContentFile(drawn))
     held.made_at, held.rows = at, rows
     held.save(update_fields=["file", "made_at", "rows"])
@@ -136,7 +139,7 @@ def forget(at: datetime) -> int:
     for printed in old:
         with transaction.atomic():
             for part in printed.parts.all():
-                transaction.on_commit(partial(part.file.storage.delete, part.file.name))
+                transaction.on_commit(partial(part.file.storage.delete, part.file.name or ""))
             printed.delete()
     return len(old)
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from portal.desk import first_page, held, settling, to_do
 from portal.desk.decisions import OWN_REASON
 from portal.desk.first_page import Way, age
+from portal.desk.held import InHand
 from portal.desk.pages import OwnPages
 from portal.desk.settling import PARTS
 from portal.desk.site import DeskLink, M, PortalAdminSite
@@ -88,15 +89,23 @@ class WorksThrough(OwnPages[M]):
         asked, at = _asked(request), timezone.now()
         if request.method == "POST":
             return self._answer(request, asked, at)
-        settling.settle(at=at)  # where the worker is late
-        pile = to_do.pile(request.user, asked, at)
+        in_hand = held.in_hand(request.user, at)
+        if in_hand.due:  # the worker is late
+            settling.settle(at=at)
+            in_hand = held.in_hand(request.user, at)
+        pile = to_do.pile(request.user, asked, at, [rows for _, rows in site().beside_the_queue(request)])
         wanted = request.GET.get("demande", "")
         shown = self._open(request, wanted, at) if wanted else None
         if wanted and shown is None:
             messages.info(request, ANSWERED)
         if shown is None and pile.items:
             shown = self._open(request, pile.items[0].key, at)
-        return self.page(request, "admin/queue.html", TITLE, self._context(request, asked, pile, shown, at))
+        return self.page(
+            request,
+            "admin/queue.html",
+            TITLE,
+            self._context(request, asked, pile, shown, at) | {"held": _held(request, in_hand, at)},
+        )
 
     def _open(self, request: HttpRequest, key: str, at: datetime) -> Open | None:
         """The request as its own page reads it, as long as it waits for who asks."""
@@ -107,20 +116,18 @@ class WorksThrough(OwnPages[M]):
         waiting = to_do.waiting(request.user, kind, Asked(), at).filter(pk=pk)
         page = admin.site._registry[kind.model]
         row = page.get_queryset(request).filter(pk__in=waiting.values("pk"))
-        row = (
-            row.select_related(*(page.list_select_related or ()))
-            if page.list_select_related is not True
-            else row
-        )
-        one = row.first()
+        one = row.select_related(*_related(kind, page)).first()
         return None if one is None else Open(kind, one, key)
 
     def _context(
         self, request: HttpRequest, asked: Asked, pile: Pile, shown: Open | None, at: datetime
     ) -> dict[str, Any]:
         context: dict[str, Any] = {
-            "held": _held(request, at),
-            "beside": first_page.beside(site().queues(request)),
+            "beside": [
+                told | {"count": count}
+                for (told, _), count in zip(site().beside_the_queue(request), pile.beside, strict=True)
+                if count
+            ],
             "form_url": _address(asked),
             "pile": pile,
             "items": [(one, _age(one, at), _address(asked, demande=one.key)) for one in pile.items],
@@ -229,17 +236,25 @@ def site() -> PortalAdminSite:
     return cast(PortalAdminSite, admin.site)
 
 
+def _related(kind: Kind, page: Any) -> list[str]:
+    """What the sheet of a request says of others: read with it."""
+    listed = page.list_select_related
+    named = {"household", "child", *kind.facts}
+    keys = [one.name for one in kind.model._meta.concrete_fields if one.is_relation and one.name in named]
+    return [*(() if isinstance(listed, bool) else listed), *keys]
+
+
 def _following(key: str) -> dict[str, str]:
     return {"demande": key} if key else {}
 
 
-def _held(request: HttpRequest, at: datetime) -> list[Held]:
+def _held(request: HttpRequest, in_hand: InHand, at: datetime) -> list[Held]:
     """What who asks may still take back; of what could not be done any more, a message says so once."""
-    mine, left = held.mine(request.user), held.tell_left(request.user)
-    titles = to_do.titles([*mine, *left])
-    for one in left:
+    titles = to_do.titles([*in_hand.mine, *in_hand.left])
+    for one in in_hand.left:
         messages.warning(request, LEFT.format(titles[one.pk], one.why_left))
-    return [Held(one, titles[one.pk], one.final_at - at) for one in mine]
+    held.told(in_hand.left)
+    return [Held(one, titles[one.pk], one.final_at - at) for one in in_hand.mine]
 
 
 def _asked(request: HttpRequest) -> Asked:

@@ -259,6 +259,12 @@ def _answers(request: HttpRequest, model: type[Model]) -> bool:
     return request.user.has_perm(f"{model._meta.app_label}.change_{model._meta.model_name}")
 
 
+def _address(queue: Queue, model: type[Model]) -> str:
+    """Of the list, filtered to what waits."""
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{page}?{queue.query}" if queue.query else page
+
+
 class PortalAdminSite(AdminSite):
     index_title = "Accueil"
     index_template = "admin/desk.html"
@@ -407,10 +413,24 @@ class PortalAdminSite(AdminSite):
                 # Who only reads what waits cannot answer it.
                 "mine": _answers(request, model),
                 "shown": queue.shown,
-                "url": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-                + (f"?{queue.query}" if queue.query else ""),
+                "url": _address(queue, model),
             }
             for (queue, model), tally in zip(found, counted, strict=True)
+        ]
+
+    def beside_the_queue(self, request: HttpRequest) -> list[tuple[dict[str, str], QuerySet[Any]]]:
+        """What one has to answer and « À traiter » does not go through: title and address, and the rows."""
+        found = [
+            (queue, model)
+            for model, model_admin in self._registry.items()
+            if isinstance(model_admin, DeskAdmin) and model_admin.has_view_permission(request)
+            for queue in model_admin.work_queues
+            if queue.since and _answers(request, model) and not first_page.one_by_one(model._meta.label_lower)
+        ]
+        found.sort(key=lambda pair: pair[0].order)
+        return [
+            ({"title": queue.title, "url": _address(queue, model)}, self._seen(request, queue, model))
+            for queue, model in found
         ]
 
     def _seen(self, request: HttpRequest, queue: Queue, model: type[Model]) -> QuerySet[Any]:

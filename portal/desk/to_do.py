@@ -203,6 +203,8 @@ class Pile:
     counts: list[tuple[Kind, int]]
     count: int
     late: int
+    # Of other lists, how many rows each has.
+    beside: list[int]
 
 
 def kind_about(about: str) -> Kind | None:
@@ -232,12 +234,13 @@ def _rights(kind: Kind) -> tuple[str, ...]:
     return (page.right_for("change"),) if hasattr(page, "right_for") else (kind.right,)
 
 
-def pile(user: Any, asked: Asked, at: datetime) -> Pile:
-    """What waits, the late first, then the oldest; two queries, whatever the number of kinds and rows."""
+def pile(user: Any, asked: Asked, at: datetime, beside: Sequence[QuerySet[Any]] = ()) -> Pile:
+    """What waits, the late first, then the oldest, and the counts of other lists; two queries, whatever the
+    number of kinds and rows."""
     known = kinds_of(user)
     rows = [waiting(user, kind, asked, at) for kind in known]
     late = [one.filter(kind.late(at)) for kind, one in zip(known, rows, strict=True)]
-    counted = tallies.of([(one, "") for one in (*rows, *late)])
+    counted = tallies.of([(one, "") for one in (*rows, *late, *beside)])
     counts = [(kind, tally.count) for kind, tally in zip(known, counted, strict=False)]
     shown = [not asked.kind or kind.key == asked.kind for kind in known]
     lines = [
@@ -245,9 +248,12 @@ def pile(user: Any, asked: Asked, at: datetime) -> Pile:
         for kind, one, is_shown in zip(known, rows, shown, strict=True)
         if is_shown and not one.query.is_empty()
     ]
-    both = zip(counted[: len(known)], counted[len(known) :], shown, strict=True)
+    others = [tally.count for tally in counted[2 * len(known) :]]
+    both = zip(counted[: len(known)], counted[len(known) : 2 * len(known)], shown, strict=True)
     chosen = [(tally.count, of_late.count) for tally, of_late, is_shown in both if is_shown]
-    return Pile(_items(lines, at), counts, sum(one for one, _ in chosen), sum(one for _, one in chosen))
+    return Pile(
+        _items(lines, at), counts, sum(one for one, _ in chosen), sum(one for _, one in chosen), others
+    )
 
 
 def _lines(kind: Kind, rows: QuerySet[Any], at: datetime) -> QuerySet[Any, Any]:

@@ -41,8 +41,8 @@ UNKNOWN = (
 )
 
 GONE = (
-    "Cette ligne a été supprimée pendant que vous écriviez. Cochez « Supprimer » pour la laisser ainsi, ou "
-    "recopiez-la sur une nouvelle ligne."
+    "Une ligne a été supprimée pendant que vous écriviez\xa0: rien n'est enregistré. Rechargez la page, et "
+    "recopiez ce qui compte encore. Vous y aviez écrit\xa0: {}."
 )
 CHANGED = (
     "« {} » a changé pendant que vous vouliez le supprimer{} : relisez la ligne, et enregistrez de nouveau "
@@ -121,6 +121,7 @@ class Compared:
         stored = form.instance.pk is not None
         self.stored = hashes(form.instance, form.fields) if stored else {}
         self.disputed: set[str] = set()
+        self.gone = False
 
     def _post_clean(self) -> None:
         form: Any = self
@@ -148,9 +149,17 @@ class Compared:
         key = form._meta.model._meta.pk.name
         if form.instance.pk is not None or not form.data.get(form.add_prefix(key)) or key not in form.errors:
             return False
-        del form.errors[key]
-        form.add_error(None, GONE)
+        self.gone = True
         return True
+
+    def typed(self) -> str:
+        """What was typed in, in words: of a row that is gone the page has no place left."""
+        form: Any = self
+        boxes = [form[name] for name in form.changed_data if not form[name].is_hidden]
+        told = [(box.label, form.cleaned_data.get(box.name)) for box in boxes]
+        return (
+            ", ".join(f"{label} « {value} »" for label, value in told if value not in (None, "")) or NOTHING
+        )
 
     def changed_meanwhile(self) -> bool:
         """Whether somebody else has changed the row since the page was shown; asked of one to be deleted. Its
@@ -201,7 +210,8 @@ class ComparedRows:
         super().clean()  # type: ignore[misc]  # a formset's
         rows: Any = self
         changed = [form for form in rows.initial_forms if rows._should_delete_form(form)]
-        said = [
+        said = [GONE.format(form.typed()) for form in rows.initial_forms if form.gone and form not in changed]
+        said += [
             CHANGED.format(form.instance, _who_and_when(form.instance))
             for form in changed
             if form.changed_meanwhile()

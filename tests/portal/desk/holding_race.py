@@ -61,7 +61,8 @@ def decide(row: Enrolment, by: User) -> HeldDecision:
     request.method, request.user = "POST", by
     request.POST = posted = QueryDict("action=accept_selected")
     found = settling.answer(kind, request, row, "accept_selected", posted, at=timezone.now())
-    assert isinstance(found, HeldDecision), found
+    if not isinstance(found, HeldDecision):  # who tries is told, and nothing is held
+        raise held.AlreadyHeld(str(found.effect.said))
     return found
 
 

@@ -64,9 +64,9 @@ def test_nobody_else_opens_it(asked, chief_client):
         assert chief_client.get(address).status_code == 404
 
 
-def test_who_may_take_nobody_out_any_more_gets_nothing(exports, asked, agent, out):  # noqa: F811
+def test_who_may_take_nobody_out_any_more_gets_nothing(exports, asked, agent):  # noqa: F811
     printing.print_next(asked, at=NOW)
-    giving.withdraw(agent, out, by=None)
+    giving.withdraw_all(agent, by=None)
     client = logged_in(type(agent).objects.get(pk=agent.pk))
     assert client.get(f"/mairie/listes/{asked.pk}/1/").status_code == 403
     with pytest.raises(PermissionDenied):

@@ -8,9 +8,9 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from families.models import FamilyQuotient
-from tests.conftest import NOW, Family
-from tests.factories import HealthFactory
+from families.models import Guardian
+from tests.conftest import Family
+from tests.factories import GuardianFactory, HealthFactory
 
 # What a browser posts of a page that was shown: every box with its value, ticked ones only.
 FIELD = re.compile(r"<(?:input\b([^>]*)|(textarea|select)\b([^>]*)>(.*?)</(?:textarea|select))>", re.S)
@@ -137,28 +137,28 @@ def test_what_a_long_household_showed_is_compared_too(agent_client, page, books:
     assert (books.household.street, books.household.notes) == ("14 rue du Lavoir", "Rappeler le soir.")
 
 
-def quotient(who: Family) -> None:
-    FamilyQuotient.objects.create(household=who.household, value=640, valid_from=NOW.date())
+@pytest.fixture
+def second_adult(books: Family) -> Guardian:
+    return GuardianFactory(household=books.household, user=None, phone="")
 
 
-def test_a_row_that_somebody_changed_is_not_deleted_without_a_word(agent_client, page, books: Family):
-    quotient(books)
+def test_a_row_that_somebody_changed_is_not_deleted_without_a_word(agent_client, page, second_adult):
     first, second = opened(agent_client, page), opened(agent_client, page)
-    save(agent_client, page, first | {"quotients-0-value": "812"})
-    answer = save(agent_client, page, second | {"quotients-0-DELETE": "on"})
+    save(agent_client, page, first | {"guardians-1-phone": "06 39 98 00 11"})
+    answer = save(agent_client, page, second | {"guardians-1-DELETE": "on"})
     assert "a changé pendant que vous vouliez le supprimer" in unescape(answer.text)
-    assert books.household.quotients.get().value == 812
+    second_adult.refresh_from_db()
+    assert second_adult.phone == "06 39 98 00 11"
     # Read, it is deleted all the same.
     again = posted(answer.text)
     assert save(agent_client, page, again).status_code == 302
-    assert not books.household.quotients.exists()
+    assert not Guardian.objects.filter(pk=second_adult.pk).exists()
 
 
-def test_a_row_that_somebody_deleted_is_said_and_what_was_typed_stays(agent_client, page, books: Family):
-    quotient(books)
+def test_a_row_that_somebody_deleted_is_said_and_what_was_typed_stays(agent_client, page, second_adult):
     first, second = opened(agent_client, page), opened(agent_client, page)
-    save(agent_client, page, first | {"quotients-0-DELETE": "on"})
-    answer = save(agent_client, page, second | {"quotients-0-value": "812"})
-    assert "Cette ligne a été supprimée pendant que vous écriviez." in unescape(answer.text)
-    assert 'value="812' in answer.text
-    assert save(agent_client, page, posted(answer.text) | {"quotients-0-DELETE": "on"}).status_code == 302
+    save(agent_client, page, first | {"guardians-1-DELETE": "on"})
+    answer = save(agent_client, page, second | {"guardians-1-phone": "06 39 98 00 11"})
+    assert "Une ligne a été supprimée pendant que vous écriviez" in unescape(answer.text)
+    assert "« 06 39 98 00 11 »" in answer.text
+    assert not Guardian.objects.filter(pk=second_adult.pk).exists()
