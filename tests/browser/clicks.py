@@ -32,9 +32,11 @@ class Clicks:
     def tick(self, name: str) -> None:
         self.press(self.page.get_by_label(name).first)
 
-    def choose(self, label: str, value: str) -> None:
-        """In a list."""
-        self.page.get_by_label(label).first.select_option(label=value)
+    def choose(self, label: str, words: str) -> None:
+        """In a list, the first choice with these words."""
+        field = self.page.get_by_label(label).first
+        value = field.locator("option", has_text=words).first.get_attribute("value")
+        field.select_option(value)
         self.count += 1
 
     def type(self, label: str, words: str) -> None:

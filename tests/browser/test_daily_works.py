@@ -13,9 +13,11 @@ from django.contrib.auth.models import Group
 from playwright.sync_api import Page, expect
 
 from families.models import User
-from portal.reservations.acts import booking
+from portal.desk import jobs
+from portal.reservations.acts import booking, lots
+from portal.reservations.acts.overriding import NONE
 from portal.reservations.models import Booking, Enrolment, Reservation
-from portal.reservations.states import EnrolmentState
+from portal.reservations.states import EnrolmentState, LotVerb
 from tests import ROOT
 from tests.browser.clicks import Clicks
 from tests.conftest import NOW, Family
@@ -153,9 +155,19 @@ def cancel_for_a_class(desk: Desk) -> None:
     assert not Booking.objects.live().filter(day=TUESDAY).exists()
 
 
-def message_export(desk: Desk) -> None:
-    desk.page.goto("/mairie/reservations/booking/")
-    desk.work.button("Exporter")
+def take_a_lot_back(desk: Desk) -> None:
+    family, agent = desk.family, User.objects.get(username="agent")
+    planned = lots.plan([family.enrolment], LotVerb.CANCEL, Booking.objects.first().formula, [TUESDAY])
+    said = {"whom": "1 enfant choisi", "reason": "Sortie.", "overrides": NONE, "tell": False}
+    lot = lots.begin(planned, **said, by=agent, at=CALL)
+    lots.go_on(lot.pk, at=CALL)
+    jobs.used.forget()
+    desk.page.reload()
+    desk.work.link("Lots de jours")
+    desk.work.press(desk.page.locator("#result_list tbody a").first)
+    desk.work.button("Annuler ce lot…")
+    desk.work.button("Annuler ce lot")
+    assert Booking.objects.live().filter(day=TUESDAY).exists()
 
 
 def enrol(desk: Desk) -> None:
@@ -185,6 +197,7 @@ WORKS: dict[str, Callable[[Desk], None]] = {
     "Correct an adult's telephone": correct_phone,
     "Look at the pages as the family does": see_as_family,
     "Cancel a day for a whole class": cancel_for_a_class,
+    "Take that back": take_a_lot_back,
 }
 
 

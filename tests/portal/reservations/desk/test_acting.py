@@ -354,7 +354,9 @@ def test_what_leads_nowhere_cannot_be_pressed(agent_client, seen, books, canteen
     for address in ("", "cantine/planning/{}/{}/{}/".format(*where)):
         page = agent_client.get(seen + address).content.decode()
         links = {one.partition("?")[0] for one in re.findall(r'href="([^"#]*)', page) if seen in one}
-        assert {agent_client.get(one).status_code for one in links} == {200}
+        answers = [agent_client.get(one, follow=True) for one in links]
+        assert [one for one in answers if "ne se montre pas ici" in one.content.decode()] == []
+        assert {one.status_code for one in answers} == {200}
         assert 'aria-disabled="true"' in page or "<button disabled" in page
 
 
