@@ -32,7 +32,7 @@ class LongPaginator(Paginator[Any]):
     """Pages of the first MOST rows."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]  # the stub has a plain attribute
+    def count(self) -> int:
         return min(self._found, MOST)
 
     @property
@@ -56,18 +56,22 @@ def date_menu(cl: Any) -> dict[str, Any]:
     name = cl.date_hierarchy
     chosen = [int(cl.params[key]) for key in _keys(name) if cl.params.get(key)]
     if len(chosen) == 3:
-        day = date(*chosen)
-        back = {"link": _link(cl, name, *chosen[:2]), "title": month_name(day).capitalize()}
-        return {"show": True, "back": back, "choices": [{"title": short_day(day)}]}
+        day = date(chosen[0], chosen[1], chosen[2])
+        up = {"link": _link(cl, name, *chosen[:2]), "title": month_name(day).capitalize()}
+        return {"show": True, "back": up, "choices": [{"title": short_day(day)}]}
     bounds = _bounds(cl.model, name)
     if bounds is None:
         return {"show": False}
     first, last = bounds
     if not chosen and first.year == last.year:
         chosen = [first.year, first.month] if first.month == last.month else [first.year]
+    back: dict[str, str] | None = None
+    choices: list[tuple[str, tuple[int, ...]]]
     if len(chosen) == 2:
         back = {"link": _link(cl, name, chosen[0]), "title": str(chosen[0])}
-        choices = [(short_day(day), (*chosen, day.day)) for day in _days(date(*chosen, 1), first, last)]
+        choices = [
+            (short_day(day), (*chosen, day.day)) for day in _days(date(chosen[0], chosen[1], 1), first, last)
+        ]
     elif chosen:
         back = {"link": _link(cl, name), "title": "Toutes les dates"}
         choices = [
@@ -76,7 +80,6 @@ def date_menu(cl: Any) -> dict[str, Any]:
             if end_of_month(month) >= first and month <= last
         ]
     else:
-        back = None
         choices = [(str(year), (year,)) for year in range(first.year, last.year + 1)]
     links = [{"title": title, "link": _link(cl, name, *numbers)} for title, numbers in choices]
     return {"show": True, "back": back, "choices": links}
