@@ -6,6 +6,7 @@ pages: filters, the search and the dates lead further, and no action takes more 
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +14,11 @@ from django.core.paginator import Paginator
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
+from portal.french.amounts import number
 from portal.french.dates import end_of_month, month_name, short_day
 
 MOST = 10_000
-TOO_MANY = f"Plus de {MOST:,} lignes : restreignez d'abord la liste.".replace(",", "\N{NO-BREAK SPACE}")
+TOO_MANY = f"Plus de {number(Decimal(MOST))} lignes : restreignez d'abord la liste."
 
 
 def is_long(rows: QuerySet[Any]) -> bool:
@@ -76,7 +78,7 @@ def date_menu(cl: Any) -> dict[str, Any]:
         back = {"link": _link(cl, name), "title": "Toutes les dates"}
         choices = [
             (month_name(month).capitalize(), (chosen[0], month.month))
-            for month in (date(chosen[0], number, 1) for number in range(1, 13))
+            for month in (date(chosen[0], rank, 1) for rank in range(1, 13))
             if end_of_month(month) >= first and month <= last
         ]
     else:
@@ -95,8 +97,8 @@ def _link(cl: Any, name: str, *numbers: int) -> str:
 
 
 def _days(month: date, first: date, last: date) -> Iterator[date]:
-    for number in range(1, end_of_month(month).day + 1):
-        day = month.replace(day=number)
+    for rank in range(1, end_of_month(month).day + 1):
+        day = month.replace(day=rank)
         if first <= day <= last:
             yield day
 
