@@ -6,6 +6,7 @@ pages: filters, the search and the dates lead further, and no action takes more 
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +14,11 @@ from django.core.paginator import Paginator
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
+from portal.french.amounts import number
 from portal.french.dates import end_of_month, month_name, short_day
 
 MOST = 10_000
-TOO_MANY = f"Plus de {MOST:,} lignes : restreignez d'abord la liste.".replace(",", "\N{NO-BREAK SPACE}")
+TOO_MANY = f"Plus de {number(Decimal(MOST))} lignes : restreignez d'abord la liste."
 
 
 def is_long(rows: QuerySet[Any]) -> bool:
@@ -32,7 +34,7 @@ class LongPaginator(Paginator[Any]):
     """Pages of the first MOST rows."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]  # the stub has a plain attribute
+    def count(self) -> int:
         return min(self._found, MOST)
 
     @property
@@ -56,27 +58,30 @@ def date_menu(cl: Any) -> dict[str, Any]:
     name = cl.date_hierarchy
     chosen = [int(cl.params[key]) for key in _keys(name) if cl.params.get(key)]
     if len(chosen) == 3:
-        day = date(*chosen)
-        back = {"link": _link(cl, name, *chosen[:2]), "title": month_name(day).capitalize()}
-        return {"show": True, "back": back, "choices": [{"title": short_day(day)}]}
+        day = date(chosen[0], chosen[1], chosen[2])
+        up = {"link": _link(cl, name, *chosen[:2]), "title": month_name(day).capitalize()}
+        return {"show": True, "back": up, "choices": [{"title": short_day(day)}]}
     bounds = _bounds(cl.model, name)
     if bounds is None:
         return {"show": False}
     first, last = bounds
     if not chosen and first.year == last.year:
         chosen = [first.year, first.month] if first.month == last.month else [first.year]
+    back: dict[str, str] | None = None
+    choices: list[tuple[str, tuple[int, ...]]]
     if len(chosen) == 2:
         back = {"link": _link(cl, name, chosen[0]), "title": str(chosen[0])}
-        choices = [(short_day(day), (*chosen, day.day)) for day in _days(date(*chosen, 1), first, last)]
+        choices = [
+            (short_day(day), (*chosen, day.day)) for day in _days(date(chosen[0], chosen[1], 1), first, last)
+        ]
     elif chosen:
         back = {"link": _link(cl, name), "title": "Toutes les dates"}
         choices = [
             (month_name(month).capitalize(), (chosen[0], month.month))
-            for month in (date(chosen[0], number, 1) for number in range(1, 13))
+            for month in (date(chosen[0], rank, 1) for rank in range(1, 13))
             if end_of_month(month) >= first and month <= last
         ]
     else:
-        back = None
         choices = [(str(year), (year,)) for year in range(first.year, last.year + 1)]
     links = [{"title": title, "link": _link(cl, name, *numbers)} for title, numbers in choices]
     return {"show": True, "back": back, "choices": links}
@@ -92,8 +97,8 @@ def _link(cl: Any, name: str, *numbers: int) -> str:
 
 
 def _days(month: date, first: date, last: date) -> Iterator[date]:
-    for number in range(1, end_of_month(month).day + 1):
-        day = month.replace(day=number)
+    for rank in range(1, end_of_month(month).day + 1):
+        day = month.replace(day=rank)
         if first <= day <= last:
             yield day
 

@@ -125,12 +125,14 @@ class DeskAdmin(ModelAdmin[M]):
             return cast("HttpResponse", answer)  # a file is one as well, though the stubs tell them apart
         return super().changelist_view(request, list_tools.shown(self, request) | (extra_context or {}))
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[M]) -> Any:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[M], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
         """No action takes « all » where nobody has counted them all."""
         if request.POST.get("select_across", "0") == "1" and long_lists.is_long(queryset):
             self.message_user(request, long_lists.TOO_MANY, messages.ERROR)
             return None
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def name_of(self, row: M) -> str:
         """How a page of confirmation names a row."""

@@ -111,7 +111,6 @@ class BookingAdmin(
     list_display_links = ("day_shown", "child")
     list_filter = ("state", "late", "activity", "establishment")
     list_select_related = ("child", "activity", "formula", "establishment")
-    show_full_result_count = False
     search_fields = ("child__folded",)
     search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
     number_fields = ("household_id", "reservation_id")

@@ -124,7 +124,6 @@ SlotInList: TypeAlias = "WithAnnotations[Slot, Waiting]"
 @admin.register(Slot)
 class SlotAdmin(Statistics, Decidable[Slot]):
     desk_order = 5
-    desk_links = (Statistics.statistics_link,)
     work_queues = (
         Queue(
             "Capacités presque pleines",
@@ -135,6 +134,7 @@ class SlotAdmin(Statistics, Decidable[Slot]):
             hint="dans les 30 jours",
         ),
     )
+    desk_links = (Statistics.statistics_link,)
     list_display = (
         "day_shown",
         "establishment",
@@ -149,7 +149,6 @@ class SlotAdmin(Statistics, Decidable[Slot]):
     list_display_links = ("day_shown",)
     list_filter = (Fullness, ComingDays, "establishment", "activity", "part")
     list_select_related = ("establishment", "activity", "formula")
-    show_full_result_count = False
     search_fields = ("establishment__name", "activity__name")
     date_hierarchy = "day"
     ordering = ("day", "establishment__name", "pk")

@@ -89,7 +89,7 @@ def occupancy(month: Month) -> Iterator[Number]:
         Slot.objects.filter(day__range=(month.first, month.last), capacity__gt=0, closed=False, formula=None)
         .order_by()
         .values_list("establishment", "activity", "day")
-        .annotate(taken_all=Sum("taken"), places=Sum("capacity"))
+        .annotate(used=Sum("taken"), offered=Sum("capacity"))
     )
     taken: Counter[tuple[int, int, str]] = Counter()
     offered: Counter[tuple[int, int, str]] = Counter()

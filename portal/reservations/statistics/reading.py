@@ -247,7 +247,8 @@ def _presences(here: Figures, span: _Span) -> Table | None:
         now, before = (sums[activity, Kind.PRESENCES, side] for side in (NOW, BEFORE))
         away = sums[activity, Kind.ABSENCES, NOW]
         lines.append((activity, now, before, _change(now, before), away, _share(away, now)))
-    now, before, away = (sum(line[place] for line in lines) for place in (1, 2, 4))
+    now, before = (_sum(sums, Kind.PRESENCES, side) for side in (NOW, BEFORE))
+    away = _sum(sums, Kind.ABSENCES, NOW)
     return Table(
         "jours",
         "Jours réservés par activité",
@@ -262,6 +263,11 @@ def _presences(here: Figures, span: _Span) -> Table | None:
         lines,
         last=("Total", now, before, _change(now, before), away, _share(away, now)) if len(lines) > 1 else (),
     )
+
+
+def _sum(sums: Mapping[tuple[str, str, str], int], kind: str, side: str) -> int:
+    """Of all activities."""
+    return sum(days for (_, of, when), days in sums.items() if (of, when) == (kind, side))
 
 
 # Occupancy -------------------------------------------------------------------------------------------------
@@ -286,7 +292,8 @@ def _places(rows: _Occupied, span: _Span) -> Table | None:
     for month, place, activity, _, used, places in rows:
         taken[(place, activity), span.side(month)] += used
         offered[(place, activity), span.side(month)] += places
-    lines, groups = [], []
+    lines: list[tuple[Cell, ...]] = []
+    groups: list[Group] = []
     for where in dict.fromkeys(where for where, side in offered if side):
         now, before = (_share(taken[where, side], offered[where, side]) for side in (NOW, BEFORE))
         lines.append((*where, offered[where, NOW], taken[where, NOW], now, before))
