@@ -128,7 +128,7 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
     search_help_text = "Sujet, nom d'un responsable, ou numéro de foyer"
     ordering = ("waiting_since", "-last_at", "pk")
     takes_files = True
-    tints = {"waiting": "requested", "answered": "accepted", "closed": "cancelled"}
+    tints = {"waiting": "requested", "answered": "accepted", "closed": "draft"}
     fields = readonly_fields = ("subject", "received", "keeper", "answered", "state_badge")
 
     # Cells ------------------------------------------------------------------------------------------------

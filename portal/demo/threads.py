@@ -35,7 +35,7 @@ def write(people: People, at: datetime) -> None:
     )
     answer = (
         "Bonjour,\n\noui, tant que la date limite n'est pas passée : ouvrez votre réservation, puis "
-        "« Changer pour… ». Au-delà, appelez-nous, nous regarderons ensemble.\n\nBonne journée."
+        "«\xa0Changer pour…\xa0». Au-delà, appelez-nous, nous regarderons ensemble.\n\nBonne journée."
     )
     writing.answer(asked, answer, seen=_last(asked), by=agent, at=at - 4 * A_DAY)
     text = "Bonjour,\n\nnotre facture compte un repas le jour de la sortie. Pouvez-vous vérifier ?"

@@ -14,7 +14,6 @@ from django.utils.html import format_html
 from portal.desk import own_choices
 from portal.desk.choices import TolerantChoices
 from portal.french import moments
-from portal.french.dates import short_day
 from portal.french.plurals import counted
 from portal.reservations.acts import announcing, opening
 from portal.reservations.desk.guarding import AsksBeforeClosing
@@ -25,10 +24,10 @@ class ClosureForm(forms.ModelForm[Closure]):
     """A closure, and whether families read of it on their first page."""
 
     announce = forms.BooleanField(
-        label="l'annoncer aux familles sur leur page d'accueil",
+        label="L'annoncer aux familles sur leur page d'accueil",
         required=False,
         initial=True,
-        help_text="À toutes celles dont un enfant va dans ce lieu, jusqu'au dernier jour de la fermeture. "
+        help_text="À toutes celles dont un enfant va dans ce lieu, de deux semaines avant au dernier jour. "
         "Le texte se relit et se change dans « Annonces aux familles ».",
     )
 
@@ -91,22 +90,9 @@ class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
                 for period in _periods_in_use(obj)
             )
             if opened:
-                text = counted(opened, "créneau ouvert", "créneaux ouverts")
-                self.message_user(request, f"{text} à la réservation.", messages.SUCCESS)
-
-    def _announce(self, request: HttpRequest, closure: Closure, wanted: bool, at: datetime) -> None:
-        """Its own words on families' first page, for who may write them; they go with it."""
-        if not request.user.has_perm("reservations.change_notice"):
-            return
-        if not wanted:
-            announcing.withdraw(closure)
-            return
-        notice = announcing.announce(closure, today=timezone.localdate(at))
-        if notice is not None:
-            url = reverse("admin:reservations_notice_change", args=[notice.pk])
-            text = "Annoncée aux familles jusqu'au {}. <a href=\"{}\">Relire l'annonce</a>"
-            until = short_day(notice.ends_on, year=True)
-            self.message_user(request, format_html(text, until, url), messages.INFO)
+                text = 'Annoncée aux familles {}. <a href="{}">Relire l\'annonce</a>'
+            days = moments.span(notice.starts_on, notice.ends_on, year=True)
+            self.message_user(request, format_html(text, days, url), messages.INFO)
 
     def delete_model(self, request: HttpRequest, obj: Closure) -> None:
         super().delete_model(request, obj)

@@ -18,7 +18,7 @@ from portal.reservations.days import notices
 from portal.reservations.models import Notice
 from portal.reservations.models.notices import State
 
-TINTS = {State.TO_COME: "requested", State.SHOWN: "accepted", State.OVER: "cancelled"}
+TINTS = {State.TO_COME: "requested", State.SHOWN: "accepted", State.OVER: "draft"}
 
 
 class NoticeStates(admin.SimpleListFilter):
