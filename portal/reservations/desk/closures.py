@@ -90,7 +90,20 @@ class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
                 for period in _periods_in_use(obj)
             )
             if opened:
-                text = 'Annoncée aux familles {}. <a href="{}">Relire l\'annonce</a>'
+                text = counted(opened, "créneau ouvert", "créneaux ouverts")
+                self.message_user(request, f"{text} à la réservation.", messages.SUCCESS)
+
+    def _announce(self, request: HttpRequest, closure: Closure, wanted: bool, at: datetime) -> None:
+        """Its own words on families' first page, for who may write them; they go with it."""
+        if not request.user.has_perm("reservations.change_notice"):
+            return
+        if not wanted:
+            announcing.withdraw(closure)
+            return
+        notice = announcing.announce(closure, today=timezone.localdate(at))
+        if notice is not None:
+            url = reverse("admin:reservations_notice_change", args=[notice.pk])
+            text = 'Annoncée aux familles {}. <a href="{}">Relire l\'annonce</a>'
             days = moments.span(notice.starts_on, notice.ends_on, year=True)
             self.message_user(request, format_html(text, days, url), messages.INFO)
 
