@@ -40,13 +40,13 @@ class ClosureForm(forms.ModelForm[Closure]):
 @admin.register(Closure)
 class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
     desk_order = 10
-    form = ClosureForm
     list_display = ("dates", "reason", "concerns", "opens")
     list_display_links = ("dates",)
     list_filter = ("why", "opens", "establishment", "activity")
     list_select_related = ("establishment", "activity", "school_class__school")
     search_fields = ("label", "establishment__name", "activity__name")
     date_hierarchy = "starts_on"
+    form = ClosureForm
     autocomplete_fields = ("establishment", "activity", "school_class")
     fieldsets = (
         (None, {"fields": ("starts_on", "ends_on", "why", "label", "opens")}),
