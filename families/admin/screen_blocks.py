@@ -312,7 +312,7 @@ def _all_letters(screen: Screen) -> Mapping[str, Any]:
 TINTS_OF_THREADS = {
     Thread.State.WAITING: "requested",
     Thread.State.ANSWERED: "accepted",
-    Thread.State.CLOSED: "cancelled",
+    Thread.State.CLOSED: "draft",
 }
 
 

@@ -20,8 +20,8 @@ from families.threads import writing
 from families.threads.forms import MessageForm
 from portal.desk import rights
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
-from portal.desk.pages import OwnPages, ShownOnly, WithHistory
-from portal.desk.site import Queue
+from portal.desk.pages import OwnPages, ShownOnly
+from portal.desk.site import DeskAdmin, Queue
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.web.form_fields import field_of
@@ -94,7 +94,7 @@ class HandForm(forms.Form):
 
 
 @admin.register(ThreadKind)
-class ThreadKindAdmin(WithHistory[ThreadKind]):
+class ThreadKindAdmin(DeskAdmin[ThreadKind]):
     """What families may say that they write about: without any, they are not asked."""
 
     desk_order = 27
@@ -128,7 +128,7 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
     search_help_text = "Sujet, nom d'un responsable, ou numéro de foyer"
     ordering = ("waiting_since", "-last_at", "pk")
     takes_files = True
-    tints = {"waiting": "requested", "answered": "accepted", "closed": "cancelled"}
+    tints = {"waiting": "requested", "answered": "accepted", "closed": "draft"}
     fields = readonly_fields = ("subject", "received", "keeper", "answered", "state_badge")
 
     # Cells ------------------------------------------------------------------------------------------------

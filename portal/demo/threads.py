@@ -35,7 +35,7 @@ def write(people: People, at: datetime) -> None:
     )
     answer = (
         "Bonjour,\n\noui, tant que la date limite n'est pas passée : ouvrez votre réservation, puis "
-        "« Changer pour… ». Au-delà, appelez-nous, nous regarderons ensemble.\n\nBonne journée."
+        "«\xa0Changer pour…\xa0». Au-delà, appelez-nous, nous regarderons ensemble.\n\nBonne journée."
     )
     writing.answer(asked, answer, seen=_last(asked), by=agent, at=at - 4 * A_DAY)
     text = "Bonjour,\n\nnotre facture compte un repas le jour de la sortie. Pouvez-vous vérifier ?"
@@ -71,7 +71,7 @@ def tell(at: datetime) -> None:
     """One notice for all, one of a place, one to come, one that is over; and what the works to come tell."""
     today = timezone.localdate(at)
     Notice.objects.create(
-        title="Vacances d'hiver : les réservations ouvrent bientôt",
+        title="Vacances d'hiver\xa0: les réservations ouvrent bientôt",
         text="Le programme des accueils de loisirs est en mairie et sur le site de la commune.",
         starts_on=today - 3 * A_DAY,
         ends_on=today + 20 * A_DAY,

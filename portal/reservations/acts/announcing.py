@@ -1,6 +1,6 @@
 """What a closure tells on « Mon compte famille »: the only writer of the notices that closures put there."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from django.db import transaction
 from django.utils.text import capfirst
@@ -10,18 +10,20 @@ from portal.reservations.days import notices
 from portal.reservations.models import Closure, Notice
 
 TITLE_LENGTH = 80
+# What is further away is told by the planning.
+AHEAD = timedelta(days=14)
 IMPORTANT = (Closure.Why.STRIKE,)
 
 
 @transaction.atomic
 def announce(closure: Closure, *, today: date) -> Notice | None:
-    """Puts the closure's notice there, from today to its last day, or brings it up to date: words that
+    """Puts the closure's notice there, from AHEAD of it to its last day, or brings it up to date: words that
     somebody wrote stay. None where nothing closes any more, or only in the past."""
     if closure.opens or closure.ends_on < today:
         withdraw(closure)
         return None
     notice = Notice.objects.filter(closure=closure).first() or Notice(
-        closure=closure, starts_on=today, by_hand=False
+        closure=closure, starts_on=max(today, closure.starts_on - AHEAD), by_hand=False
     )
     notice.ends_on = closure.ends_on
     notice.starts_on = min(notice.starts_on, notice.ends_on)

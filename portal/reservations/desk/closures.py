@@ -14,7 +14,6 @@ from django.utils.html import format_html
 from portal.desk import own_choices
 from portal.desk.choices import TolerantChoices
 from portal.french import moments
-from portal.french.dates import short_day
 from portal.french.plurals import counted
 from portal.reservations.acts import announcing, opening
 from portal.reservations.desk.guarding import AsksBeforeClosing
@@ -25,10 +24,10 @@ class ClosureForm(forms.ModelForm[Closure]):
     """A closure, and whether families read of it on their first page."""
 
     announce = forms.BooleanField(
-        label="l'annoncer aux familles sur leur page d'accueil",
+        label="L'annoncer aux familles sur leur page d'accueil",
         required=False,
         initial=True,
-        help_text="À toutes celles dont un enfant va dans ce lieu, jusqu'au dernier jour de la fermeture. "
+        help_text="À toutes celles dont un enfant va dans ce lieu, de deux semaines avant au dernier jour. "
         "Le texte se relit et se change dans « Annonces aux familles ».",
     )
 
@@ -41,13 +40,13 @@ class ClosureForm(forms.ModelForm[Closure]):
 @admin.register(Closure)
 class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
     desk_order = 10
-    form = ClosureForm
     list_display = ("dates", "reason", "concerns", "opens")
     list_display_links = ("dates",)
     list_filter = ("why", "opens", "establishment", "activity")
     list_select_related = ("establishment", "activity", "school_class__school")
     search_fields = ("label", "establishment__name", "activity__name")
     date_hierarchy = "starts_on"
+    form = ClosureForm
     autocomplete_fields = ("establishment", "activity", "school_class")
     fieldsets = (
         (None, {"fields": ("starts_on", "ends_on", "why", "label", "opens")}),
@@ -104,9 +103,9 @@ class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
         notice = announcing.announce(closure, today=timezone.localdate(at))
         if notice is not None:
             url = reverse("admin:reservations_notice_change", args=[notice.pk])
-            text = "Annoncée aux familles jusqu'au {}. <a href=\"{}\">Relire l'annonce</a>"
-            until = short_day(notice.ends_on, year=True)
-            self.message_user(request, format_html(text, until, url), messages.INFO)
+            text = 'Annoncée aux familles {}. <a href="{}">Relire l\'annonce</a>'
+            days = moments.span(notice.starts_on, notice.ends_on, year=True)
+            self.message_user(request, format_html(text, days, url), messages.INFO)
 
     def delete_model(self, request: HttpRequest, obj: Closure) -> None:
         super().delete_model(request, obj)

@@ -18,7 +18,7 @@ from portal.reservations.days import notices
 from portal.reservations.models import Notice
 from portal.reservations.models.notices import State
 
-TINTS = {State.TO_COME: "requested", State.SHOWN: "accepted", State.OVER: "cancelled"}
+TINTS = {State.TO_COME: "requested", State.SHOWN: "accepted", State.OVER: "draft"}
 
 
 class NoticeStates(admin.SimpleListFilter):
@@ -47,7 +47,6 @@ class NoticeAdmin(WithHistory[Notice], TolerantChoices[Notice], DeskAdmin[Notice
     """One that a closure put there can be worded otherwise, or removed: the closure stays."""
 
     desk_order = 11
-    change_form_template = "admin/reservations/notice.html"
     list_display = ("title", "level", "dates", "where", "state_badge")
     list_display_links = ("title",)
     list_filter = (NoticeStates, "level", "places")
@@ -58,6 +57,7 @@ class NoticeAdmin(WithHistory[Notice], TolerantChoices[Notice], DeskAdmin[Notice
         (None, {"fields": ("title", "text", "level")}),
         ("Quand, et pour qui", {"fields": ("starts_on", "ends_on", "places")}),
     )
+    change_form_template = "admin/reservations/notice.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         return super().get_queryset(request).prefetch_related("places")

@@ -1,6 +1,6 @@
 """What the town tells families on their first page between two dates; a closure puts its own."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.contrib.auth.models import Group
@@ -12,13 +12,14 @@ from portal.reservations.acts import announcing, closing
 from portal.reservations.days import notices
 from portal.reservations.models import CalendarChange, Closure, Notice
 from portal.reservations.staff import giving
-from tests.conftest import NOW, THURSDAY, logged_in
+from tests.conftest import NOW, logged_in
 from tests.factories import BookingFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
 TODAY = NOW.date()
 A_DAY = timedelta(days=1)
+CLOSED = date(2026, 11, 19)
 HOME = "/"
 ADD = reverse("admin:reservations_closure_add")
 
@@ -32,8 +33,8 @@ def tell(title="Fête de l'école", *places, first=TODAY, last=TODAY, **given):
 
 def close_a_day(client, **given):
     typed = {
-        "starts_on": THURSDAY.isoformat(),
-        "ends_on": THURSDAY.isoformat(),
+        "starts_on": CLOSED.isoformat(),
+        "ends_on": CLOSED.isoformat(),
         "why": "strike",
         "label": "Grève nationale",
         "announce": "on",
@@ -90,7 +91,7 @@ def test_a_strike_puts_its_own_which_goes_with_it(books_client, desk, agent, can
         "Grève nationale",
         "important",
         TODAY,
-        THURSDAY,
+        CLOSED,
     )
     assert list(notice.places.all()) == [canteen.restaurant]
     assert "Grève nationale" in books_client.get(HOME).content.decode()
@@ -99,7 +100,7 @@ def test_a_strike_puts_its_own_which_goes_with_it(books_client, desk, agent, can
 
 
 def test_reopening_withdraws_it(books, desk, agent, canteen):
-    BookingFactory(enrolment=books.enrolment, day=THURSDAY)
+    BookingFactory(enrolment=books.enrolment, day=CLOSED)
     first = close_a_day(desk, establishment=canteen.restaurant.pk)
     assert "Confirmer la fermeture" in first.content.decode() and not Notice.objects.exists()
     close_a_day(desk, establishment=canteen.restaurant.pk, _closing_confirmed="1")
@@ -119,15 +120,15 @@ def test_a_closure_without_the_tick_tells_nothing_and_words_by_hand_stay(desk, c
         "text": "Prévoyez un pique-nique.",
         "level": "important",
         "starts_on": TODAY.isoformat(),
-        "ends_on": THURSDAY.isoformat(),
+        "ends_on": CLOSED.isoformat(),
         "places": [canteen.restaurant.pk],
     }
     assert desk.post(change, typed).status_code == 302
-    closure.ends_on = THURSDAY + A_DAY
+    closure.ends_on = CLOSED + A_DAY
     closure.save()
     announcing.announce(closure, today=TODAY)
     notice.refresh_from_db()
-    assert (notice.title, notice.ends_on) == ("Pas de cantine jeudi", THURSDAY + A_DAY)
+    assert (notice.title, notice.ends_on) == ("Pas de cantine jeudi", CLOSED + A_DAY)
 
 
 def test_the_desk_lists_them_with_their_state_and_shows_what_families_read(desk, canteen):
