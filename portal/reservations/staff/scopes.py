@@ -34,7 +34,7 @@ from families.models import (
     Residence,
 )
 from families.visibility import holds
-from portal.models import LetterWording, RefusalReason
+from portal.models import RefusalReason
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
@@ -248,7 +248,6 @@ _scopes: dict[type[Model], Scope] = {
     Diet: TOWN,
     PaperKind: TOWN,
     RefusalReason: TOWN,
-    LetterWording: TOWN,
 }
 
 
