@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -19,7 +19,7 @@ from families.messages import attachments, sending, wording
 from families.messages.audiences import RIGHT, Audience, read
 from families.messages.own_parts import MOST_CHOSEN, Families
 from families.messages.tasks import deliver
-from families.models import FamilyMessage, Household, MessageFile
+from families.models import FamilyMessage, Household
 from families.signing_in.asking_again import ask_again
 from portal.desk import rights
 from portal.desk.lists import StateBadge
@@ -133,10 +133,10 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
                 ("arreter", require_POST(self.stop), "stop"),
                 ("reprendre", require_POST(self.resume), "resume"),
                 ("lettres", require_GET(self.letters), "letters"),
+                ("piece", require_GET(self.attached), "attached"),
             )
         ]
-        attached = path("pieces/<int:pk>/", wrap(self.attached), name="families_familymessage_attached")
-        return [attached, *own, *super().get_urls()]
+        return [*own, *super().get_urls()]
 
     @takes_files
     def add_view(
@@ -362,11 +362,14 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
             raise Http404 from None
         return uploads.response(file, name=f"lettres-{message.pk}.pdf", content_type="application/pdf")
 
-    def attached(self, request: SignedInRequest, pk: int) -> FileResponse:
-        """A file of a message that whoever asks may look at."""
-        row = get_object_or_404(MessageFile.objects.select_related("message"), pk=pk)
-        if not self.has_view_permission(request, row.message):
-            raise Http404
+    def attached(self, request: SignedInRequest, pk: int) -> HttpResponseBase:
+        """A file (« fichier=3 ») of a message that whoever asks may look at."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        message = get_object_or_404(self.get_queryset(request), pk=pk)
+        row = message.files.filter(pk=posted_number(request.GET.get("fichier", ""))).first()
+        if row is None:
+            return redirect("admin:families_familymessage_change", message.pk)
         try:
             file = row.file.open("rb")
         except FileNotFoundError:

@@ -59,7 +59,8 @@ class OfMessage(admin.SimpleListFilter):
 
 
 def _waiting(request: HttpRequest) -> QuerySet[PaperLetter]:
-    return PaperLetter.objects.filter(state=Letter.State.PAPER)
+    rows: QuerySet[PaperLetter] = PaperLetter.objects.filter(state=Letter.State.PAPER)
+    return rows
 
 
 @admin.register(PaperLetter)
@@ -150,7 +151,7 @@ class PaperLetterAdmin(
         """One letter, which is looked at: nothing is marked."""
         self.demand(request, "families.view_paperletter")
         rows = rights.seen_by(request.user, PaperLetter.objects.all(), "families.view_paperletter")
-        letter = get_object_or_404(rows.select_related("household"), pk=pk)
+        letter: PaperLetter = get_object_or_404(rows.select_related("household"), pk=pk)
         return hand_over(printing.draw([letter]), f"lettre-{letter.pk}.pdf", inline=True)
 
     # Cells ------------------------------------------------------------------------------------------------

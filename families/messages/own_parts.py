@@ -35,12 +35,20 @@ def named(label: str, rows: Sequence[Any]) -> str:
     return f"{label}\xa0: {', '.join(said)}"
 
 
+class SeveralHomes(SeveralRows[Household]):
+    """Each with its adults."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        names = ", ".join(str(adult) for adult in obj.guardians.all())
+        return f"{household_number(obj.pk)}{f', {names}' if names else ''}"
+
+
 class Families(Part):
     code = "familles"
     legend = "Familles"
 
     everyone = forms.BooleanField(label="Toutes les familles", required=False)
-    homes_chosen = SeveralRows(
+    homes_chosen = SeveralHomes(
         Household.objects.none(), label="Foyers choisis", required=False, widget=forms.CheckboxSelectMultiple
     )
     where = forms.ChoiceField(
@@ -56,7 +64,6 @@ class Families(Part):
         rows = rights.seen_by(self.user, known_homes(), RIGHT).filter(pk__in=keys)
         chosen = field_of(self, "homes_chosen", forms.ModelMultipleChoiceField)
         chosen.queryset = rows.prefetch_related("guardians")
-        chosen.label_from_instance = _label  # type: ignore[method-assign, assignment]  # Django's own way
         if not keys:
             del self.fields["homes_chosen"]
 
@@ -79,11 +86,6 @@ class Families(Part):
             here = self.cleaned_data["where"] == "here"
             said.append("habitent la commune" if here else "habitent hors commune")
         return said
-
-
-def _label(home: Household) -> str:
-    names = ", ".join(str(adult) for adult in home.guardians.all())
-    return f"{household_number(home.pk)}{f', {names}' if names else ''}"
 
 
 class LackingPapers(Part):

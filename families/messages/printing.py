@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from families.models import FamilyMessage, Guardian, Household, Letter, PaperLetter
@@ -52,14 +53,14 @@ def draw(letters: Sequence[Letter]) -> bytes:
 def printed(letters: Iterable[Letter], *, at: datetime) -> int:
     """Says so of those that were to be; how many."""
     keys = [letter.pk for letter in letters]
-    rows = PaperLetter.objects.filter(pk__in=keys, state=Letter.State.PAPER)
+    rows: QuerySet[PaperLetter] = PaperLetter.objects.filter(pk__in=keys, state=Letter.State.PAPER)
     return rows.update(state=Letter.State.PRINTED, sent_at=at)
 
 
 def to_print(letters: Iterable[Letter]) -> int:
     """Takes back that they were printed; how many."""
     keys = [letter.pk for letter in letters]
-    rows = PaperLetter.objects.filter(pk__in=keys, state=Letter.State.PRINTED)
+    rows: QuerySet[PaperLetter] = PaperLetter.objects.filter(pk__in=keys, state=Letter.State.PRINTED)
     return rows.update(state=Letter.State.PAPER, sent_at=None)
 
 

@@ -270,7 +270,10 @@ def render(template: str, context: dict[str, Any]) -> tuple[str, str, str]:
     """Subject, text and HTML of a letter (see `post`), with the town's own words."""
     words = wordings.of(template)
     name = context.get("name") or ""
-    own = {"opening": wordings.said(words.opening, name), "closing": wordings.said(words.closing, name)}
+    own = {
+        "first_words": wordings.said(words.opening, name),
+        "last_words": wordings.said(words.closing, name),
+    }
     filled = {"town": town.current(), "portal_url": settings.PORTAL_URL.rstrip("/")} | context | own
     plain = (
         Engine.get_default().get_template(f"emails/{template}.txt").render(Context(filled, autoescape=False))

@@ -11,6 +11,7 @@ from families.messages.own_parts import named, several
 from families.models import Custody
 from families.visibility import holds, lives_at
 from portal.desk import rights
+from portal.desk.choices import SeveralRows
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField
 from portal.reservations.models import (
@@ -48,6 +49,17 @@ LABELS = {
 LONGEST = timedelta(days=366)
 
 
+class OfActivities(SeveralRows[Any]):
+    """Rows of activities, each named with its own."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj}, {obj.activity}"
+
+
+def of_activities(rows: Any, label: str) -> OfActivities:
+    return OfActivities(rows, label=label, required=False, widget=forms.CheckboxSelectMultiple)
+
+
 class Children(Part):
     """All that is chosen is asked of one child: in this class, and booked that day."""
 
@@ -61,8 +73,8 @@ class Children(Part):
     places = several(Establishment.objects.none(), "École, restaurant ou centre")
     classes = several(SchoolClass.objects.none(), "Classe")
     activities = several(Activity.objects.none(), "Inscrit à")
-    formulas = several(Formula.objects.none(), "Réservé en")
-    periods = several(Period.objects.none(), "Réservé pendant")
+    formulas = of_activities(Formula.objects.none(), "Réservé en")
+    periods = of_activities(Period.objects.none(), "Réservé pendant")
     day = DayField(label="Réservé le", required=False, help_text="Ou à partir de ce jour.")
     until = DayField(label="jusqu'au", required=False, help_text="Vide : ce jour-là seulement.")
 
@@ -83,10 +95,6 @@ class Children(Part):
             elif name in rows:
                 field = field_of(self, name, forms.ModelMultipleChoiceField)
                 field.queryset = rights.seen_by(self.user, rows[name], right)
-        for name in ("formulas", "periods"):
-            if name in self.fields:
-                field = field_of(self, name, forms.ModelMultipleChoiceField)
-                field.label_from_instance = _with_activity  # type: ignore[method-assign, assignment]  # Django's own way
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -166,7 +174,3 @@ class Children(Part):
         elif day:
             said.append(f"réservé le {short_day(day, year=True)}")
         return said
-
-
-def _with_activity(row: Any) -> str:
-    return f"{row}, {row.activity}"

@@ -38,7 +38,7 @@ from families.models import (
     ThreadKind,
 )
 from families.visibility import holds
-from portal.models import LetterWording, RefusalReason
+from portal.models import RefusalReason
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
@@ -283,7 +283,6 @@ _scopes: dict[type[Model], Scope] = {
     PaperKind: TOWN,
     RefusalReason: TOWN,
     ThreadKind: TOWN,
-    LetterWording: TOWN,
 }
 
 

@@ -255,6 +255,11 @@ def test_a_file_goes_with_each_mail_and_the_family_opens_it(town_of_three, agent
     assert b"".join(answer.streaming_content) == PDF
     answer.close()
     assert petit.client().get(url).status_code == 404
+    at_the_desk = f"{LIST}{message.pk}/piece/"
+    answer = agent_client.get(at_the_desk, {"fichier": file.pk})
+    assert b"".join(answer.streaming_content) == PDF
+    answer.close()
+    assert agent_client.get(at_the_desk, {"fichier": "abc"}).status_code == 302
 
 
 def test_what_is_no_document_is_refused_and_nothing_typed_is_lost(town_of_three, agent_client):
