@@ -360,9 +360,10 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
             return redirect("admin:families_familymessage_change", message.pk)
         try:
             with message.paper.open("rb") as file:
-                return hand_over(file.read(), f"lettres-{message.pk}.pdf")
+                content: bytes = file.read()
         except FileNotFoundError:
             raise Http404 from None
+        return hand_over(content, f"lettres-{message.pk}.pdf")
 
     def draw_letters(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """Has the letters drawn anew: one of them may have gone with its family, and the file with it."""
@@ -377,7 +378,7 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         message = get_object_or_404(self.get_queryset(request), pk=pk)
-        row = message.files.filter(pk=posted_number(request.GET.get("fichier", ""))).first()
+        row = message.files.filter(pk=posted_number(request.GET.get("fichier", "")) or 0).first()
         if row is None:
             return redirect("admin:families_familymessage_change", message.pk)
         try:
