@@ -257,12 +257,12 @@ def test_a_file_goes_with_each_mail_and_the_family_opens_it(town_of_three, agent
     assert url in page
     answer = roux.client().get(url)
     assert b"".join(answer.streaming_content) == PDF
-    answer.close()
+    let_go(answer)
     assert petit.client().get(url).status_code == 404
     at_the_desk = f"{LIST}{message.pk}/piece/"
     answer = agent_client.get(at_the_desk, {"fichier": file.pk})
     assert b"".join(answer.streaming_content) == PDF
-    answer.close()
+    let_go(answer)
     assert agent_client.get(at_the_desk, {"fichier": "abc"}).status_code == 302
 
 
