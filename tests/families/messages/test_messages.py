@@ -19,7 +19,7 @@ from families.models import FamilyMessage, Letter, MessageCopy
 from portal.letters import variables
 from portal.reservations.staff import giving
 from portal.town import current as town_of
-from tests.conftest import family, logged_in
+from tests.conftest import family, let_go, logged_in
 from tests.factories import (
     BookingFactory,
     EstablishmentFactory,
