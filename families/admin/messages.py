@@ -18,7 +18,7 @@ from families.desk_cells import person
 from families.messages import attachments, sending, wording
 from families.messages.audiences import RIGHT, Audience, read
 from families.messages.own_parts import MOST_CHOSEN, Families
-from families.messages.tasks import deliver
+from families.messages.tasks import deliver, print_paper
 from families.models import FamilyMessage, Household
 from families.signing_in.asking_again import ask_again
 from portal.desk import rights
@@ -26,6 +26,7 @@ from portal.desk.lists import StateBadge
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskAdmin
 from portal.files import uploads
+from portal.files.handing_over import hand_over
 from portal.french import moments
 from portal.french.plurals import agreed, counted
 from portal.web.bodies import takes_files
@@ -133,6 +134,7 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
                 ("arreter", require_POST(self.stop), "stop"),
                 ("reprendre", require_POST(self.resume), "resume"),
                 ("lettres", require_GET(self.letters), "letters"),
+                ("imprimer", require_POST(self.draw_letters), "draw"),
                 ("piece", require_GET(self.attached), "attached"),
             )
         ]
@@ -350,24 +352,33 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
                 messages.success(request, "L'envoi reprend\xa0: personne ne reçoit le message deux fois.")
         return redirect("admin:families_familymessage_change", message.pk)
 
-    def letters(self, request: SignedInRequest, pk: int) -> HttpResponseBase:
+    def letters(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """The letters on paper, as the worker drew them."""
         message = self._mine(request, pk)
         if not message.paper:
             messages.warning(request, "Les lettres ne sont pas encore prêtes.")
             return redirect("admin:families_familymessage_change", message.pk)
         try:
-            file = message.paper.open("rb")
+            with message.paper.open("rb") as file:
+                content: bytes = file.read()
         except FileNotFoundError:
             raise Http404 from None
-        return uploads.response(file, name=f"lettres-{message.pk}.pdf", content_type="application/pdf")
+        return hand_over(content, f"lettres-{message.pk}.pdf")
+
+    def draw_letters(self, request: SignedInRequest, pk: int) -> HttpResponse:
+        """Has the letters drawn anew: one of them may have gone with its family, and the file with it."""
+        message = self._mine(request, pk)
+        if message.copies.filter(guardian=None, letter__isnull=False).exists():
+            print_paper.enqueue(message.pk)
+            messages.success(request, "Les lettres se préparent.")
+        return redirect("admin:families_familymessage_change", message.pk)
 
     def attached(self, request: SignedInRequest, pk: int) -> HttpResponseBase:
         """A file (« fichier=3 ») of a message that whoever asks may look at."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         message = get_object_or_404(self.get_queryset(request), pk=pk)
-        row = message.files.filter(pk=posted_number(request.GET.get("fichier", ""))).first()
+        row = message.files.filter(pk=posted_number(request.GET.get("fichier", "")) or 0).first()
         if row is None:
             return redirect("admin:families_familymessage_change", message.pk)
         try:

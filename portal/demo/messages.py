@@ -6,7 +6,6 @@ from django.utils import timezone
 
 from families.messages import sending, wording
 from families.messages.own_parts import Families
-from families.messages.tasks import print_paper
 from families.models import FamilyMessage, Guardian, Letter, MessageCopy
 from portal.demo.people import DemoHome, People
 
@@ -61,7 +60,6 @@ def _sent(people: People, homes: list[DemoHome], silent: DemoHome, at: datetime)
         for adult in Guardian.objects.filter(household=home.household, user=home.user):
             _copy(message, home, adult, facts, at)
     _copy(message, silent, None, facts, at)
-    print_paper.enqueue(message.pk)
 
 
 def _copy(

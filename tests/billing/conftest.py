@@ -25,7 +25,7 @@ from billing.models import (
 )
 from billing.payments import paying
 from families import groups
-from families.models import User
+from families.models import FamilyMessage, User
 from portal.reservations.models import Booking
 from portal.reservations.states import BookingState
 from tests.conftest import logged_in
@@ -58,6 +58,7 @@ def keep_apart(monkeypatch, folder):
     """From now on printed documents lie in this folder."""
     for model in (InvoicePdf, LetterLot, ReminderLetter):
         monkeypatch.setattr(model._meta.get_field("file"), "storage", FileSystemStorage(folder))
+    monkeypatch.setattr(FamilyMessage._meta.get_field("paper"), "storage", FileSystemStorage(folder))
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from django_tasks_db.models import DBTaskResult
 
 from families import unreached
-from families.messages import sending, wording
+from families.messages import printing, sending, wording
 from families.messages.audiences import Audience
 from families.models import FamilyMessage, Letter, MessageCopy
 from portal.letters import variables
 from portal.reservations.staff import giving
 from portal.town import current as town_of
-from tests.conftest import family, logged_in
+from tests.conftest import family, let_go, logged_in
 from tests.factories import (
     BookingFactory,
     EstablishmentFactory,
@@ -211,8 +211,12 @@ def test_the_worker_does_it_from_the_click_to_the_pdf(town_of_three, agent, agen
     assert len(mail.outbox) == 2
     message.refresh_from_db()
     assert (message.state, bool(message.paper)) == ("sent", True)
-    pdf = b"".join(agent_client.get(f"{LIST}{message.pk}/lettres/").streaming_content)
-    assert pdf.startswith(b"%PDF")
+    assert agent_client.get(f"{LIST}{message.pk}/lettres/").content.startswith(b"%PDF")
+    printing.forget(town_of_three[2].household)
+    assert agent_client.get(f"{LIST}{message.pk}/lettres/").status_code == 302, "it held an erased family's"
+    agent_client.post(f"{LIST}{message.pk}/imprimer/")
+    call_command("db_worker", batch=True, interval=0)
+    assert agent_client.get(f"{LIST}{message.pk}/lettres/").content.startswith(b"%PDF")
     page = agent_client.get(f"{LIST}{message.pk}/change/").content.decode()
     assert "3 sur 3" in page
     assert "1 lettre sur papier" in page
@@ -253,12 +257,12 @@ def test_a_file_goes_with_each_mail_and_the_family_opens_it(town_of_three, agent
     assert url in page
     answer = roux.client().get(url)
     assert b"".join(answer.streaming_content) == PDF
-    answer.close()
+    let_go(answer)
     assert petit.client().get(url).status_code == 404
     at_the_desk = f"{LIST}{message.pk}/piece/"
     answer = agent_client.get(at_the_desk, {"fichier": file.pk})
     assert b"".join(answer.streaming_content) == PDF
-    answer.close()
+    let_go(answer)
     assert agent_client.get(at_the_desk, {"fichier": "abc"}).status_code == 302
 
 

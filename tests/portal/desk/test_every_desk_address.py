@@ -119,6 +119,7 @@ OWN_PAGES = {
     # One's own places' messages; what has left is followed by who may write.
     "families_familymessage_attached": "families.view_familymessage or families.change_familymessage",
     "families_familymessage_check": "families.add_familymessage",
+    "families_familymessage_draw": "families.add_familymessage",
     "families_familymessage_letters": "families.add_familymessage",
     "families_familymessage_resume": "families.add_familymessage",
     "families_familymessage_send": "families.add_familymessage",
