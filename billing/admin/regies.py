@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from billing.invoices import regies
 from billing.models import ActivityRegie, Regie
 from families.signing_in.asking_again import AsksAgain
+from portal.desk.choices import SeveralRows
 from portal.desk.pages import WithHistory
 from portal.desk.site import DeskAdmin, M
 from portal.reservations.models import Activity
@@ -18,7 +19,7 @@ from portal.web.posted import posted_number
 class RegieForm(forms.ModelForm[Regie]):
     """A régie and what it bills."""
 
-    owned = forms.ModelMultipleChoiceField(
+    owned = SeveralRows(
         Activity.objects.none(),
         label="Ses activités",
         required=False,

@@ -26,7 +26,7 @@ from families.forms import AddressField
 from families.models import StaffMember, User
 from families.signing_in import inviting
 from families.signing_in.asking_again import AsksAgain, asks_again
-from portal.desk.choices import TolerantChoices
+from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import DECISION_FIELD, Decision
 from portal.desk.pages import log_all
 from portal.desk.site import DeskLink
@@ -153,7 +153,7 @@ class StaffForm(forms.ModelForm[StaffMember]):
         label="Adresse e-mail",
         help_text="Professionnelle de préférence : le lien pour choisir le mot de passe y part.",
     )
-    places = forms.ModelMultipleChoiceField(
+    places = SeveralRows(
         Establishment.objects.none(),
         label="Établissements",
         required=False,
