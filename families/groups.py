@@ -222,7 +222,6 @@ RIGHTS: dict[str, Rights] = {
             "erasure": "view add",
         },
         "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW},
-        "reservations": {"monthlyfigure": VIEW},
         "billing": {"billingsettings": CHANGE},
     },
     DIRECTOR: {
