@@ -242,7 +242,6 @@ RIGHTS: dict[str, Rights] = {
             "erasure": "view add",
         },
         "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW, "letterwording": EVERYTHING},
-        "reservations": {"monthlyfigure": VIEW},
         "billing": {"billingsettings": CHANGE},
     },
     DIRECTOR: {

@@ -196,7 +196,10 @@ def _by_month(
     )
 
 
-def _chart(groups: Sequence[Group], span: _Span, unit: str = "") -> Chart:
+def _chart(groups: Sequence[Group], span: _Span, unit: str = "") -> Chart | None:
+    """None where there is no bar to draw."""
+    if not any(value for group in groups for value in group.values):
+        return None
     behind = f"{NBSP}{unit}" if unit else ""
 
     def said(value: Decimal) -> str:

@@ -305,7 +305,8 @@ def test_lists_cost_the_same_for_one_row_and_ten(desk, monkeypatch):
                 client.get(url)
             costs[url, rows] = len(queries)
     addresses = {url for url, _ in costs}
-    assert {url: costs[url, 10] for url in addresses if costs[url, 10] != costs[url, 1]} == {}
+    # What the first row has nothing of is asked for once where another one has.
+    assert {url: costs[url, 10] for url in addresses if costs[url, 10] > costs[url, 1] + 1} == {}
     assert {url: costs[url, 10] for url in addresses if costs[url, 10] > 15} == {}
 
 

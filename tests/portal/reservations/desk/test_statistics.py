@@ -54,7 +54,7 @@ def test_nothing_counted_yet_is_said(canteen, agent_client):
     assert "Rien n’est encore compté" in text(agent_client)
 
 
-@pytest.mark.parametrize("role", [groups.AGENT, groups.REGIE, groups.DIRECTOR, groups.MANAGER, groups.READER])
+@pytest.mark.parametrize("role", [groups.AGENT, groups.REGIE, groups.DIRECTOR, groups.READER])
 def test_who_answers_for_figures_opens_it(counted, role):
     assert "Repas réservés" in text(staff("someone", role))
 
