@@ -226,9 +226,15 @@ class Undoing(OwnPages[Payment]):
                     by=request.user,
                     at=timezone.now(),
                 )
+                today = (
+                    f" Ils gardent la date du {short_day(payment.paid_on, year=True)} et sont comptabilisés"
+                    " aujourd'hui."
+                    if done.gone.booked_on
+                    else ""
+                )
                 return (
                     f"{euros(done.come.amount)} sont passés au foyer n°\xa0{other.number}, sous les"
-                    f" n°\xa0{done.gone.number} et {done.come.number}. Les deux familles sont prévenues."
+                    f" n°\xa0{done.gone.number} et {done.come.number}.{today} Les deux familles sont prévenues."
                 )
 
             if form.done(request, act, paying.PaymentRefused):

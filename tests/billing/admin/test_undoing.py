@@ -89,6 +89,7 @@ def test_a_payment_goes_to_the_household_that_is_typed(owes, waits, regie_client
         follow=True,
     )
     assert "12,80" in messages_of(answer) and waits.household.number in messages_of(answer)
+    assert "la date du 28 novembre 2026 et sont comptabilisés aujourd'hui" in messages_of(answer)
     assert Invoice.objects.with_balance().get(pk=there.pk).left == 0
 
 
