@@ -234,7 +234,8 @@ class Undoing(OwnPages[Payment]):
                 )
                 return (
                     f"{euros(done.come.amount)} sont passés au foyer n°\xa0{other.number}, sous les"
-                    f" n°\xa0{done.gone.number} et {done.come.number}.{today} Les deux familles sont prévenues."
+                    f" n°\xa0{done.gone.number} et {done.come.number}.{today}"
+                    " Les deux familles sont prévenues."
                 )
 
             if form.done(request, act, paying.PaymentRefused):
