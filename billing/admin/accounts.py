@@ -16,7 +16,7 @@ from billing.documents import accounts, files
 from billing.invoices import ledger, regies
 from billing.invoices.refusals import BillingRefused
 from billing.models import AccountEntry, Invoice, OpeningBalance, Payment
-from billing.payments import carried, writing_off
+from billing.payments import carried, under_way, writing_off
 from families.desk_links import guardian_names, household_link
 from families.models import Household
 from families.signing_in.asking_again import ask_again
@@ -278,5 +278,6 @@ class Accounts(OwnPages[Payment]):
             "button": "Faire l'avoir",
             "lead": f"{owed} Au lieu d'attendre une facture : {answers}."
             f" {given if found.to_give_back else ''}".strip(),
+            "warning": under_way.warning(one.invoice for one in found.answers),
         }
         return self.page(request, "admin/billing/form.html", "Rembourser ce report", context)

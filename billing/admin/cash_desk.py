@@ -3,6 +3,7 @@
 Without a script the receipt is printed by the browser's own command, or opened as PDF.
 """
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -233,11 +234,13 @@ class CashDesk(OwnPages[Payment]):
         return number == payment.number
 
 
-def say_closed(request: HttpRequest, payment: Payment) -> None:
-    """That a payment of a closed day stands on another day of the books."""
-    if payment.booked_on is not None:
-        messages.warning(
-            request,
-            f"Le {short_day(payment.paid_on, year=True)} est clos : ce mouvement est comptabilisé au"
-            f" {short_day(payment.booked_on, year=True)}.",
-        )
+def say_closed(request: HttpRequest, *payments: Payment) -> None:
+    """That payments of closed days stand on other days of the books: a sentence for each day."""
+    days = Counter((one.paid_on, one.booked_on) for one in payments)
+    for (paid_on, booked_on), count in sorted(days.items(), key=lambda one: one[0][0]):
+        if booked_on is not None:
+            what = "ce mouvement est comptabilisé" if count == 1 else "ces mouvements sont comptabilisés"
+            messages.warning(
+                request,
+                f"Le {short_day(paid_on, year=True)} est clos : {what} au {short_day(booked_on, year=True)}.",
+            )

@@ -1,6 +1,7 @@
 """Online payments and direct debit at the desk: looked at, asked about, given back; never typed."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from billing.admin.cash_desk import say_closed
 from billing.admin.documents import last_month
 from billing.admin.exporting import note_households
 from billing.admin.fields import AmountField, proposed
@@ -26,7 +28,9 @@ from billing.models import (
     OnlinePayment,
     OnlinePaymentInvoice,
     OnlineRefund,
+    Payment,
     PaymentEvent,
+    PaymentKind,
 )
 from billing.payments import (
     asking,
@@ -36,6 +40,7 @@ from billing.payments import (
     refunding,
     sepa,
     statement,
+    under_way,
     undoing,
 )
 from billing.payments.paying import PaymentRefused
@@ -302,7 +307,14 @@ class OnlinePaymentAdmin(
                 messages.success(request, f"Le remboursement de {euros(done.amount)} {words}.")
                 return redirect(back)
         lead = f"Paiement {payment.reference} de {euros(payment.amount)} : {euros(most)} peuvent être rendus."
-        context = {"form": form, "back": back, "button": "Rembourser", "lead": lead}
+        paid = Invoice.objects.filter(online_parts__online_payment=payment)
+        context = {
+            "form": form,
+            "back": back,
+            "button": "Rembourser",
+            "lead": lead,
+            "warning": under_way.warning(paid),
+        }
         return self.page(request, "admin/billing/form.html", "Rembourser un paiement en ligne", context)
 
     def statement(self, request: HttpRequest) -> HttpResponse:
@@ -487,6 +499,7 @@ class DebitFileAdmin(SaysRegie[DebitFile], ShownOnly[DebitFile], OwnPages[DebitF
             messages.info(
                 request, f"Déjà connus : {counted(noted.known, 'rejet noté', 'rejets notés')} auparavant."
             )
+        say_closed(request, *_reversals(noted.debits))
         for strange in noted.strange:
             messages.warning(request, strange)
 
@@ -514,6 +527,13 @@ class DebitFileAdmin(SaysRegie[DebitFile], ShownOnly[DebitFile], OwnPages[DebitF
                 messages.error(request, f"{file} : {refusal}")
             else:
                 messages.success(request, f"{file} : {counted(done, 'facture payée', 'factures payées')}.")
+                if done:
+                    say_closed(request, *Payment.objects.validated().filter(debit__file=file))
+
+
+def _reversals(debits: Sequence[Debit]) -> QuerySet[Payment]:
+    """What takes the payments of these debits back; nothing of one that never counted."""
+    return Payment.objects.filter(refunds__in=[one.payment_id for one in debits], kind=PaymentKind.REVERSAL)
 
 
 @admin.register(Debit)
@@ -556,6 +576,7 @@ class DebitAdmin(ShownOnly[Debit], OwnPages[Debit]):
                 debit_letters.tell_returned(done)
                 words = f"Le prélèvement est rejeté : {debit.invoice} est à payer. La famille est prévenue."
                 messages.success(request, words)
+                say_closed(request, *_reversals([done]))
                 return redirect(back)
         context = {"form": form, "back": back, "button": "Noter le rejet", "lead": str(debit)}
         return self.page(request, "admin/billing/form.html", "Prélèvement rejeté par la banque", context)

@@ -11,10 +11,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing.admin import regies
+from billing.admin.cash_desk import say_closed
 from billing.admin.exporting import note_households
 from billing.admin.online import UNREADABLE_FILE
 from billing.admin.regies import SaysRegie
-from billing.models import Payment, TransferFile, TransferRefund
+from billing.models import Payment, PaymentKind, TransferFile, TransferRefund
 from billing.payments import transfers
 from families.desk_links import household_link
 from families.signing_in.asking_again import ask_again, asks_again
@@ -194,6 +195,7 @@ class TransferRefundAdmin(StateBadge, ShownOnly[TransferRefund], OwnPages[Transf
         messages.success(
             request, f"Le {refund} est {what} : {amount} sont de nouveau au compte de la famille.{more}"
         )
+        say_closed(request, *refund.payment.refunded_by.filter(kind=PaymentKind.BACK))
         return redirect("admin:billing_transferrefund_change", refund.pk)
 
     def _form(

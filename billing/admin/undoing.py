@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from billing.admin.cash_desk import say_closed
 from billing.admin.fields import AmountField, proposed
 from billing.admin.once import OnceForm
 from billing.admin.whose import HouseholdForm
@@ -171,7 +172,7 @@ class Undoing(OwnPages[Payment]):
                     by=request.user,
                     at=timezone.now(),
                 )
-                self._say_book_day(request, done.reversal)
+                say_closed(request, *(row for row in (done.reversal, done.instead) if row))
                 right = (
                     f" Le règlement de {euros(done.instead.amount)} est enregistré, reçu"
                     f" n°\xa0{done.instead.number}."
@@ -225,9 +226,16 @@ class Undoing(OwnPages[Payment]):
                     by=request.user,
                     at=timezone.now(),
                 )
+                today = (
+                    f" Ils gardent la date du {short_day(payment.paid_on, year=True)} et sont comptabilisés"
+                    " aujourd'hui."
+                    if done.gone.booked_on
+                    else ""
+                )
                 return (
                     f"{euros(done.come.amount)} sont passés au foyer n°\xa0{other.number}, sous les"
-                    f" n°\xa0{done.gone.number} et {done.come.number}. Les deux familles sont prévenues."
+                    f" n°\xa0{done.gone.number} et {done.come.number}.{today}"
+                    " Les deux familles sont prévenues."
                 )
 
             if form.done(request, act, paying.PaymentRefused):
@@ -295,7 +303,7 @@ class Undoing(OwnPages[Payment]):
                     by=request.user,
                     at=timezone.now(),
                 )
-                self._say_book_day(request, done.back)
+                say_closed(request, *(row for row in (done.back, done.instead) if row))
                 right = (
                     f" Le remboursement de {euros(-done.instead.amount)} est enregistré,"
                     f" n°\xa0{done.instead.number}."
@@ -376,6 +384,7 @@ class Undoing(OwnPages[Payment]):
             "home": household_link(home.pk),
             "held": euros(max(paying.unused_of([home.pk]), Decimal(0))),
             "due": due.order_by("pay_by", "issued_at", "sequence"),
+            "warning": under_way.warning(due),
             "usable": usable(home.pk),
             "back": back,
         }
@@ -392,14 +401,6 @@ class Undoing(OwnPages[Payment]):
         messages.warning(request, why)
         return redirect("admin:billing_payment_change", payment.pk)
 
-    def _say_book_day(self, request: HttpRequest, row: Payment) -> None:
-        if row.booked_on is not None:
-            messages.warning(
-                request,
-                f"Le {short_day(row.paid_on, year=True)} est clos : cette annulation est comptabilisée au"
-                f" {short_day(row.booked_on, year=True)}.",
-            )
-
     def _page(
         self,
         request: HttpRequest,
@@ -409,8 +410,9 @@ class Undoing(OwnPages[Payment]):
         button: str,
         more: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """What is due again, then the form."""
+        """What is due again, then the form. `more` may name the invoices that are paid instead (`pays`)."""
         reopens = payment.allocations.select_related("invoice").order_by("pk")
+        more = more or {}
         context = {
             "payment": payment,
             "form": form,
@@ -418,11 +420,12 @@ class Undoing(OwnPages[Payment]):
             "home": household_link(payment.household_id),
             "adults": guardian_names([payment.household_id])[payment.household_id],
             "reopens": [(one.invoice, euros(one.amount)) for one in reopens],
+            "warning": under_way.warning([*(one.invoice for one in reopens), *more.get("pays", ())]),
             "shown_amount": euros(payment.amount),
             "paid_on": short_day(payment.paid_on, year=True),
             "back": reverse("admin:billing_payment_change", args=[payment.pk]),
         }
-        return self.page(request, "admin/billing/undo.html", title, context | (more or {}))
+        return self.page(request, "admin/billing/undo.html", title, context | more)
 
 
 def became(payment: Payment) -> list[str]:

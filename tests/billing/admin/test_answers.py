@@ -22,6 +22,7 @@ from billing.models import (
 from billing.payments import paying, under_way
 from families.models import Letter
 from tests.billing.conftest import MEALS
+from tests.factories import InvoiceFactory
 
 pytestmark = pytest.mark.usefixtures("private")
 
@@ -201,14 +202,20 @@ def test_a_write_off_is_not_written_without_its_preview(invoice, regie_client):
 # On its way ----------------------------------------------------------------------------------------------
 
 
+def online(invoice, reference="P26ABCDEF", **said):
+    now = timezone.now()
+    payment = OnlinePayment.objects.create(
+        reference=reference, household=invoice.household, provider="demo", amount=invoice.total,
+        started_at=now, expires_at=now + timedelta(hours=1), **said,
+    )  # fmt: skip
+    OnlinePaymentInvoice.objects.create(online_payment=payment, invoice=invoice, amount=invoice.total)
+    return payment
+
+
 def test_the_desk_warns_of_an_invoice_that_is_paid_online_or_debited(owes, invoice, regie_client):
     assert under_way.warning([invoice]) == ""
     now = timezone.now()
-    online = OnlinePayment.objects.create(
-        reference="P26ABCDEF", household=owes.household, provider="demo", amount=D("12.80"), started_at=now,
-        expires_at=now + timedelta(hours=1),
-    )  # fmt: skip
-    OnlinePaymentInvoice.objects.create(online_payment=online, invoice=invoice, amount=D("12.80"))
+    online(invoice)
     mandate = Mandate.objects.create(
         household=owes.household, rum="RUM1", debtor="Camille Roux", iban="FR7630006000011234567890189",
         signed_on=date(2026, 9, 1),
@@ -226,6 +233,31 @@ def test_the_desk_warns_of_an_invoice_that_is_paid_online_or_debited(owes, invoi
         ("billing_payment_take_from", owes.household.pk),
     ):
         assert "P26ABCDEF" in regie_client.get(reverse(f"admin:{name}", args=[key])).content.decode()
+
+
+def test_it_warns_wherever_a_payment_is_put_right_too(owes, waits, invoice, regie_client):
+    """Six euros of it are paid, the rest is being paid online: money is used for it, what paid it is reversed
+    or given back, or another household's payment comes to it."""
+    part = pays(owes, "5.00")
+    theirs = paying.record(waits.household, D(7), "cash", at=timezone.now(), **BOOKED)
+    by_card = paying.record(owes.household, D(1), "online", at=timezone.now(), **BOOKED)
+    before = online(invoice, "P26BEFORE", state="validated", payment=by_card)
+    pages = [
+        reverse("admin:billing_payment_use", args=[owes.household.pk]),
+        reverse("admin:billing_payment_reverse", args=[part.pk]),
+        reverse("admin:billing_payment_move_to", args=[theirs.pk, owes.household.pk]),
+        reverse("admin:billing_online_refund", args=[before.pk]),
+    ]
+    assert not [page for page in pages if "P26ABCDEF" in regie_client.get(page).content.decode()]
+    online(invoice)
+    assert not [page for page in pages if "P26ABCDEF" not in regie_client.get(page).content.decode()]
+
+
+def test_and_where_a_statement_is_given_back(reported, regie_client):
+    due = InvoiceFactory(household=reported.household, total=D("4.00"))
+    online(due)
+    page = reverse("admin:billing_payment_give_back", args=[Invoice.every.waiting().get().pk])
+    assert "P26ABCDEF" in regie_client.get(page).content.decode()
 
 
 # One household -------------------------------------------------------------------------------------------

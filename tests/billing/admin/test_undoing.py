@@ -7,9 +7,9 @@ import pytest
 from django.urls import reverse
 
 from billing.models import BillingSettings, Invoice, NewDueDate, Payment, TransferFile, TransferRefund
-from billing.payments import paying, undoing
+from billing.payments import closing, paying, transfers, undoing
 from tests.billing.conftest import FIRST_OF_DECEMBER as AT
-from tests.factories import InvoiceFactory
+from tests.factories import InvoiceFactory, paris
 
 D = Decimal
 NBSP = "\N{NO-BREAK SPACE}"
@@ -89,6 +89,7 @@ def test_a_payment_goes_to_the_household_that_is_typed(owes, waits, regie_client
         follow=True,
     )
     assert "12,80" in messages_of(answer) and waits.household.number in messages_of(answer)
+    assert "la date du 28 novembre 2026 et sont comptabilisés aujourd'hui" in messages_of(answer)
     assert Invoice.objects.with_balance().get(pk=there.pk).left == 0
 
 
@@ -162,6 +163,25 @@ def test_given_up_or_sent_back_the_money_is_on_the_account_again(owes, regie_cli
         page_of("transfer_refused", second.pk), {"on": "2026-12-01", "why": "Compte clos"}, follow=True
     )
     assert "16,80" in messages_of(answer) and paying.unused(payment) == D("16.80")
+
+
+def test_the_desk_says_in_which_books_what_it_puts_right_of_a_closed_day_stands(owes, regie_client):
+    """A transfer of 28 November sent back on the 29th, a slip of that 28th with the right amount."""
+    BillingSettings(iban="FR76 3000 6000 0112 3456 7890 189", bic="AGRIFRPP").save()
+    said = {"by": None, "at": paris(2026, 11, 28, 16)}
+    payment = pay(owes.household, "29.60", **said)
+    refund = transfers.ask(payment, D("16.80"), holder="Camille Roux", iban=IBAN.replace(" ", ""), **said)
+    transfers.make(paid_on=PAID_ON, **said)
+    closing.close(date(2026, 11, 30), by=None, at=AT)
+    answer = regie_client.post(
+        page_of("transfer_refused", refund.pk), {"on": "2026-11-29", "why": "Compte clos"}, follow=True
+    )
+    one = "Le 29 novembre 2026 est clos : ce mouvement est comptabilisé au 1er décembre 2026"
+    assert one in messages_of(answer)
+    wrong = {"because": "amount", "reason": "Faux", "instead": "40", "due_on": "2027-01-15", "on": ""}
+    answer = regie_client.post(page_of("payment_reverse", payment.pk), wrong, follow=True)
+    both = "Le 28 novembre 2026 est clos : ces mouvements sont comptabilisés au 1er décembre 2026"
+    assert both in messages_of(answer)
 
 
 def test_a_refund_typed_wrong_is_undone_on_its_own_page(owes, regie_client):

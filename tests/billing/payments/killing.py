@@ -36,23 +36,29 @@ from billing.models import (
     BillingSettings,
     Debit,
     DebitFile,
+    DepositSlip,
     Invoice,
     Mandate,
     OnlinePayment,
     Payment,
+    TransferRefund,
     WriteOff,
 )
 from billing.payments import (
     carried,
     crediting,
+    deposits,
     paying,
     refunding,
     sepa,
     starting,
+    transfers,
     undoing,
     writing_off,
 )
+from billing.payments.deposits import DepositRefused
 from billing.payments.paying import PaymentRefused
+from billing.payments.transfers import TransferRefused
 from families.models import Household
 from portal.reservations.models import Booking
 from portal.reservations.states import BookingState
@@ -65,7 +71,7 @@ MARCH = Scope(date(2026, 3, 1))
 DAYS = [date(2026, 3, 9), date(2026, 3, 10)]
 PART = Decimal("3.20")
 EATERS = 4  # households of a run; what other verbs are killed with is another's each time
-VERBS = 17  # households that all verbs together take for one kill each
+VERBS = 27  # households that all verbs together take for one kill each
 WAIT = 60
 
 Act = Callable[[], object]
@@ -114,7 +120,7 @@ class Verbs:
     def __init__(self, bank: Bank) -> None:
         self.bank = bank
         # Of years when no invoice of others is: as many months as there may be kills.
-        self.months = iter(date(year, month, 1) for year in range(2018, 2026) for month in range(1, 13))
+        self.months = iter(date(year, month, 1) for year in range(2010, 2026) for month in range(1, 13))
         self.eaters = Household.objects.order_by("pk").values_list("pk", flat=True)[:EATERS]
         self.fresh = iter(Invoice.objects.order_by("-pk").values_list("pk", flat=True))
 
@@ -151,10 +157,7 @@ class Verbs:
         if owed:
             meals.update(state=BookingState.CANCELLED)
         else:
-            meal = meals.order_by("day").first()
-            assert meal is not None
-            meal.pk, meal.day = None, month
-            meal.save()
+            self.eats(home, month)
         BillingSettings.objects.update_or_create(pk=1, defaults={"minimum_amount": PART * 2})
         (made,) = invoicing.issue_one(home, MARCH if owed else Scope(month), by=None, at=now)
         BillingSettings.objects.update(minimum_amount=0)
@@ -289,6 +292,79 @@ class Verbs:
         statement, now = self.statement(owed=False), timezone.now()
         return unless_done(lambda: writing_off.drop(statement, reason="Départ", by=None, at=now))
 
+    def dispute(self) -> Act:
+        """Lost: the payer's bank has taken the money back."""
+        payment, event = self.online()
+        assert delivered(event) == 200
+        payment.refresh_from_db()
+        charge = payment.charge_reference
+        told = self.bank.dispute_ends(self.bank.dispute(charge, self.bank.held(charge)), "lost")
+
+        def act() -> None:
+            assert delivered(told) == 200
+
+        return act
+
+    def one_household(self) -> Act:
+        """« Facturer ce foyer maintenant »."""
+        home, month, now = self.invoice().household, next(self.months), timezone.now()
+        self.eats(home, month)
+        return unless_done(lambda: invoicing.issue_one(home, Scope(month), by=None, at=now))
+
+    def use(self) -> Act:
+        invoice, now = self.invoice(), timezone.now()
+        day = timezone.localdate(now)
+        paying.record(invoice.household, PART, "cash", paid_on=day, by=None, at=now, invoices=[])
+        return unless_done(lambda: undoing.use(invoice.household, by=None, at=now))
+
+    def transfer(self) -> Act:
+        payment, now = self.paid(), timezone.now()
+        return unless_done(lambda: transfers.ask(payment, Decimal(2), holder="N", iban=IBAN, by=None, at=now))
+
+    def asked(self, *, in_file: bool = True) -> TransferRefund:
+        now = timezone.now()
+        refund = transfers.ask(self.paid(), Decimal(2), holder="N", iban=IBAN, by=None, at=now)
+        if in_file:
+            transfers.make(paid_on=timezone.localdate(now), by=None, at=now)
+            refund.refresh_from_db()
+        return refund
+
+    def transfer_file(self) -> Act:
+        self.asked(in_file=False)
+        now = timezone.now()
+        return unless_done(lambda: transfers.make(paid_on=timezone.localdate(now), by=None, at=now))
+
+    def transfer_given_up(self) -> Act:
+        refund, now = self.asked(in_file=False), timezone.now()
+        return lambda: transfers.cancel(refund, why="Autre", by=None, at=now)
+
+    def transfer_done(self) -> Act:
+        refund, now = self.asked(), timezone.now()
+        return lambda: transfers.done(refund, by=None, at=now)
+
+    def transfer_sent_back(self) -> Act:
+        refund, now = self.asked(), timezone.now()
+        day = timezone.localdate(now)
+        return lambda: transfers.refused(refund, on=day, why="AC04", by=None, at=now)
+
+    def slip(self) -> Act:
+        invoice, now = self.invoice(), timezone.now()
+        day = timezone.localdate(now)
+        cheque = paying.record(invoice.household, invoice.total, "cheque", paid_on=day, by=None, at=now)
+        return unless_done(lambda: deposits.make("cheque", [cheque.pk], deposited_on=day, by=None, at=now))
+
+    def cancelled_slip(self) -> Act:
+        self.slip()()
+        made, now = DepositSlip.objects.latest("pk"), timezone.now()
+        return unless_done(lambda: deposits.cancel(made, reason="Erreur", by=None, at=now))
+
+    def eats(self, home: Household, day: date) -> None:
+        """A meal besides those that were billed."""
+        meal = Booking.objects.filter(household=home, day__in=DAYS).order_by("day").first()
+        assert meal is not None
+        meal.pk, meal.day = None, day
+        meal.save()
+
     def said(self) -> dict[str, Any]:
         now = timezone.now()
         return {"reason": "Erreur", "due_on": timezone.localdate(now), "by": None, "at": now}
@@ -312,6 +388,16 @@ class Verbs:
             "undone refund": self.undone_refund,
             "carried, given back": self.carried_back,
             "carried, dropped": self.dropped,
+            "dispute": self.dispute,
+            "one household": self.one_household,
+            "use": self.use,
+            "transfer": self.transfer,
+            "transfer file": self.transfer_file,
+            "transfer, given up": self.transfer_given_up,
+            "transfer, done": self.transfer_done,
+            "transfer, sent back": self.transfer_sent_back,
+            "slip": self.slip,
+            "cancelled slip": self.cancelled_slip,
         }
 
 
@@ -319,7 +405,7 @@ def unless_done(act: Act) -> Act:
     """Done again, what was done is refused: each of these verbs counts once."""
 
     def again() -> None:
-        with suppress(BillingRefused, PaymentRefused):
+        with suppress(BillingRefused, PaymentRefused, TransferRefused, DepositRefused):
             act()
 
     return again

@@ -1,15 +1,17 @@
 """What a bank's files say of debits sent back: read, noted once, refused by name."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from billing.documents import verifying
 from billing.models import AccountEntry, BillingSettings, Debit, Invoice, Mandate, Payment
-from billing.payments import bank_returns, paying, sepa
+from billing.payments import bank_returns, closing, paying, sepa
 from tests.billing.payments.paying_online import AT, D, left
+from tests.conftest import logged_in
 from tests.factories import GuardianFactory, UserFactory, paris
 
 SPACE = "urn:iso:std:iso:20022:tech:xsd:"
@@ -215,3 +217,29 @@ def test_the_desk_reads_the_file_and_the_family_is_told(
     (letter,) = mailoutbox
     assert "Prélèvement rejeté" in letter.subject
     assert "provision insuffisante" in letter.body and "12,80" in letter.body
+
+
+def test_the_desk_says_in_which_books_a_debit_of_a_closed_day_stands(debit, regie):
+    """Collected on the 10th, sent back on the 13th, noted on the 14th: the books of both days are closed."""
+    with time_machine.travel(LATER, tick=False):
+        desk = logged_in(regie)
+        closing.close(LATER.date() - timedelta(days=1), by=None, at=LATER)
+        mark = {"action": "mark_collected", "_selected_action": [debit.file_id]}
+        files = reverse("admin:billing_debitfile_changelist")
+        words = "Le 10 décembre 2026 est clos : ce mouvement est comptabilisé au 14 décembre 2026"
+        assert words in desk.post(files, mark, follow=True).content.decode()
+        assert "est clos" not in desk.post(files, mark, follow=True).content.decode(), "said once"
+        sent = SimpleUploadedFile("releve.xml", camt(debit.invoice.number))
+        told = desk.post(reverse("admin:billing_debit_read"), {"file": sent}, follow=True).content.decode()
+    assert "Le 13 décembre 2026 est clos : ce mouvement est comptabilisé au 14 décembre 2026" in told
+    assert Payment.objects.get(kind="reversal").booked_on == LATER.date()
+
+
+def test_and_so_it_does_where_its_return_is_typed(debit, regie):
+    with time_machine.travel(LATER, tick=False):
+        sepa.collected(debit.file, by=None, at=LATER)
+        closing.close(LATER.date() - timedelta(days=1), by=None, at=LATER)
+        typed = {"on": "2026-12-12", "reason": "AM04", "due_on": "2027-01-15"}
+        page = reverse("admin:billing_debit_return", args=[debit.pk])
+        told = logged_in(regie).post(page, typed, follow=True).content.decode()
+    assert "Le 12 décembre 2026 est clos : ce mouvement est comptabilisé au 14 décembre 2026" in told

@@ -18,7 +18,17 @@ from django.utils import timezone
 from billing.documents import yearly
 from billing.invoices import recalculating
 from billing.invoices.told_since import told_since
-from billing.models import BillingSettings, Debit, Invoice, Mandate, OnlinePayment
+from billing.models import (
+    BillingSettings,
+    BookClosing,
+    CreditNote,
+    Debit,
+    Invoice,
+    Mandate,
+    OnlinePayment,
+    Payment,
+    PaymentKind,
+)
 from catering.models import Dish, Menu
 from families.custody import openings
 from families.custody.whose_days import WhoseDays
@@ -104,6 +114,24 @@ def test_every_child_that_may_eat_has_a_diet(demo: loading.Demo):
 
 def test_places_taken_are_those_of_the_bookings(demo: loading.Demo):
     audit()
+
+
+def test_its_books_agree(demo: loading.Demo):
+    """Whatever bounced, was credited, given up, carried over, given back, handed over and closed."""
+    out = StringIO()
+    call_command("verify_books", stdout=out)
+    assert out.getvalue().splitlines()[-1].endswith(" documents : tout concorde")
+
+
+def test_its_accountant_finds_what_was_put_right_and_a_closed_month(demo: loading.Demo):
+    """A bounced cheque; a meal of a paid invoice kept for later; a month that owes the family and waits."""
+    (reversal,) = Payment.objects.filter(kind=PaymentKind.REVERSAL)
+    assert (reversal.because, reversal.means) == ("bounced", "cheque")
+    (note,) = CreditNote.objects.filter(freed__gt=0)
+    assert (note.becomes, note.freed) == ("kept", note.amount)
+    assert [one.total < 0 for one in Invoice.every.waiting()] == [True]
+    (closing,) = BookClosing.objects.all()
+    assert closing.until == NOW.date().replace(day=1) - timedelta(days=1)
 
 
 def test_every_booking_is_of_its_household_and_its_enrolment(demo: loading.Demo):
