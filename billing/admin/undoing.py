@@ -379,13 +379,14 @@ class Undoing(OwnPages[Payment]):
                 )
             return redirect(back)
         due = Invoice.objects.with_balance().filter(household=home, left__gt=Decimal(0))
+        can = usable(home.pk)
         context = {
             "household": home,
             "home": household_link(home.pk),
             "held": euros(max(paying.unused_of([home.pk]), Decimal(0))),
             "due": due.order_by("pay_by", "issued_at", "sequence"),
-            "warning": under_way.warning(due),
-            "usable": usable(home.pk),
+            "warning": under_way.warning(due) if can else "",
+            "usable": can,
             "back": back,
         }
         return self.page(request, "admin/billing/use.html", USE, context)
