@@ -236,8 +236,8 @@ def test_the_desk_warns_of_an_invoice_that_is_paid_online_or_debited(owes, invoi
 
 
 def test_it_warns_wherever_a_payment_is_put_right_too(owes, waits, invoice, regie_client):
-    """Six euros of it are paid, the rest is being paid online: two more are used for it, what paid it is reversed
-    or given back, or another household's payment comes to it."""
+    """Six euros of it are paid, the rest is being paid online: two more are used for it, what paid it is
+    reversed or given back, or another household's payment comes to it."""
     part = pays(owes, "5.00")
     theirs = paying.record(waits.household, D(7), "cash", at=timezone.now(), **BOOKED)
     by_card = paying.record(owes.household, D(1), "online", at=timezone.now(), **BOOKED)
