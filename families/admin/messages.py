@@ -19,8 +19,9 @@ from families.messages import attachments, sending, wording
 from families.messages.audiences import RIGHT, Audience, read
 from families.messages.own_parts import MOST_CHOSEN, Families
 from families.messages.tasks import deliver, print_paper
-from families.models import FamilyMessage, Household
+from families.models import FamilyMessage, Household, Reading
 from families.signing_in.asking_again import ask_again
+from families.traces import reading
 from portal.desk import rights
 from portal.desk.lists import StateBadge
 from portal.desk.pages import OwnPages
@@ -363,6 +364,10 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
                 content: bytes = file.read()
         except FileNotFoundError:
             raise Http404 from None
+        homes = message.copies.filter(guardian=None).values_list("household", flat=True)
+        reading.note(
+            request, Reading.Kind.EXPORT, what=f"Lettres du message {message.pk} (PDF)", households=homes
+        )
         return hand_over(content, f"lettres-{message.pk}.pdf")
 
     def draw_letters(self, request: SignedInRequest, pk: int) -> HttpResponse:

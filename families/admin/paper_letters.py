@@ -15,7 +15,8 @@ from django.views.decorators.http import require_GET
 
 from families.desk_cells import HouseholdLink
 from families.messages import printing
-from families.models import FamilyMessage, Letter, PaperLetter
+from families.models import FamilyMessage, Letter, PaperLetter, Reading
+from families.traces import reading
 from portal.desk import rights
 from portal.desk.decisions import Decidable, Decision
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
@@ -127,6 +128,8 @@ class PaperLetterAdmin(
             return None
         if not rows:
             return None
+        homes = {row.household_id for row in rows if row.household_id}
+        reading.note(request, Reading.Kind.EXPORT, what="Lettres à imprimer (PDF)", households=homes)
         content = printing.draw(rows)
         printing.printed(rows, at=timezone.now())
         log_all(request, rows, "Lettre imprimée.")

@@ -50,6 +50,12 @@ PEOPLE = {
     "families.User_groups": Fate.GONE,
     "families.User_user_permissions": Fate.GONE,
 }
+# What an erased family was named in, of lists on paper and answers that could still be taken back.
+DESK = {
+    "portal.PrintedList": Fate.GONE,
+    "portal.PrintedPart": Fate.GONE,
+    "portal.HeldDecision": Fate.GONE,
+}
 LIBRARIES = {
     "account.EmailAddress": Fate.GONE,
     "account.EmailConfirmation": Fate.GONE,
@@ -60,4 +66,4 @@ LIBRARIES = {
 
 
 def declare_all() -> None:
-    declare(PEOPLE | LIBRARIES)
+    declare(PEOPLE | DESK | LIBRARIES)

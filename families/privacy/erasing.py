@@ -57,6 +57,8 @@ from families.models import (
     User,
 )
 from families.privacy import exporting, histories
+from portal.desk import held
+from portal.desk import printing as lists_on_paper
 from portal.files.uploads import private_storage
 from portal.french.plurals import counted
 from portal.french.spelling import folded
@@ -167,6 +169,9 @@ def erase(leaving: Leaving, *, why: str, by: User | None, at: datetime) -> Erasu
         for part in reversed(_parts.values()):
             part.erase(leaving, by, at)
         _erase_people(leaving, at)
+        # Copies of three days at most, which may name them, and answers to what they had asked.
+        lists_on_paper.forget_all()
+        held.forget_gone()
         done.save()
         _write_down(done)
     return done

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
@@ -170,3 +171,10 @@ def told(left: Sequence[HeldDecision]) -> None:
 def forget_left(at: datetime) -> int:
     """Those that nobody came to read about; returns how many."""
     return HeldDecision.objects.filter(left_at__lt=at - LEFT_KEPT).delete()[0]
+
+
+def forget_gone() -> int:
+    """Those whose request is no longer there; returns how many."""
+    found = list(HeldDecision.objects.values_list("pk", "about", "row"))
+    gone = [pk for pk, about, row in found if not apps.get_model(about)._base_manager.filter(pk=row).exists()]
+    return HeldDecision.objects.filter(pk__in=gone).delete()[0]

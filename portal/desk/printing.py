@@ -19,7 +19,7 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -135,7 +135,16 @@ def _part_of(part: PrintedPart, printed: PrintedList, request: HttpRequest) -> t
 
 def forget(at: datetime) -> int:
     """Lists whose days are over, with their files; returns how many."""
-    old = list(PrintedList.objects.filter(asked_at__lte=at - KEPT).prefetch_related("parts"))
+    return _forget(PrintedList.objects.filter(asked_at__lte=at - KEPT))
+
+
+def forget_all() -> int:
+    """All of them: somebody who may stand in one is erased."""
+    return _forget(PrintedList.objects.all())
+
+
+def _forget(rows: QuerySet[PrintedList]) -> int:
+    old = list(rows.prefetch_related("parts"))
     for printed in old:
         with transaction.atomic():
             for part in printed.parts.all():

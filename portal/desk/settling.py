@@ -171,10 +171,10 @@ def _carry_out(decision: HeldDecision) -> bool:
 
 
 @contextmanager
-def _asked_by(decision: HeldDecision, posted: QueryDict) -> Iterator[HttpRequest]:
+def _asked_by(decision: HeldDecision, posted: Any) -> Iterator[HttpRequest]:
     """A request as the agent's was, for the action and for the versions that it writes."""
     request = HttpRequest()
-    request.method, request.POST, request.user = "POST", posted, decision.by  # type: ignore[assignment]
+    request.method, request.POST, request.user = "POST", posted, decision.by
     former = getattr(HistoricalRecords.context, "request", None)
     HistoricalRecords.context.request = request
     try:

@@ -118,7 +118,7 @@ def test_the_list_takes_as_many_queries_for_one_line_as_for_ten(manager_client, 
             user = UserFactory(username=f"compte{lines}{number}")
             security.note(KIND.PASSWORD, user=user, by=user)
         manager_client.get(LOG)
-        with django_assert_num_queries(counts[0] if counts else 12) as seen:
+        with django_assert_num_queries(counts[0] if counts else 11) as seen:
             manager_client.get(LOG)
         counts.append(len(seen))
 
