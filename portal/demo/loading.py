@@ -17,7 +17,7 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from families.models import Household, User
-from portal.demo import access, messages, moves, papers, past_years, threads, two_homes
+from portal.demo import access, lots, messages, moves, papers, past_years, threads, two_homes
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
 from portal.demo.last_year import bill_last_november
@@ -161,6 +161,7 @@ def load(
     two_homes.type_one_twice(people, at)
     access.join(people, at)
     moves.ask(people, at)
+    lots.cancel(people, at)
     past_years.count(at)
     threads.write(people, at)
     threads.tell(at)

@@ -3,6 +3,7 @@
     plan = lots.plan(enrolments, verb, formula, days, place=None)
     lots.foresee(plan, …)                    what each line would become, said in it
     lot = lots.begin(plan, …)                the lot and its lines, nothing done yet
+    lots.hand_to_worker(lot, at=…)           in that transaction: it is done to its end, whatever dies
     lots.go_on(lot.pk, at=…)                 one batch; whether one is left
     lots.ask_back(lot, by=…, at=…)           « Annuler ce lot »
     lots.go_back(lot.pk, at=…)               one batch of the way back; whether one is left
@@ -14,7 +15,7 @@ one transaction, and a line done is done: a worker that died goes on where it wa
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -33,6 +34,8 @@ from portal.tasks import priorities
 
 # So many children a transaction: their slots are held meanwhile, and families wait for them.
 BATCH = 40
+# The worker looks this long after a small lot was asked for whether it was done.
+HEAD_START = timedelta(minutes=2)
 # Lines of which something was written.
 CHANGED = (Became.DONE, Became.ASKED)
 # What one lot may reach.
@@ -132,7 +135,7 @@ def begin(
 
 
 def is_small(lot: Lot) -> bool:
-    """Whether one batch does all of it: then at once, not by the worker."""
+    """Whether one batch does all of it."""
     return lot.days.order_by().values("enrolment_id").distinct().count() <= BATCH
 
 
@@ -249,6 +252,19 @@ def go_back(key: int, *, at: datetime) -> bool:
 
 
 # By the worker ------------------------------------------------------------------------------------------
+
+
+def hand_to_worker(lot: Lot, *, at: datetime, back: bool = False) -> bool:
+    """In the transaction that begins a lot, or asks for its way back: it is done to its end, whatever dies.
+
+    Whether it is small: then whoever asked does it at once, and the worker only if that came to nothing.
+    """
+    work, small = carry_back if back else carry_out, is_small(lot)
+    if not small:
+        work.enqueue(lot.pk)
+    elif work.get_backend().supports_defer:
+        work.using(run_after=at + HEAD_START).enqueue(lot.pk)
+    return small
 
 
 @task(priority=priorities.MANY)

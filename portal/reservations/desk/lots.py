@@ -14,6 +14,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -27,7 +28,7 @@ from portal.desk import rights
 from portal.desk.decisions import Decidable, Decision, confirm_page
 from portal.desk.lists import badge
 from portal.desk.pages import OwnPages
-from portal.desk.site import DeskAdmin, DeskLink
+from portal.desk.site import LOOKING, DeskAdmin, DeskLink
 from portal.french import moments
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField, is_possible
@@ -381,20 +382,22 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         planned = form.plan
         if "confirmer" in data:
             try:
-                lot = lots.begin(
-                    planned,
-                    whom=form.whom_said,
-                    reason=form.cleaned_data["reason"],
-                    overrides=form.overrides,
-                    tell=form.cleaned_data["tell"],
-                    by=request.user,
-                    at=at,
-                )
+                with transaction.atomic():
+                    lot = lots.begin(
+                        planned,
+                        whom=form.whom_said,
+                        reason=form.cleaned_data["reason"],
+                        overrides=form.overrides,
+                        tell=form.cleaned_data["tell"],
+                        by=request.user,
+                        at=at,
+                    )
+                    self.log_change(request, lot, f"{lot}. {lot.reason}")
+                    small = lots.hand_to_worker(lot, at=at)
             except BookingRefused as refusal:
                 form.add_error(None, str(refusal))
                 return self._form_page(request, form, ticked)
-            self.log_change(request, lot, f"{lot}. {lot.reason}")
-            self._carry(request, lot)
+            self._carry(request, lot, small=small)
             return redirect("admin:reservations_lot_change", lot.pk)
         if len(planned.wishes) > lots.MOST_LINES:
             form.add_error(None, lots.TOO_MANY)
@@ -440,13 +443,12 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         title = "Jours de plusieurs enfants : ce qui va se passer"
         return self.page(request, "admin/reservations/lot_preview.html", title, context)
 
-    def _carry(self, request: HttpRequest, lot: Lot, *, back: bool = False) -> None:
+    def _carry(self, request: HttpRequest, lot: Lot, *, small: bool, back: bool = False) -> None:
         """At once where it is small, by the worker else."""
-        step, work = (lots.go_back, lots.carry_back) if back else (lots.go_on, lots.carry_out)
-        if not lots.is_small(lot):
-            work.enqueue(lot.pk)
+        if not small:
             messages.info(request, "C'est en cours : cette page en dit l'avancement, on peut la quitter.")
             return
+        step = lots.go_back if back else lots.go_on
         while step(lot.pk, at=timezone.now()):
             pass
 
@@ -466,9 +468,11 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         return answer
 
     def beside(self, request: HttpRequest, row: Lot) -> dict[str, Any]:
-        shown = row.days.order_by("enrolment_id").values_list("enrolment_id", flat=True).distinct()
+        # Who sees some places only reads nothing of a child without one.
+        days = rights.seen_by(request.user, row.days.all(), *map(self.right_for, LOOKING))
+        shown = days.order_by("enrolment_id").values_list("enrolment_id", flat=True).distinct()
         keys = list(shown[: CHILDREN_SHOWN + 1])
-        lines = list(row.days.filter(enrolment__in=keys[:CHILDREN_SHOWN]))
+        lines = list(days.filter(enrolment__in=keys[:CHILDREN_SHOWN]))
         enrolments = _named(Enrolment.objects.filter(pk__in={one.enrolment_id for one in lines}))
         rows = _by_child(lines, enrolments)
         names = {key: f"{one.child}" for key, one in enrolments.items()}
@@ -493,9 +497,9 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
     def made(self, obj: Lot) -> str:
         return moments.moment(obj.made_at, year=True)
 
-    @admin.display(description="passé outre", empty_value="rien")
-    def over(self, obj: Lot) -> str | None:
-        return ", ".join(Override(one).label for one in obj.passing_over) or None
+    @admin.display(description="passé outre")
+    def over(self, obj: Lot) -> str:
+        return ", ".join(Override(one).label for one in obj.passing_over) or "rien"
 
     @admin.display(description="familles")
     def told(self, obj: Lot) -> str:
@@ -531,14 +535,18 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
             )
         # What came last goes first: it may stand on what came before.
         for lot in queryset.order_by("-made_at", "-pk"):
+            at = timezone.now()
             try:
-                lots.ask_back(lot, by=request.user, at=timezone.now())
+                with transaction.atomic():
+                    lots.ask_back(lot, by=request.user, at=at)
+                    self.log_change(request, lot, "Lot annulé.")
+                    small = lots.hand_to_worker(lot, at=at, back=True)
             except BookingRefused as refusal:
-                messages.warning(request, str(refusal))
+                messages.warning(request, f"{lot} : {refusal}")
                 continue
-            self.log_change(request, lot, "Lot annulé.")
-            self._carry(request, lot, back=True)
-            messages.success(request, f"{lot} : annulé, ligne par ligne ci-dessous.")
+            self._carry(request, lot, small=small, back=True)
+            if small:
+                messages.success(request, f"{lot} : annulé. Sa page dit ligne par ligne ce qui est remis.")
         if "seule" in request.POST and (one := queryset.first()) is not None:
             return redirect("admin:reservations_lot_change", one.pk)
         return None

@@ -7,6 +7,7 @@ judges.
 
 import json
 import multiprocessing
+import os
 import random
 import sys
 import time
@@ -27,11 +28,11 @@ from django.db import connections, transaction
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from portal.reservations.acts import booking, ending, moving, reservation_drafts
+from portal.reservations.acts import booking, ending, lots, moving, reservation_drafts
 from portal.reservations.acts.closing import Closing, reopen
 from portal.reservations.acts.ending import Ending, EndingRefused
 from portal.reservations.acts.moving import Change
-from portal.reservations.acts.overriding import Overrides
+from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.days.offer import Offer
 from portal.reservations.models import (
@@ -39,12 +40,14 @@ from portal.reservations.models import (
     CalendarChange,
     Enrolment,
     LeftDay,
+    Lot,
+    LotDay,
     Period,
     Reservation,
     ReservationLine,
     Slot,
 )
-from portal.reservations.states import BookingState, Outcome, Override
+from portal.reservations.states import Became, BookingState, LotVerb, Outcome, Override
 from tests.factories import (
     ActivityFactory,
     CentreFactory,
@@ -579,6 +582,92 @@ def crossing() -> dict[str, object]:
     }
 
 
+# Days of many children --------------------------------------------------------------------------------
+
+
+def lots_among_families() -> dict[str, object]:
+    """Two lots book the last ten places of two days, each carried by two workers beside one that dies, while
+    the families book them too. Then both lots are taken back, by two agents each, and families leave."""
+    where = service(PLACES, days=2)
+    whole = where.formulas[2]
+    agents = [
+        UserFactory(username=f"agent-lot{number}", password="!", is_staff=True, is_superuser=True)
+        for number in range(2)
+    ]
+    homes = families(where, FAMILIES // 4)
+    choices = [Choice(whole.pk, day) for day in where.dates]
+    drafts = [choose(who, where, wait=choices) for who in homes]
+
+    def begin(agent: Any, order: int) -> Lot:
+        planned = lots.plan([who.enrolment for who in homes[::order]], LotVerb.BOOK, whole, where.dates)
+        said = {"whom": "tous", "reason": "Sortie.", "overrides": NONE, "tell": False}
+        return lots.begin(planned, **said, by=agent, at=timezone.now())
+
+    def carry(step: Callable[..., bool], lot: Lot) -> Callable[[], object]:
+        def act() -> None:
+            while step(lot.pk, at=timezone.now()):
+                pass
+
+        return act
+
+    def die(step: Callable[..., bool], lot: Lot) -> Callable[[], object]:
+        def act() -> None:
+            with transaction.atomic():
+                step(lot.pk, at=timezone.now())
+                os._exit(9)
+
+        return act
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=who.user, at=timezone.now())
+
+    def undo(lot: Lot, agent: Any) -> Callable[[], object]:
+        def act() -> None:
+            lots.ask_back(lot, by=agent, at=timezone.now())
+            carry(lots.go_back, lot)()
+
+        return act
+
+    usual, lots.BATCH = lots.BATCH, 3
+    begun = [begin(agent, order) for agent, order in zip(agents, (1, -1), strict=True)]
+    acts = [act(lots.go_on, lot) for lot in begun for act in (die, carry, carry)]
+    acts += [submit(who, draft) for who, draft in zip(homes, drafts, strict=True)]
+    random.Random(4).shuffle(acts)
+    errors, took = at_once(acts)
+    audit()
+    lines = LotDay.objects.filter(lot__in=begun)
+    found = {
+        "errors": sorted(errors),
+        "waits": lines.filter(became=Became.WAITS).count(),
+        "accepted": [where.bookings.accepted().filter(day=day).count() for day in where.dates],
+        "twice": where.bookings.live().values("child", "day").distinct().count()
+        - where.bookings.live().count(),
+    }
+    undone = [undo(lot, agent) for lot in begun for agent in agents]
+    booked = set(where.bookings.live().values_list("child", flat=True))
+    leaving = [who for who in homes[::2] if who.child.pk in booked]
+    goodbyes = [
+        choose(
+            who,
+            where,
+            cancel=[Choice(whole.pk, one.day) for one in where.bookings.live().filter(child=who.child)],
+        )
+        for who in leaving
+    ]
+    undone += [submit(who, draft) for who, draft in zip(leaving, goodbyes, strict=True)]
+    random.Random(5).shuffle(undone)
+    more, more_took = at_once(undone)
+    audit()
+    lots.BATCH = usual
+    ours = lines.filter(became=Became.DONE)
+    return found | {
+        "more": more,
+        "unanswered": ours.filter(taken_back=Became.WAITS).count(),
+        "left": where.bookings.holding().filter(pk__in=ours.values("booked")).count(),
+        "seconds": round(took + more_took, 2),
+    }
+
+
 # Ending while others book ---------------------------------------------------------------------------------
 
 
@@ -639,6 +728,7 @@ def main() -> None:
         "reopening": reopening(),
         "crossing": crossing(),
         "ending": ending_days(),
+        "lots": lots_among_families(),
     }
     sys.stdout.write(json.dumps(found))
 

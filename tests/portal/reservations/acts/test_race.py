@@ -95,3 +95,11 @@ def test_an_offer_is_taken_once_at_its_last_second_or_goes_to_the_next_one(race)
     assert found["errors"] == []
     assert (found["offered"], found["answered"], found["both"]) == (20, 20, 0)
     assert found["taken"] == [1]
+
+
+def test_lots_and_families_share_the_last_places_and_a_lot_goes_back_once(race):
+    found = race["lots"]
+    assert found["errors"] == ["exit code 9"] * 2
+    assert (found["waits"], found["accepted"], found["twice"]) == (0, [PLACES] * 2, 0)
+    assert found["more"] == ["BookingRefused: Ce lot a déjà été annulé."] * 2
+    assert (found["unanswered"], found["left"]) == (0, 0)
