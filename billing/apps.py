@@ -36,7 +36,7 @@ class BillingConfig(AppConfig):
         from families.custody import ending
         from families.joining import fates, parting
         from families.joining import joining as joining_of_homes
-        from families.messages import audiences
+        from families.messages import audiences, printing
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
         from portal.letters import paper
@@ -65,6 +65,7 @@ class BillingConfig(AppConfig):
         ending.register("paniers repas", PackedMeals())
         paper.lend(pdf.draw)
         audiences.register(audience.Owing, order=30, rights=audience.RIGHTS)
+        printing.read_with("billing/", *audience.RIGHTS)
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)
         schema.register(ledger.LEDGER)

@@ -15,11 +15,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from families.desk_cells import person
-from families.messages import attachments, sending, wording
+from families.messages import attachments, audiences, sending, wording
 from families.messages.audiences import RIGHT, Audience, read
 from families.messages.own_parts import MOST_CHOSEN, Families
 from families.messages.tasks import deliver, print_paper
 from families.models import FamilyMessage, Household, Reading
+from families.models.messages import MessageCopyQuerySet
 from families.signing_in.asking_again import ask_again
 from families.traces import reading
 from portal.desk import rights
@@ -102,7 +103,10 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         return super().has_delete_permission(request, obj) and (obj is None or obj.is_draft)
 
     def delete_model(self, request: HttpRequest, obj: FamilyMessage) -> None:
-        sending.discard(obj)
+        try:
+            sending.discard_draft(obj)
+        except sending.SendingRefused as refusal:
+            raise PermissionDenied(str(refusal)) from None
 
     # Cells ----------------------------------------------------------------------------------------------
 
@@ -177,18 +181,21 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         valid = audience.is_valid() and form.is_valid()
         if posted is not None and valid:
             try:
-                saved = sending.save(
-                    message,
-                    subject=form.cleaned_data["subject"],
-                    text=form.cleaned_data["text"],
-                    audience=audience.data(),
-                    by=request.user,
-                    at=at,
-                )
+                # Held until its files are there too: what leaves meanwhile is what somebody looked over.
+                with transaction.atomic():
+                    saved = sending.save(
+                        message,
+                        subject=form.cleaned_data["subject"],
+                        text=form.cleaned_data["text"],
+                        audience=audience.data(),
+                        by=request.user,
+                        at=at,
+                    )
+                    self._keep_files(request, saved, form)
             except sending.SendingRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
-                return self._kept(request, saved, form, audience)
+                return self._kept(request, saved)
         context = {
             "form": form,
             "said": [form["subject"], form["text"]],
@@ -209,15 +216,15 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         # From a household's page.
         return {f"{Families.code}-homes_chosen": request.GET.getlist("foyer")}
 
-    def _kept(
-        self, request: SignedInRequest, message: FamilyMessage, form: MessageForm, audience: Audience
-    ) -> HttpResponse:
+    def _keep_files(self, request: SignedInRequest, message: FamilyMessage, form: MessageForm) -> None:
         for row in message.files.filter(
             pk__in=[key for one in request.POST.getlist("retirer") if (key := posted_number(one)) is not None]
         ):
             attachments.remove(row)
         if form.cleaned_data["file"]:
             attachments.add(message, form.cleaned_data["file"], form.content_type)
+
+    def _kept(self, request: SignedInRequest, message: FamilyMessage) -> HttpResponse:
         self.log_change(request, message, "Message écrit.")
         if "_verifier" in request.POST:
             return redirect("admin:families_familymessage_check", message.pk)
@@ -309,9 +316,11 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
     # Followed ---------------------------------------------------------------------------------------------
 
     def _follow(self, request: SignedInRequest, message: FamilyMessage) -> HttpResponse:
-        failed = message.copies.failed().select_related("guardian", "letter", "household")
+        copies = self._copies(request, message)
+        failed = copies.failed().select_related("guardian", "letter", "household")
         progress = sending.progress(message)
-        waiting = message.copies.filter(guardian=None, letter__state="paper").count()
+        unseen = progress.paper > copies.filter(guardian=None).count()
+        waiting = copies.filter(guardian=None, letter__state="paper").count()
         context = {
             "message": message,
             "state": self.state_badge(message),
@@ -319,14 +328,24 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
             "progress": progress,
             "left": progress.all - progress.written,
             "failed": list(failed.order_by("pk")[:FAILED_SHOWN]),
-            "failed_more": max(progress.failed - FAILED_SHOWN, 0),
+            "failed_more": max(failed.count() - FAILED_SHOWN, 0),
             "knows_undelivered": request.user.has_perm("families.view_undeliveredletter"),
             "knows_paper": request.user.has_perm("families.view_paperletter"),
+            "unseen": unseen,
             "files": list(message.files.all()),
             "may_send": request.user.has_perm(RIGHT) and self.may(request, message, "add"),
             "to_print": waiting,
         }
         return self.page(request, "admin/families/message.html", str(message), context)
+
+    def _copies(self, request: SignedInRequest, message: FamilyMessage) -> MessageCopyQuerySet:
+        """Those whose families the reader may know to be of its audience: a role may have lost places since,
+        or never have had the right that somebody else chose them with."""
+        if audiences.beyond(request.user).filter(pk=message.pk).exists():
+            return message.copies.none()
+        homes = Household.objects.all()
+        seen = rights.seen_by(request.user, homes, "families.view_familymessage", RIGHT)
+        return message.copies.all() if seen is homes else message.copies.filter(household__in=seen)
 
     def stop(self, request: SignedInRequest, pk: int) -> HttpResponse:
         message = self._mine(request, pk)
@@ -354,8 +373,11 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         return redirect("admin:families_familymessage_change", message.pk)
 
     def letters(self, request: SignedInRequest, pk: int) -> HttpResponse:
-        """The letters on paper, as the worker drew them."""
+        """The letters on paper, as the worker drew them: one file, for who may read each of them."""
         message = self._mine(request, pk)
+        on_paper = message.copies.filter(guardian=None)
+        if on_paper.exclude(pk__in=self._copies(request, message).values("pk")).exists():
+            raise PermissionDenied
         if not message.paper:
             messages.warning(request, "Les lettres ne sont pas encore prêtes.")
             return redirect("admin:families_familymessage_change", message.pk)

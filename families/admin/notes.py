@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -160,6 +160,9 @@ class HouseholdNoteAdmin(
         right = CHANGE if note else ADD
         living = Child.objects.living_in(home, timezone.localdate(at)).order_by("birth_date", "pk")
         children = rights.seen_by(request.user, living, right)
+        if note is not None and note.child_id is not None:
+            # It has left the home: what is noted of it does not become the whole home's.
+            children = Child.objects.filter(Q(pk__in=children.values("pk")) | Q(pk=note.child_id))
         known = {"text": note.text, "child": note.child_id, "alert_until": note.alert_until} if note else None
         form = NoteForm(request.POST or None, children=children, initial=known)
         back = household_page(home.pk)

@@ -60,8 +60,7 @@ class OfMessage(admin.SimpleListFilter):
 
 
 def _waiting(request: HttpRequest) -> QuerySet[PaperLetter]:
-    rows: QuerySet[PaperLetter] = PaperLetter.objects.filter(state=Letter.State.PAPER)
-    return rows
+    return printing.readable(request.user, PaperLetter.objects.filter(state=Letter.State.PAPER))
 
 
 @admin.register(PaperLetter)
@@ -98,7 +97,8 @@ class PaperLetterAdmin(
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PaperLetter]:
-        return super().get_queryset(request).prefetch_related("household__guardians")
+        rows = printing.readable(request.user, super().get_queryset(request))
+        return rows.prefetch_related("household__guardians")
 
     def waits(self, obj: PaperLetter) -> bool:
         return obj.state == Letter.State.PAPER
@@ -153,7 +153,8 @@ class PaperLetterAdmin(
     def one(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """One letter, which is looked at: nothing is marked."""
         self.demand(request, "families.view_paperletter")
-        rows = rights.seen_by(request.user, PaperLetter.objects.all(), "families.view_paperletter")
+        seen = rights.seen_by(request.user, PaperLetter.objects.all(), "families.view_paperletter")
+        rows = printing.readable(request.user, seen)
         letter: PaperLetter = get_object_or_404(rows.select_related("household"), pk=pk)
         return hand_over(printing.draw([letter]), f"lettre-{letter.pk}.pdf", inline=True)
 

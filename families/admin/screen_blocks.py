@@ -30,7 +30,7 @@ from families.desk_links import (
 )
 from families.household_screen import Asked, Block, Column, Requests, Screen, Tab, Waiting
 from families.joining import joining
-from families.messages import audiences
+from families.messages import audiences, printing
 from families.models import (
     AccessOpening,
     ChangeRequest,
@@ -38,6 +38,7 @@ from families.models import (
     Household,
     HouseholdNote,
     Letter,
+    PaperLetter,
     SeenNote,
     Thread,
 )
@@ -299,11 +300,21 @@ def _letters(screen: Screen, shown: int) -> list[tuple[str, Letter, SafeString]]
 def _last_letters(screen: Screen) -> Mapping[str, Any]:
     all_of = WayOn("Tous", tab_page(screen.household, Tab.MESSAGES), "les messages")
     rows = _letters(screen, LETTERS_SHOWN)
-    return {"letters": rows, "way_on": all_of if rows else None, "prints": screen.holds(PRINTS)}
+    return {"letters": rows, "way_on": all_of if rows else None, "prints": _read_on_paper(screen, rows)}
 
 
 def _all_letters(screen: Screen) -> Mapping[str, Any]:
-    return {"letters": _letters(screen, LETTERS_OF_TAB), "whole": True, "prints": screen.holds(PRINTS)}
+    rows = _letters(screen, LETTERS_OF_TAB)
+    return {"letters": rows, "whole": True, "prints": _read_on_paper(screen, rows)}
+
+
+def _read_on_paper(screen: Screen, rows: list[tuple[str, Letter, SafeString]]) -> set[int]:
+    """The keys of those letters that the reader may print, and so reads."""
+    keys = [row.pk for _, row, _ in rows if row.guardian_id is None]
+    if not keys or not screen.holds(PRINTS):
+        return set()
+    seen = rights.seen_by(screen.user, PaperLetter.objects.filter(pk__in=keys), PRINTS)
+    return set(printing.readable(screen.user, seen).values_list("pk", flat=True))
 
 
 # Threads ----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ nobody learns which it was.
 
 import secrets
 from datetime import datetime, timedelta
+from typing import TypeGuard
 
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -18,6 +19,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from families import login_names
 from families.custody import openings, own
 from families.models import Guardian, GuardianCode, User
+from portal.desk import rights
 from portal.web.posted import posted_number
 
 # Without letters and digits that are taken for one another: sixty bits.
@@ -56,17 +58,25 @@ def use(number: str, code: str, address: str, *, at: datetime) -> None:
     household = posted_number(number.strip())
     with transaction.atomic():
         row = _found(household, code, at) if household is not None else None
-        if row is None or row.made_by is None or not (row.made_by.is_active and row.made_by.is_staff):
+        if row is None or not _may_ask(row.made_by, row.guardian):
             raise CodeRefused(WRONG)
+        by = row.made_by
         known = [user for user in login_names.having_address(address) if user.is_active]
         ask = openings.ask_account if known else openings.ask_guardian
         try:
-            opening = ask(row.guardian, address, by=row.made_by, at=at)
+            opening = ask(row.guardian, address, by=by, at=at)
         except (openings.OpeningRefused, own.OwnHousehold):
             raise CodeRefused(WRONG) from None
         opening.asked_by_name = f"{opening.asked_by_name} (code remis sur papier)"[:160]
         opening.save(update_fields=["asked_by_name"])
         row.delete()
+
+
+def _may_ask(by: User | None, guardian: Guardian) -> TypeGuard[User]:
+    """Whether who printed the code could ask today: a role that is gone takes its codes along."""
+    if by is None or not (by.is_active and by.is_staff):
+        return False
+    return rights.may(by, guardian, RIGHT)
 
 
 def _found(household: int, code: str, at: datetime) -> GuardianCode | None:

@@ -1,8 +1,10 @@
 """Files that go with a message: judged as what families send, few and light enough for every mailbox."""
 
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Sum
 
 from families.models import FamilyMessage, MessageFile
@@ -39,8 +41,11 @@ def add(message: FamilyMessage, file: Any, content_type: str) -> MessageFile:
 
 
 def remove(row: MessageFile) -> None:
-    row.file.delete(save=False)
+    """The row and, once that is committed, its file."""
+    storage, name = row.file.storage, row.file.name
     row.delete()
+    if name:
+        transaction.on_commit(partial(storage.delete, name))
 
 
 def read(message: int) -> list[Attached]:

@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
-from families.models import Household
+from families.models import FamilyMessage, Household
 from portal.desk import rights
 
 # Who may write to families, and to which: those that this right reaches.
@@ -69,6 +69,14 @@ def register(part: type[Part], *, order: int, rights: tuple[str, ...] = ()) -> N
     """For an app, once it is ready; the same code again replaces the part. Who lacks one of `rights` does not
     see it."""
     _parts[part.code] = _Registered(part, order, rights)
+
+
+def beyond(user: Any) -> QuerySet[FamilyMessage]:
+    """Messages to whom a part chose that `user` does not see: to whom they went would tell it."""
+    hidden = [one.part for one in _parts.values() if not user.has_perms(one.rights)]
+    names = [f"{part.code}-{name}" for part in hidden for name in part.base_fields]
+    rows = FamilyMessage.objects.filter(audience__has_any_keys=names)
+    return rows if names else rows.none()
 
 
 def known_homes() -> QuerySet[Household]:

@@ -1,6 +1,8 @@
 """Letters on paper: which are to be printed, their one PDF, and that they were.
 
 draw(letters) -> bytes        some of them, a page or more each
+read_with("billing/", right)  an app says with which right letters of its kinds are read
+readable(user, letters)       those that somebody may read, of those within reach
 printed(letters, at=…)        they are; `to_print(letters)` takes that back
 print_message(message)        those of a message, kept as its file: the worker's
 """
@@ -8,18 +10,38 @@ print_message(message)        those of a message, kept as its file: the worker's
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from families.models import FamilyMessage, Guardian, Household, Letter, PaperLetter
+from families.messages import audiences
+from families.models import FamilyMessage, Guardian, Household, Letter, MessageCopy, PaperLetter
 from portal.letters import paper
 from portal.letters.paper import Sheet
 
 # Drawn while somebody waits: some seconds.
 AT_ONCE = 100
+
+
+# With which right letters are read whose kind begins so.
+_read_with: dict[str, str] = {}
+
+
+def read_with(beginning: str, right: str) -> None:
+    """For an app, once it is ready."""
+    _read_with[beginning] = right
+
+
+def readable(user: Any, letters: QuerySet[PaperLetter]) -> QuerySet[PaperLetter]:
+    """Without those that say what `user` has no right to know: a letter printed is a letter read."""
+    for beginning, right in _read_with.items():
+        if not user.has_perm(right):
+            letters = letters.exclude(kind__startswith=beginning)
+    hidden = MessageCopy.objects.filter(message__in=audiences.beyond(user), letter__isnull=False)
+    return letters.exclude(pk__in=hidden.values("letter"))
 
 
 def sheets(letters: Sequence[Letter]) -> list[Sheet]:

@@ -110,6 +110,15 @@ def discard(message: FamilyMessage) -> None:
     message.delete()
 
 
+def discard_draft(message: FamilyMessage) -> None:
+    """Raises SendingRefused where it has left meanwhile."""
+    with transaction.atomic():
+        held = FamilyMessage.objects.select_for_update().get(pk=message.pk)
+        if not held.is_draft:
+            raise SendingRefused(LEFT_ALREADY)
+        discard(held)
+
+
 def why_not(message: FamilyMessage) -> str:
     """Why it cannot leave as it is written; empty where it can."""
     if not message.subject.strip() or not message.text.strip():

@@ -19,6 +19,7 @@ from families import login_names
 from families.models import LoginCounter, User
 from families.signing_in import devices, factors, tallies, waits
 from families.traces import security
+from portal.web.posted import posted_number
 from portal.web.unanswered import Unanswered
 
 PURGE_EVERY = 200  # rows written
@@ -87,11 +88,11 @@ def begin(request: HttpRequest, login: str, users: list[User], *, at: datetime) 
 
 
 def begin_code(request: HttpRequest, typed: str, *, at: datetime) -> Try:
-    """Counts a try of a code on paper for the household that was `typed`, as of a password.
+    """Counts a try of a code on paper for the household that was `typed`, in any digits, as of a password.
 
     Raises TooSoon, and NotCounted where nothing can be counted: whoever holds a code can wait.
     """
-    where, who = network(request), f"c{security.mark(typed.strip().lstrip('0'))[:12]}"
+    where, who = network(request), f"c{security.mark(str(posted_number(typed.strip())))[:12]}"
     counters = [
         Counted("", where, waits.NETWORK),
         Counted(who, "", waits.ACCOUNT),

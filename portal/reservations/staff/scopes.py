@@ -29,6 +29,7 @@ from families.models import (
     HomeDiet,
     Household,
     HouseholdNote,
+    MessageCopy,
     Paper,
     PaperKind,
     PaperLetter,
@@ -36,6 +37,7 @@ from families.models import (
     Thread,
     ThreadFile,
     ThreadKind,
+    User,
 )
 from families.visibility import holds
 from portal.models import RefusalReason
@@ -212,12 +214,24 @@ def _of_home_or_child(asked: Asked) -> Q:
 
 
 def _messages(asked: Asked) -> Q:
-    """Written by who has these places, and no others: whoever has the whole town wrote to more."""
+    """Written and sent by who has these places, and no others: whoever has the whole town wrote to more."""
     tied = StaffRight.places.through._default_manager
     here = tied.filter(establishment__in=asked.places).values("staffright__user")
     others = tied.exclude(establishment__in=asked.places).values("staffright__user")
     everywhere = StaffRight.objects.filter(everywhere=True).values("user")
-    return Q(written_by__in=here) & ~Q(written_by__in=others) & ~Q(written_by__in=everywhere)
+    mine = User.objects.filter(pk__in=here).exclude(pk__in=others).exclude(pk__in=everywhere).values("pk")
+    return Q(written_by__in=mine) & (Q(sent_at=None) | Q(sent_by__in=mine))
+
+
+def _paper_letters(asked: Asked) -> Q:
+    """To their households; where a child of other places lives too, only what is written from theirs: a
+    letter does not say of which child it is."""
+    own = children(asked).values("pk")
+    elsewhere = Custody.objects.filter(holds(asked.today)).exclude(child__in=own)
+    known = Q(child__in=Schooling.objects.values("child")) | Q(child__in=Enrolment.objects.values("child"))
+    written = MessageCopy.objects.filter(message__in=FamilyMessage.objects.filter(_messages(asked)))
+    theirs = ~Q(household__in=elsewhere.filter(known).values("household"))
+    return Q(household__in=homes(asked)) & (theirs | Q(pk__in=written.values("letter")))
 
 
 TOWN = Scope()
@@ -263,7 +277,7 @@ _scopes: dict[type[Model], Scope] = {
     ChangeRequest: of_household("household"),
     Document: Scope(_documents),
     FamilyMessage: Scope(_messages),
-    PaperLetter: of_household("household", adds=False),
+    PaperLetter: Scope(_paper_letters, adds=False),
     Paper: Scope(_of_home_or_child),
     Thread: Scope(_of_home_or_child, adds=False),
     HouseholdNote: Scope(_of_home_or_child),

@@ -335,6 +335,71 @@ def test_colleagues_of_other_schools_do_not_see_it(town_of_three, agent, now, sc
     assert logged_in(others).post(f"{LIST}{mine.pk}/envoyer/").status_code == 404
 
 
+def of_school_only(school):
+    user = UserFactory(is_staff=True)
+    giving.give(user, Group.objects.get(name="Agent"), places=[school], by=None)
+    return user
+
+
+def test_a_draft_of_one_school_that_the_town_sent_is_the_towns(town_of_three, agent, now, school):
+    theirs = of_school_only(school)
+    message = leave(draft(theirs, now), agent, now)
+    assert message.copies.count() == 3, "whoever sends it reaches more"
+    for page in ("change/", "lettres/"):
+        assert logged_in(theirs).get(f"{LIST}{message.pk}/{page}").status_code == 404
+
+
+def test_whoever_has_one_school_from_now_on_reads_no_other_families(town_of_three, now, school):
+    _, petit, silva = town_of_three
+    petit.guardian.user = None
+    petit.guardian.save()
+    writer = UserFactory(is_staff=True)
+    role = Group.objects.get(name="Agent")
+    writer.groups.add(role)
+    message = leave(draft(writer, now), writer, now)
+    sending.write_some(message.pk, at=now)
+    printing.print_message(message.pk)
+    message.copies.update(trouble="Boîte pleine")
+    writer.groups.clear()
+    giving.give(writer, role, places=[school], by=None)
+    client = logged_in(writer)
+    page = client.get(f"{LIST}{message.pk}/change/").content.decode()
+    assert silva.household.number in page
+    assert petit.household.number not in page
+    assert "Toutes les lettres (PDF)" not in page
+    assert client.get(f"{LIST}{message.pk}/lettres/").status_code == 403, "one file for all"
+    papers = client.get("/mairie/families/paperletter/").content.decode()
+    assert "Silva" in papers
+    assert "Petit" not in papers
+
+
+def test_who_owes_is_not_told_by_the_message_that_told_them(town_of_three, agent, regie, now):
+    *_, silva = town_of_three
+    InvoiceFactory(household=silva.household, total=Decimal(40))
+    message = leave(draft(regie, now, {"factures-owes": ["10"]}), regie, now)
+    sending.write_some(message.pk, at=now)
+    printing.print_message(message.pk)
+    message.copies.update(trouble="Boîte pleine")
+    letter = message.copies.get().letter
+    home = f"/mairie/families/household/{silva.household.pk}/change/"
+    for who, knows in ((regie, True), (agent, False)):
+        client = logged_in(who)
+        page = client.get(f"{LIST}{message.pk}/change/").content.decode()
+        assert (silva.household.number in page) is knows
+        one = f"/mairie/families/paperletter/{letter.pk}/"
+        assert (client.get(f"{one}pdf/").status_code == 200) is knows
+        assert (f"{one}change/" in client.get(home).content.decode()) is knows
+        assert (client.get(f"{LIST}{message.pk}/lettres/").status_code == 200) is knows
+
+
+def test_what_leaves_meanwhile_is_neither_changed_nor_deleted(town_of_three, agent, now):
+    message = draft(agent, now)
+    leave(FamilyMessage.objects.get(pk=message.pk), agent, now)
+    with pytest.raises(sending.SendingRefused):
+        sending.discard_draft(message)
+    assert MessageCopy.objects.count() == 3
+
+
 def test_the_list_and_the_page_cost_the_same_for_ten(town_of_three, agent, agent_client, now):
     def cost(url):
         with CaptureQueriesContext(connection) as found:

@@ -7,9 +7,18 @@ from django.test import Client
 
 from families import emails
 from families.custody import codes, openings
-from families.models import AccessOpening, GuardianCode, Letter, User
+from families.models import AccessOpening, GuardianCode, Letter, LoginCounter, User
+from portal.reservations.staff import giving
 from tests.conftest import Family, logged_in
-from tests.factories import GuardianFactory, PaperFactory, UserFactory
+from tests.factories import (
+    ChildFactory,
+    EstablishmentFactory,
+    GuardianFactory,
+    PaperFactory,
+    SchoolClassFactory,
+    SchoolingFactory,
+    UserFactory,
+)
 
 LIST = "/mairie/families/paperletter/"
 CODE = "/jai-recu-un-code/"
@@ -84,6 +93,33 @@ def test_a_letter_shows_on_the_household_and_not_to_who_may_not_print(silent, ag
     assert logged_in(reader).get(f"{LIST}{letter.pk}/pdf/").status_code == 403
 
 
+def test_money_is_read_by_who_reads_invoices(silent, agent_client, regie):
+    letter = told(silent)
+    Letter.objects.filter(pk=letter.pk).update(kind="billing/reminder", subject="Relance")
+    page = f"/mairie/families/household/{silent.household.pk}/change/"
+    for client, reads in ((agent_client, False), (logged_in(regie), True)):
+        assert ("Relance" in client.get(LIST).content.decode()) is reads
+        assert (client.get(f"{LIST}{letter.pk}/pdf/").status_code == 200) is reads
+        assert (f"{LIST}{letter.pk}/change/" in client.get(page).content.decode()) is reads
+    agent_client.post(LIST, {"action": "print_selected", "_selected_action": [letter.pk]})
+    letter.refresh_from_db()
+    assert letter.state == "paper", "who may not read it cannot print it"
+
+
+def test_a_brother_elsewhere_is_not_told_to_who_has_one_school(silent, school, school_class, year):
+    letter = told(silent)
+    SchoolingFactory(child=silent.child, school_class=school_class)
+    user = UserFactory(is_staff=True)
+    giving.give(user, Group.objects.get(name="Agent"), places=[school], by=None)
+    client = logged_in(user)
+    assert client.get(f"{LIST}{letter.pk}/pdf/").status_code == 200
+    brother = ChildFactory(households=[silent.household])
+    assert client.get(f"{LIST}{letter.pk}/pdf/").status_code == 200, "a baby goes nowhere yet"
+    elsewhere = SchoolClassFactory(school=EstablishmentFactory(), school_year=year)
+    SchoolingFactory(child=brother, school_class=elsewhere)
+    assert client.get(f"{LIST}{letter.pk}/pdf/").status_code == 404
+
+
 # A code ------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +175,36 @@ def test_tries_are_counted_as_those_of_passwords(silent, agent, now):
         typed(silent.household, "AAAA-AAAA-AAAA")
     answer = typed(silent.household, code)
     assert "Trop d&#x27;essais" in answer.content.decode()
+    assert not AccessOpening.objects.exists()
+
+
+def test_other_digits_are_the_same_household(silent, agent, now):
+    code = codes.make(silent.guardian, by=agent, at=now)
+    number = silent.household.number
+    arabic = number.translate({ord("0") + digit: chr(0x0660 + digit) for digit in range(10)})
+    for shown in (number, arabic, number.lstrip("0")) * 2:
+        Client().post(CODE, {"number": shown, "code": "AAAA-AAAA-AAAA", "email": "camille@example.org"})
+    assert "Trop d&#x27;essais" in typed(silent.household, code).content.decode()
+    assert len(set(LoginCounter.objects.exclude(who="").values_list("who", flat=True))) == 1
+
+
+def test_a_code_goes_with_the_role_of_who_printed_it(silent, agent, now):
+    code = codes.make(silent.guardian, by=agent, at=now)
+    agent.groups.clear()
+    assert typed(silent.household, code).status_code == 200
+    agent.groups.add(Group.objects.get(name="Agent"))
+    agent.is_active = False
+    agent.save()
+    assert typed(silent.household, code).status_code == 200
+    assert not AccessOpening.objects.exists()
+
+
+def test_a_code_is_of_its_household_alone(silent, waits, agent, now):
+    code = codes.make(silent.guardian, by=agent, at=now)
+    waits.guardian.user = None
+    waits.guardian.save()
+    codes.make(waits.guardian, by=agent, at=now)
+    assert typed(waits.household, code).status_code == 200
     assert not AccessOpening.objects.exists()
 
 

@@ -118,6 +118,16 @@ def test_a_role_at_another_place_neither_reads_nor_writes(books, alert, mill):
         assert client.post(of(verb, alert)).status_code == 404
 
 
+def test_what_is_noted_of_a_child_that_left_stays_its_own(books, desk, agent):
+    note = notes.write(books.household, books.child, "Vient avec son cousin", None, by=agent, at=NOW)
+    books.child.custodies.update(until=TODAY - timedelta(days=1))
+    page = desk.get(of("alter", note)).content.decode()
+    assert f'<option value="{books.child.pk}" selected>' in page
+    desk.post(of("alter", note), {"text": "Vient avec sa cousine", "child": books.child.pk})
+    note.refresh_from_db()
+    assert (note.text, note.child) == ("Vient avec sa cousine", books.child)
+
+
 # Data of people -----------------------------------------------------------------------------------------
 
 
