@@ -144,10 +144,56 @@ def test_readers_and_the_regie_do_not_act(regie_client, asked):
     assert regie_client.post(NEW, asked(confirmer="1")).status_code == 403
 
 
+class Worker:
+    """Does nothing, and notes what it was handed, and for when."""
+
+    def __init__(self, handed):
+        self.handed, self.hour = handed, None
+
+    def get_backend(self):
+        return SimpleNamespace(supports_defer=True)
+
+    def using(self, run_after):
+        self.hour = run_after
+        return self
+
+    def enqueue(self, lot):
+        self.handed.append(lot if self.hour is None else (lot, self.hour))
+
+
+def test_the_worker_ends_what_a_page_that_died_began(agent_client, asked, books, now, monkeypatch):
+    handed, step = [], lots.go_on
+    monkeypatch.setattr(lots, "carry_out", Worker(handed))
+
+    def die(key, *, at):
+        raise ConnectionError
+
+    monkeypatch.setattr(lots, "go_on", die)
+    with pytest.raises(ConnectionError):
+        agent_client.post(NEW, asked(confirmer="1"))
+    lot = Lot.objects.get()
+    assert (handed, lot.done_at) == ([(lot.pk, now + lots.HEAD_START)], None)
+    monkeypatch.undo()
+    lots.carry_out.func(lot.pk)
+    assert states(books, THURSDAY, FRIDAY) == ["accepted", "accepted"] and lots.go_on is step
+
+
+def test_of_a_lot_of_one_place_its_agent_reads_nobody_without_a_place(
+    agent_client, asked, books, waits, canteen
+):
+    agent_client.post(NEW, asked(confirmer="1"))
+    lot = Lot.objects.get()
+    lot.days.filter(enrolment=waits.enrolment).update(establishment=None, became="left")
+    user = UserFactory(username="autre", is_staff=True)
+    giving.give(user, Group.objects.get(name="Direction de centre"), places=[canteen.restaurant], by=user)
+    page = text_of(logged_in(user).get(reverse("admin:reservations_lot_change", args=[lot.pk])))
+    assert str(books.child) in page and str(waits.child) not in page
+
+
 def test_many_are_left_to_the_worker(agent_client, asked, books, waits, monkeypatch):
     monkeypatch.setattr(lots, "BATCH", 1)
     asked_of = []
-    monkeypatch.setattr(lots, "carry_out", SimpleNamespace(enqueue=asked_of.append))
+    monkeypatch.setattr(lots, "carry_out", Worker(asked_of))
     answer = agent_client.post(NEW, asked(confirmer="1"))
     lot = Lot.objects.get()
     assert asked_of == [lot.pk] and lot.done_at is None
