@@ -1,6 +1,6 @@
 """Decisions at the desk: buttons on a row and on many, asked twice, refused with a reason."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -197,12 +197,21 @@ class ReasonForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         super().clean()
         cleaned = self.cleaned_data
-        words, ready = cleaned.get("words", ""), cleaned.get("ready", "")
-        reason = words or (ready if ready != OWN_REASON else "")
+        reason = _reason(cleaned.get("words", ""), cleaned.get("ready", ""))
         if not reason and not self.errors:
             self.add_error("words", "Indiquez le motif : la famille le lira.")
         cleaned["reason"] = reason
         return cleaned
+
+
+def _reason(words: str, ready: str) -> str:
+    return words or (ready if ready != OWN_REASON else "")
+
+
+def refusal_in(posted: Mapping[str, list[str]]) -> str:
+    """The reason in a form that was kept as it was posted, to `ask_reason`."""
+    words, ready = ("".join(posted.get(name, [])[-1:]).strip() for name in ("words", "ready"))
+    return _reason(words, ready)
 
 
 def ask_reason(

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import lookup_spawns_duplicates
 from django.db import models
 from django.db.models import Q, QuerySet
@@ -87,8 +88,8 @@ def _any_is(fields: Iterable[str], value: object) -> Q:
 
 
 def names_rows(request: HttpRequest) -> bool:
-    """Whether an action was posted for rows that it names, one by one."""
-    return request.method == "POST" and request.POST.get("select_across", "0") != "1"
+    """Whether an action was posted for rows that it names, one by one; a file of the list names none."""
+    return ACTION_CHECKBOX_NAME in request.POST and request.POST.get("select_across", "0") != "1"
 
 
 class WaitingFirst(admin.SimpleListFilter):

@@ -12,9 +12,10 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from portal.desk import first_page, held, settling, to_do
-from portal.desk.decisions import OWN_REASON
+from portal.desk.decisions import OWN_REASON, refusal_in
 from portal.desk.first_page import Way, age
 from portal.desk.held import InHand
 from portal.desk.pages import OwnPages
@@ -29,6 +30,7 @@ ANSWERED = "Cette demande a déjà reçu une réponse : voici la suivante."
 TAKEN_BACK = "La décision est reprise\xa0: la demande attend de nouveau, la famille n'a rien su."
 TOO_LATE = "Cette décision est définitive\xa0: elle ne se reprend plus."
 LEFT = "La décision sur {} n'a pas été appliquée\xa0: {}. La famille n'a rien su."
+GONE = "une demande qui n'est plus là"
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ class Held:
 
     @property
     def said(self) -> str:
-        """What it will do: « 1 inscription acceptée. »"""
-        return " ".join(text for _, text in self.decision.said)
+        """What it will do: « 1 inscription acceptée. »; of a refusal, what the family will read as well."""
+        reason = refusal_in(self.decision.posted) if self.decision.action == "refuse_selected" else ""
+        told = [text for _, text in self.decision.said]
+        return " ".join([*told, f"Motif\xa0: {reason}"] if reason else told)
 
     @property
     def remaining(self) -> str:
@@ -252,9 +256,9 @@ def _held(request: HttpRequest, in_hand: InHand, at: datetime) -> list[Held]:
     """What who asks may still take back; of what could not be done any more, a message says so once."""
     titles = to_do.titles([*in_hand.mine, *in_hand.left])
     for one in in_hand.left:
-        messages.warning(request, LEFT.format(titles[one.pk], one.why_left))
+        messages.warning(request, LEFT.format(titles[one.pk] or GONE, one.why_left))
     held.told(in_hand.left)
-    return [Held(one, titles[one.pk], one.final_at - at) for one in in_hand.mine]
+    return [Held(one, titles[one.pk] or str(capfirst(GONE)), one.final_at - at) for one in in_hand.mine]
 
 
 def _asked(request: HttpRequest) -> Asked:

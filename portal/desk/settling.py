@@ -29,6 +29,7 @@ from portal.desk import held, to_do
 from portal.desk.decisions import AcceptOrRefuse
 from portal.desk.held import Effect
 from portal.desk.to_do import Kind
+from portal.french.sentences import lower_first
 from portal.models import HeldDecision
 from portal.web.posted import posted_numbers
 
@@ -107,9 +108,11 @@ def try_out(kind: Kind, request: HttpRequest, row: int, action: str, posted: Que
 
 
 def kept_of(posted: Mapping[str, Any]) -> dict[str, list[str]]:
-    """What is kept of an agent's form, to be given to the same action again."""
+    """What is kept of an agent's form, to be given to the same action again. A field with a NUL character,
+    which no form takes and PostgreSQL cannot store, is not."""
     form = cast(QueryDict, posted)
-    return {name: form.getlist(name) for name in form if name not in NOT_KEPT}
+    kept = {name: form.getlist(name) for name in form if name not in NOT_KEPT}
+    return {name: values for name, values in kept.items() if not any("\0" in one for one in (name, *values))}
 
 
 # When it can no longer be taken back --------------------------------------------------------------------
@@ -127,7 +130,7 @@ def _settle(key: int, at: datetime) -> bool:
         if not isinstance(error, PermissionDenied):
             logger.exception("Held decision %s could not be done", key)
         why = str(error) if isinstance(error, PermissionDenied) else BROKEN
-        return _leave(key, why.rstrip(".") or BROKEN, at)
+        return _leave(key, lower_first(why.rstrip(".")) or BROKEN, at)
 
 
 @transaction.atomic

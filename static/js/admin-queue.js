@@ -29,6 +29,16 @@ if (item && keys) {
   });
 }
 
+// In a long pile, the line of the request that is shown.
+const chosen = document.querySelector(".desk-pile [aria-current]");
+if (chosen) {
+  const pile = chosen.closest(".desk-pile");
+  const under = chosen.getBoundingClientRect().bottom - pile.getBoundingClientRect().bottom;
+  if (under > 0) {
+    pile.scrollTop += under;
+  }
+}
+
 // How long a decision can still be taken back; once it is final, its line goes.
 for (const line of document.querySelectorAll("[data-held]")) {
   const end = performance.now() + Number(line.dataset.held) * 1000;

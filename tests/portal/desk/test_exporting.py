@@ -14,9 +14,10 @@ from families.admin.exporting import names_people
 from families.models import Household, Reading, SecurityEvent, StaffMember
 from portal.desk import exporting
 from portal.desk.exporting import ASKED
-from portal.reservations.models import PublicHoliday
+from portal.reservations.models import Enrolment, PublicHoliday, ReservationLine
 from portal.reservations.staff import giving
-from tests.conftest import family, let_go, logged_in
+from portal.reservations.states import EnrolmentState, Outcome
+from tests.conftest import FRIDAY, THURSDAY, family, let_go, logged_in
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +70,17 @@ def test_a_list_leaves_as_it_is_shown(exports, books, stranger):
     assert ";oui;Validé;" in lines[1] and "<" not in lines[1]
     read = Reading.objects.get(kind=Reading.Kind.EXPORT)
     assert (read.what, read.people) == ("Foyers (CSV)", 1)
+
+
+def test_a_list_that_shows_first_what_waits_leaves_as_it_is_shown_too(exports, asks, books, waits):
+    """Noé's enrolment waits, Lina's is accepted; of Lina's days one waits for an answer."""
+    Enrolment.objects.filter(pk=waits.enrolment.pk).update(state=EnrolmentState.REQUESTED)
+    asks(books, THURSDAY)
+    ReservationLine.objects.filter(pk=asks(books, FRIDAY).lines.get().pk).update(outcome=Outcome.REFUSED)
+    for address, who in (("enrolment", "Noé"), ("reservationline", "Lina")):
+        lines = taken(exports, f"/mairie/reservations/{address}/")[1].decode("utf-8-sig").splitlines()
+        assert len(lines) == 2 and who in lines[1]
+    assert len(taken(exports, "/mairie/reservations/enrolment/?etat=tous")[1].splitlines()) == 3
 
 
 def test_a_workbook_and_a_pdf_hold_the_same(exports, books, stranger):

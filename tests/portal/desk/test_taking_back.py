@@ -16,7 +16,7 @@ from portal.reservations.models import AbsenceCertificate, Booking, Enrolment, R
 from portal.reservations.staff import giving
 from portal.reservations.states import BookingState, EnrolmentState, Outcome
 from tests.conftest import FRIDAY, NOW, THURSDAY, Family, logged_in
-from tests.factories import ChangeRequestFactory, HouseholdFactory, UserFactory
+from tests.factories import ChangeRequestFactory, GuardianFactory, HouseholdFactory, UserFactory
 from tests.portal.desk.test_queue import QUEUE, answer, pile
 from tests.portal.reservations.desk.test_queues import said
 
@@ -94,6 +94,8 @@ def test_a_decision_waits_two_minutes_and_is_then_done_by_who_took_it(
 def test_taken_back_it_waits_again_and_nobody_was_told(enrols, agent_client, mailoutbox):
     key = f"inscription-{enrols.pk}"
     answer(agent_client, key, "refuse_selected", **REFUSAL)
+    # What the family would read is read once more.
+    assert "1 inscription refusée. Motif\xa0: Plus de place." in agent_client.get(QUEUE).text
     page = take_back(agent_client, HeldDecision.objects.get())
     assert said(page) == [queue.TAKEN_BACK]
     assert page.context["shown"].key == key
@@ -195,6 +197,34 @@ def test_a_request_that_ends_meanwhile_is_left_alone(enrols, agent_client):
     answer(agent_client, f"inscription-{enrols.pk}", "accept_selected")
     Enrolment.objects.update(state=EnrolmentState.ENDED)
     assert (settle(2), state(enrols)) == (0, EnrolmentState.ENDED)
+
+
+def test_a_request_that_is_gone_by_then_is_named_all_the_same(enrols, agent_client):
+    answer(agent_client, f"inscription-{enrols.pk}", "accept_selected")
+    Enrolment.objects.all().delete()
+    assert "<strong>Une demande qui n&#x27;est plus là</strong>" in agent_client.get(QUEUE).text
+    assert settle(2) == 0
+    assert said(agent_client.get(QUEUE))[0].startswith("La décision sur une demande qui n'est plus là")
+
+
+def test_a_field_that_no_database_keeps_is_left_out(enrols, agent_client):
+    nonsense = {"words": "a\0b", "a\0b": "1"}
+    answer(agent_client, f"inscription-{enrols.pk}", "accept_selected", **nonsense)
+    assert set(HeldDecision.objects.get().posted) == {"reason_given", "partie"}
+    assert (settle(2), state(enrols)) == (1, EnrolmentState.ACCEPTED)
+
+
+def test_whoever_becomes_a_parent_there_meanwhile_decides_nothing(enrols, waits, agent, agent_client, second):
+    answer(agent_client, f"inscription-{enrols.pk}", "accept_selected")
+    GuardianFactory(household=waits.household, user=agent)
+    assert (settle(2), state(enrols)) == (0, EnrolmentState.REQUESTED)
+    assert "n'a pas été appliquée\xa0: c'est votre propre foyer" in said(agent_client.get(QUEUE))[0]
+
+
+def test_whoever_has_left_the_staff_meanwhile_decides_nothing(enrols, agent, agent_client):
+    answer(agent_client, f"inscription-{enrols.pk}", "accept_selected")
+    type(agent).objects.filter(pk=agent.pk).update(is_staff=False)
+    assert (settle(2), state(enrols)) == (0, EnrolmentState.REQUESTED)
 
 
 def test_a_request_that_its_family_changes_meanwhile_waits_for_another_look(books, agent_client):
