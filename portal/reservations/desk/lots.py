@@ -493,9 +493,10 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
     def made(self, obj: Lot) -> str:
         return moments.moment(obj.made_at, year=True)
 
-    @admin.display(description="passé outre", empty_value="rien")
-    def over(self, obj: Lot) -> str | None:
-        return ", ".join(Override(one).label for one in obj.passing_over) or None
+    @admin.display(description="passé outre")
+    def over(self, obj: Lot) -> str:
+        # Not the empty value: a page of one, unlike a list, says « None » for it.
+        return ", ".join(Override(one).label for one in obj.passing_over) or "rien"
 
     @admin.display(description="familles")
     def told(self, obj: Lot) -> str:
