@@ -55,8 +55,9 @@ class MessageForm(forms.ModelForm[FamilyMessage]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.content_type = ""
-        for name in ("subject", "text"):
+        for name, missing in (("subject", "Écrivez l'objet."), ("text", "Écrivez le message.")):
             self.fields[name].required = True
+            self.fields[name].error_messages["required"] = missing
         self.fields["subject"].widget.attrs["size"] = 60
 
     def clean_subject(self) -> str:

@@ -68,7 +68,7 @@ class Letter(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject} → {self.to}"
+        return f"{self.subject} → {self.to}" if self.to else self.subject
 
     @property
     def is_failed(self) -> bool:

@@ -65,7 +65,7 @@ class FirstMessageForm(MessageForm):
     """What a thread begins with. What the town proposes is asked; a household with one child names none."""
 
     kind = forms.ModelChoiceField(
-        label="Objet", queryset=ThreadKind.objects.none(), required=False, empty_label="Autre chose"
+        label="À propos de", queryset=ThreadKind.objects.none(), required=False, empty_label="Autre chose"
     )
     child = forms.ModelChoiceField(
         label="Enfant concerné",
@@ -76,7 +76,7 @@ class FirstMessageForm(MessageForm):
     subject = forms.CharField(
         label="Sujet",
         max_length=SUBJECT_LENGTH,
-        help_text="En quelques mots : « Facture de novembre ».",
+        help_text="En quelques mots\xa0: «\xa0Facture de novembre\xa0».",
         error_messages={"required": "Indiquez le sujet de votre message."},
     )
     field_order = ("kind", "child", "subject", "text", "attached")

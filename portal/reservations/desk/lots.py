@@ -499,6 +499,7 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
 
     @admin.display(description="passé outre")
     def over(self, obj: Lot) -> str:
+        # Not the empty value: a page of one, unlike a list, says « None » for it.
         return ", ".join(Override(one).label for one in obj.passing_over) or "rien"
 
     @admin.display(description="familles")
