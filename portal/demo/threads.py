@@ -71,8 +71,8 @@ def tell(at: datetime) -> None:
     """One notice for all, one of a place, one to come, one that is over; and what the works to come tell."""
     today = timezone.localdate(at)
     Notice.objects.create(
-        title="Vacances d'hiver\xa0: les réservations ouvrent bientôt",
-        text="Le programme des accueils de loisirs est en mairie et sur le site de la commune.",
+        title="Vacances d'hiver",
+        text="Le programme des centres est sur le site de la commune.",
         starts_on=today - 3 * A_DAY,
         ends_on=today + 20 * A_DAY,
     )

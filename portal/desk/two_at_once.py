@@ -207,8 +207,9 @@ class ComparedRows:
     """Beside a formset of such forms: a row that somebody else has changed is not deleted without a word."""
 
     def clean(self) -> None:
-        super().clean()  # type: ignore[misc]  # a formset's
         rows: Any = self
+        formset: Any = super()
+        formset.clean()
         changed = [form for form in rows.initial_forms if rows._should_delete_form(form)]
         said = [GONE.format(form.typed()) for form in rows.initial_forms if form.gone and form not in changed]
         said += [

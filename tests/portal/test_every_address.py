@@ -12,7 +12,16 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from billing.models import OnlinePayment, Payment
-from families.models import AccessOpening, AuthorisedPerson, ChangeRequest, DataExport, Document
+from families.models import (
+    AccessOpening,
+    AuthorisedPerson,
+    ChangeRequest,
+    DataExport,
+    Document,
+    FamilyMessage,
+    MessageFile,
+    Thread,
+)
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import AbsenceCertificate, Move
@@ -41,6 +50,8 @@ PUBLIC = {
     "families:invitation",
     # From a mail: whoever holds the link chooses the first password of an account of the town hall, once.
     "families:staff_invitation",
+    # From a letter on paper: whoever has the code asks for one adult's access, which others confirm.
+    "account_code",
     # Between the password and the factor: nobody is logged in yet.
     "mfa_authenticate",
     # Banks know no login of ours: notifications are believed by their signature or by asking the bank, a
@@ -152,6 +163,14 @@ def ids(books, canteen, now) -> dict[str, Any]:
         ).pk,
         "kind_id": PaperFactory(kind__about="household", household=books.household).kind_id,
         "letter_id": LetterFactory(guardian=books.guardian).pk,
+        "file_id": MessageFile.objects.create(
+            message=FamilyMessage.objects.create(subject="Rentrée", text="Bonne rentrée.", written_at=now),
+            name="programme.pdf",
+            size=1,
+        ).pk,
+        "thread_id": Thread.objects.create(
+            household=books.household, subject="Facture", opened_at=now, last_at=now, waiting_since=now
+        ).pk,
         "invoice_id": InvoiceFactory(household=books.household).pk,
         "statement_id": InvoiceFactory(household=books.household, kind="carried", total=Decimal("-9.60")).pk,
         "person_id": person.pk,

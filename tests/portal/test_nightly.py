@@ -67,7 +67,8 @@ def test_each_app_says_what_it_did_and_a_second_night_finds_nothing(books, now, 
     said = nightly().splitlines()
     assert len(said) == len(work.works()) > 5
     assert [line for line in said if not line.startswith("0 ")] == [
-        "1 réservation(s) non terminée(s) supprimée(s)."
+        "1 réservation(s) non terminée(s) supprimée(s).",
+        "1 mois compté(s) pour les statistiques.",
     ]
     assert all(line.startswith("0 ") for line in nightly().splitlines())
 

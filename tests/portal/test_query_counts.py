@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from families.models import paper_kinds
 from portal import town
+from portal.reservations.days import notices
 from portal.reservations.pages import late_offers
 from tests.billing.care import tax_pages
 from tests.conftest import PUBLIC_PAGES
@@ -26,6 +27,7 @@ def client_of_roux(books) -> Client:
 def queries(client: Client, address: str) -> int:
     town.current()  # kept by every process for half a minute,
     paper_kinds()  # and so is what the town asks for
+    notices.current(timezone.localdate())  # and tells all
     late_offers.let_go(at=timezone.now())  # and what is offered
     with CaptureQueriesContext(connection) as counted:
         client.get(address.partition("#")[0])

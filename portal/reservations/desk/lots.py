@@ -219,11 +219,11 @@ class LotForm(forms.Form):
         )
         rows = rights.seen_by(self.user, rows, overriding.ACTS)
         if said["whom"] != ALL:
-            rows = rows.filter(child__in=self.children.values("pk"))
+            rows = rows.filter(child__in=self.meant.values("pk"))
         return rows.select_related("child", "household", "establishment", "moves_to")
 
     @property
-    def children(self) -> QuerySet[Child]:
+    def meant(self) -> QuerySet[Child]:
         """The children meant, of a class, a school or a list."""
         kind, _, key = self.cleaned_data["whom"].partition(":")
         everybody = Child.objects.filter(erased_at=None, joined_to=None)
@@ -244,7 +244,7 @@ class LotForm(forms.Form):
         if self.cleaned_data["whom"] == ALL:
             return []
         return list(
-            self.children.exclude(pk__in=self.enrolments.values("child")).order_by("last_name", "first_name")
+            self.meant.exclude(pk__in=self.enrolments.values("child")).order_by("last_name", "first_name")
         )
 
     @property

@@ -76,15 +76,15 @@ def month_of(day: date) -> Month:
 
 
 def count(at: datetime) -> int:
-    """Counts every month until today that is not closed, each in a transaction of its own; how many."""
+    """Counts every month until today that is not closed, each in a transaction of its own; how many are new
+    or no longer what they were."""
     today = timezone.localdate(at)
     known = {one.first: one for one in CountedMonth.objects.all()}
     written = 0
     for month in _months(today):
         kept = known.get(month.first)
         if kept is None or not kept.closed:
-            _write(month, closes=today > month.last + CLOSES_AFTER, at=at)
-            written += 1
+            written += _write(month, closes=today > month.last + CLOSES_AFTER, at=at)
     return written
 
 
@@ -100,18 +100,24 @@ def _months(today: date) -> Iterator[Month]:
 
 
 @transaction.atomic
-def _write(month: Month, *, closes: bool, at: datetime) -> None:
+def _write(month: Month, *, closes: bool, at: datetime) -> bool:
+    """Whether that changed anything."""
     # A month's row is held: two nights at once count one after the other.
-    kept, _ = CountedMonth.objects.select_for_update().get_or_create(
+    kept, is_new = CountedMonth.objects.select_for_update().get_or_create(
         first=month.first, defaults={"counted_at": at}
     )
     if kept.closed:
-        return
+        return False
     began, _ = month.moments
     kinds = [Kind.ANSWERED]
     if Erasure.objects.filter(at__gte=began).exists():
         kinds.append(Kind.BANDS)
-    numbers = _counted(month, at_least=_stands(kept, kinds))
+    stood = _written(kept)
+    numbers = _counted(month, at_least={one.key: one for one in stood if one.kind in kinds})
+    kept.counted_at, kept.closed = at, closes
+    kept.save(update_fields=["counted_at", "closed"])
+    if set(numbers) == set(stood):
+        return is_new
     kept.figures.all().delete()
     MonthlyFigure.objects.bulk_create(
         (
@@ -130,8 +136,7 @@ def _write(month: Month, *, closes: bool, at: datetime) -> None:
         ),
         batch_size=500,
     )
-    kept.counted_at, kept.closed = at, closes
-    kept.save(update_fields=["counted_at", "closed"])
+    return True
 
 
 def _counted(month: Month, at_least: dict[tuple[Any, ...], Number]) -> list[Number]:
@@ -143,9 +148,9 @@ def _counted(month: Month, at_least: dict[tuple[Any, ...], Number]) -> list[Numb
     return list(found.values())
 
 
-def _stands(kept: CountedMonth, kinds: list[Kind]) -> dict[tuple[Any, ...], Number]:
-    """What is written of a month, of these kinds."""
-    numbers = (
+def _written(kept: CountedMonth) -> list[Number]:
+    """What stands of a month."""
+    return [
         Number(
             one.kind,
             one.count,
@@ -156,6 +161,5 @@ def _stands(kept: CountedMonth, kinds: list[Kind]) -> dict[tuple[Any, ...], Numb
             one.what,
             one.step,
         )
-        for one in kept.figures.filter(kind__in=kinds)
-    )
-    return {number.key: number for number in numbers}
+        for one in kept.figures.all()
+    ]

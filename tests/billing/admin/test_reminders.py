@@ -133,7 +133,11 @@ def test_the_page_follows_the_worker(late, regie_client, settings):
     settings.TASKS = QUEUE
     address = confirm(regie_client, reverse(REMIND))["Location"]
     page = regie_client.get(address)
-    assert page["Refresh"] == "3" and "0 facture relancée sur 2" in said(page) and "Lettres" not in said(page)
+    assert (
+        page["Refresh"] == "3"
+        and "0 facture relancée sur 2" in said(page)
+        and "<h2>Lettres</h2>" not in said(page)
+    )
     # One of the two is paid before the worker comes.
     paying.record(late.household, D("12.80"), "cash", paid_on=LATE.date(), by=None, at=LATE)
     task = DBTaskResult.objects.get(task_path="billing.tasks.send_reminders")

@@ -37,12 +37,26 @@ from billing.reminders import reminding
 from families import recovery
 from families.custody.openings import tell_asked
 from families.messages.tasks import deliver, print_paper
-from families.models import AccessOpening, DataExport, FamilyMessage, Guardian, Letter, MessageCopy
+from families.models import (
+    AccessOpening,
+    DataExport,
+    FamilyMessage,
+    Guardian,
+    Household,
+    Letter,
+    MessageCopy,
+    User,
+)
 from families.privacy.tasks import prepare_copy
 from portal.database import clock
+from portal.desk import printing, settling
 from portal.letters import mailing
+from portal.models import HeldDecision, PrintedList, PrintedPart
+from portal.reservations.acts import lots
 from portal.reservations.acts import tasks as acts
-from portal.reservations.models import Booking, Enrolment, Move, Reservation
+from portal.reservations.acts.overriding import NONE
+from portal.reservations.models import Booking, Enrolment, Lot, Move, Reservation
+from portal.reservations.states import LotVerb
 from portal.tasks import attempts, taking_up
 from portal.tasks.running import PatientWorker
 from tests.factories import GuardianFactory, HouseholdFactory, InvoiceFactory, TownFactory, UserFactory
@@ -120,6 +134,58 @@ def printed() -> None:
     billing.print_letters(at)
 
 
+def lot() -> Lot:
+    """Some days of one child, which the town hall cancels."""
+    coming = Booking.objects.holding().filter(day__gt=timezone.localdate()).order_by("-day", "pk")[0]
+    planned = lots.plan([coming.enrolment], LotVerb.CANCEL, coming.formula, [coming.day])
+    said: dict[str, Any] = {"whom": "1 enfant", "reason": "Essai", "overrides": NONE, "tell": True}
+    return lots.begin(planned, **said, by=agent(), at=timezone.now())
+
+
+def lot_to_take_back() -> Lot:
+    done = lot()
+    while lots.go_on(done.pk, at=timezone.now()):
+        pass
+    lots.ask_back(done, by=agent(), at=timezone.now())
+    return done
+
+
+def agent() -> User:
+    return User.objects.get(username="agent")
+
+
+def long_list() -> int:
+    at, homes_shown = timezone.now(), Household.objects.order_by("pk")[:3]
+    printed = PrintedList.objects.create(
+        page="families.household",
+        title="Foyers",
+        filters=[],
+        address="/mairie/families/household/",
+        keys=[str(home.pk) for home in homes_shown],
+        by=agent(),
+        asked_at=at,
+    )
+    PrintedPart.objects.create(of=printed, number=1, first=1, last=3, file="listes/essai.pdf")
+    return printed.pk
+
+
+def decision_that_is_due() -> None:
+    """One that can no longer be done as it was announced, which its agent is told."""
+    at = timezone.now()
+    HeldDecision.objects.create(
+        about="reservations.enrolment",
+        row=Enrolment.objects.filter(state="requested").earliest("pk").pk,
+        seen="0" * 64,
+        action="accept_selected",
+        posted={},
+        said=[],
+        by=agent(),
+        at=at - timedelta(minutes=3),
+        final_at=at - timedelta(minutes=1),
+    )
+    settling.settle_due.enqueue()
+
+
 def message() -> int:
     """One that leaves to all families, each with its copy."""
     at = timezone.now()
@@ -144,6 +210,10 @@ KINDS: dict[str, Callable[[], object]] = {
     "prepare_copy": lambda: prepare_copy.enqueue(export()),
     # Of the demo's town.
     "print_paper": lambda: print_paper.enqueue(FamilyMessage.objects.filter(copies__guardian=None)[0].pk),
+    "carry_out": lambda: lots.carry_out.enqueue(lot().pk),
+    "carry_back": lambda: lots.carry_back.enqueue(lot_to_take_back().pk),
+    "print_list": lambda: printing.print_list.enqueue(long_list()),
+    "settle_due": decision_that_is_due,
     "issue_month": lambda: billing.issue_month.enqueue(run()),
     "count_recalculation": lambda: billing.count_recalculation.enqueue(recalculation("counting")),
     "carry_out_recalculation": lambda: billing.carry_out_recalculation.enqueue(recalculation("working")),
