@@ -78,6 +78,14 @@ def reach(audience: Audience) -> Reach:
 # Drafts -----------------------------------------------------------------------------------------------
 
 
+def _held_draft(message: FamilyMessage) -> FamilyMessage:
+    """It, held until the transaction ends. Raises SendingRefused where it has left meanwhile."""
+    held = FamilyMessage.objects.select_for_update().get(pk=message.pk)
+    if not held.is_draft:
+        raise SendingRefused(LEFT_ALREADY)
+    return held
+
+
 def save(
     message: FamilyMessage | None,
     *,
@@ -93,9 +101,7 @@ def save(
             subject=subject, text=text, audience=audience, written_by=by, written_at=at
         )
     with transaction.atomic():
-        held = FamilyMessage.objects.select_for_update().get(pk=message.pk)
-        if not held.is_draft:
-            raise SendingRefused(LEFT_ALREADY)
+        held = _held_draft(message)
         held.subject, held.text, held.audience = subject, text, audience
         held.save(update_fields=["subject", "text", "audience"])
     return held
@@ -113,9 +119,7 @@ def discard(message: FamilyMessage) -> None:
 def discard_draft(message: FamilyMessage) -> None:
     """Raises SendingRefused where it has left meanwhile."""
     with transaction.atomic():
-        held = FamilyMessage.objects.select_for_update().get(pk=message.pk)
-        if not held.is_draft:
-            raise SendingRefused(LEFT_ALREADY)
+        held = _held_draft(message)
         discard(held)
 
 
@@ -133,9 +137,7 @@ def send(message: FamilyMessage, audience: Audience, *, seen: str, by: User, at:
     """`seen`: the fingerprint of what was confirmed. Raises SendingRefused."""
     try:
         with transaction.atomic():
-            held = FamilyMessage.objects.select_for_update().get(pk=message.pk)
-            if not held.is_draft:
-                raise SendingRefused(LEFT_ALREADY)
+            held = _held_draft(message)
             if refusal := why_not(held):
                 raise SendingRefused(refusal)
             found = reach(audience)

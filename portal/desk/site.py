@@ -257,8 +257,12 @@ class DeskAdmin(ModelAdmin[M]):
         return ()
 
 
+def _right_to_answer(model: type[Model]) -> str:
+    return f"{model._meta.app_label}.change_{model._meta.model_name}"
+
+
 def _answers(request: HttpRequest, model: type[Model]) -> bool:
-    return request.user.has_perm(f"{model._meta.app_label}.change_{model._meta.model_name}")
+    return request.user.has_perm(_right_to_answer(model))
 
 
 def _address(queue: Queue, model: type[Model]) -> str:
@@ -437,9 +441,8 @@ class PortalAdminSite(AdminSite):
 
     def _seen(self, request: HttpRequest, queue: Queue, model: type[Model]) -> QuerySet[Any]:
         """What one may answer, where one may answer at all, without what is decided and not final yet."""
-        needed = [f"{model._meta.app_label}.change_{model._meta.model_name}"]
-        if not queue.since or not _answers(request, model):
-            needed = list(own_choices.looking(model))
+        answers = queue.since and _answers(request, model)
+        needed = (_right_to_answer(model),) if answers else own_choices.looking(model)
         rows = rights.seen_by(request.user, queue.rows(request), *needed)
         return held.without(rows) if queue.since else rows
 

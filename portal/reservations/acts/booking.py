@@ -35,6 +35,7 @@ from portal.reservations.acts.places import (
     Shelf,
     _lock_slots,
     _places_of,
+    _read_slots,
     fits,
     force,
     shelves_of,
@@ -803,7 +804,7 @@ class _Many:
         self.wishes, self.formula, self.by, self.at, self.overrides = wishes, formula, by, at, overrides
         asked = {one.enrolment for one in wishes}
         children = set(Enrolment.objects.filter(pk__in=asked).values_list("child_id", flat=True))
-        self.custodies = _hold_children(children) if holds else _custodies_of(children)
+        self.custodies = _hold_children(children) if holds else _by_home(_custodies_of(children))
         # Read under lock: whoever ends an enrolment holds the child too.
         rows = Enrolment.objects.filter(pk__in=asked, activity=formula.activity_id)
         self.enrolments = rows.select_related(
@@ -1043,30 +1044,20 @@ class _Already(BookingRefused):
     """Nothing is to be done: it is so already."""
 
 
-def _custodies_of(children: Collection[int]) -> dict[tuple[int, int], Custody]:
-    rows = Custody.objects.filter(child__in=children).order_by("pk")
-    return {(one.child_id, one.household_id): one for one in rows}
+def _custodies_of(children: Collection[int]) -> QuerySet[Custody]:
+    return Custody.objects.filter(child__in=children).order_by("pk")
+
+
+def _by_home(custodies: Iterable[Custody]) -> dict[tuple[int, int], Custody]:
+    """By child and household (keys)."""
+    return {(one.child_id, one.household_id): one for one in custodies}
 
 
 def _hold_children(children: Collection[int]) -> dict[tuple[int, int], Custody]:
-    """Their custodies, by child and household (keys), all held until the transaction ends: their homes first,
-    as `submit` does, then the children, whom a move holds alone."""
-    rows = Custody.objects.select_for_update(of=("self",), no_key=True).filter(child__in=children)
-    found = {(one.child_id, one.household_id): one for one in rows.order_by("pk")}
+    """Their custodies by home, all held until the transaction ends: their homes first, as `submit` does, then
+    the children, whom a move holds alone."""
+    found = _by_home(_custodies_of(children).select_for_update(of=("self",), no_key=True))
     list(Child.objects.select_for_update(no_key=True).filter(pk__in=children).order_by("pk"))
-    return found
-
-
-def _read_slots(shelves: Collection[Shelf]) -> dict[Shelf, list[Slot]]:
-    found: dict[Shelf, list[Slot]] = defaultdict(list)
-    rows = Slot.objects.filter(
-        activity__in={activity for activity, _, _ in shelves},
-        establishment__in={place for _, place, _ in shelves},
-        day__in={day for _, _, day in shelves},
-    )
-    for slot in rows.order_by("pk"):
-        if (shelf := (slot.activity_id, slot.establishment_id, slot.day)) in shelves:
-            found[shelf].append(slot)
     return found
 
 

@@ -4,7 +4,7 @@ All slots of an activity, an establishment and a day (a shelf) are locked togeth
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
@@ -263,6 +263,15 @@ def shelves_of(bookings: Iterable[Booking]) -> set[Shelf]:
 
 def _lock_slots(shelves: Collection[Shelf]) -> dict[Shelf, list[Slot]]:
     """Locks the slots in primary-key order, which is what keeps transactions from deadlocking."""
+    return _slots_on(shelves, _held_slots)
+
+
+def _read_slots(shelves: Collection[Shelf]) -> dict[Shelf, list[Slot]]:
+    """The same, for who only looks."""
+    return _slots_on(shelves, _seen_slots)
+
+
+def _slots_on(shelves: Collection[Shelf], found: Callable[..., Iterable[Slot]]) -> dict[Shelf, list[Slot]]:
     days_by_place: dict[tuple[int, int], list[date]] = defaultdict(list)
     for activity_id, establishment_id, day in shelves:
         days_by_place[activity_id, establishment_id].append(day)
@@ -272,14 +281,23 @@ def _lock_slots(shelves: Collection[Shelf]) -> dict[Shelf, list[Slot]]:
     for number, ((activity_id, establishment_id), days) in enumerate(days_by_place.items()):
         given[f"activity{number}"], given[f"place{number}"] = activity_id, establishment_id
         given[f"days{number}"] = days
-    locked: dict[Shelf, list[Slot]] = defaultdict(list)
-    for slot in _held_slots(len(days_by_place), **given):
-        locked[slot.activity_id, slot.establishment_id, slot.day].append(slot)
-    return locked
+    slots: dict[Shelf, list[Slot]] = defaultdict(list)
+    for slot in found(len(days_by_place), **given):
+        slots[slot.activity_id, slot.establishment_id, slot.day].append(slot)
+    return slots
 
 
 @Composed
 def _held_slots(places: int) -> "QuerySet[Slot]":
+    return Slot.objects.select_for_update().filter(_on_days(places)).order_by("pk")
+
+
+@Composed
+def _seen_slots(places: int) -> "QuerySet[Slot]":
+    return Slot.objects.filter(_on_days(places)).order_by("pk")
+
+
+def _on_days(places: int) -> Q:
     wanted = Q()
     for number in range(places):
         wanted |= Q(
@@ -287,7 +305,7 @@ def _held_slots(places: int) -> "QuerySet[Slot]":
             establishment=Given(f"place{number}"),
             day__among=GivenMany(f"days{number}"),
         )
-    return Slot.objects.select_for_update().filter(wanted).order_by("pk")
+    return wanted
 
 
 def _places_of(bookings: Iterable[Booking], slots: dict[Shelf, list[Slot]]) -> dict[int, list[Slot]]:
