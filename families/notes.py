@@ -51,10 +51,8 @@ def change(
 ) -> HouseholdNote:
     """What it says now is to be seen again by who had seen it. Raises NoteRefused."""
     note = _standing(note)
-    if alert_until != note.alert_until:
-        _check(text, alert_until, at)
-    else:
-        _check(text, None, at)
+    # An alert that is over may stay as it was.
+    _check(text, alert_until if alert_until != note.alert_until else None, at)
     note.child, note.text, note.alert_until, note.changed_at = child, text.strip(), alert_until, at
     written_by(note, by).save()
     note.seen.all().delete()

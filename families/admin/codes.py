@@ -12,7 +12,7 @@ from django.utils import timezone
 from families.custody import codes
 from families.desk_links import household_page
 from families.messages.audiences import known_homes
-from families.messages.printing import lines_of
+from families.messages.printing import sheet
 from families.models import Guardian, Household
 from families.signing_in.asking_again import ask_again
 from portal.desk import rights
@@ -74,11 +74,8 @@ class GivesCodes(OwnPages[Household]):
             name=adult,
             until=short_day(timezone.localdate(at + codes.LASTS), year=True),
         )
-        to = lines_of(home, [str(adult)])
-        sheet = paper.Sheet(
-            to, f"foyer n°\xa0{home.number}", today, "Votre compte sur le portail famille", text
-        )
-        return hand_over(paper.draw([sheet], identifier=f"code-{adult.pk}-{at:%Y%m%d%H%M%S}"), "code.pdf")
+        letter = sheet(home, [str(adult)], today, "Votre compte sur le portail famille", text)
+        return hand_over(paper.draw([letter], identifier=f"code-{adult.pk}-{at:%Y%m%d%H%M%S}"), "code.pdf")
 
 
 def without_login(home: Household) -> Any:

@@ -32,7 +32,7 @@ from portal.files.handing_over import hand_over
 from portal.french import moments
 from portal.french.plurals import agreed, counted
 from portal.web.bodies import takes_files
-from portal.web.posted import posted_number
+from portal.web.posted import posted_number, posted_numbers
 from portal.web.signed_in import SignedInRequest, signed_in
 
 FAILED_SHOWN = 200
@@ -218,9 +218,7 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         return {f"{Families.code}-homes_chosen": request.GET.getlist("foyer")}
 
     def _keep_files(self, request: SignedInRequest, message: FamilyMessage, form: MessageForm) -> None:
-        for row in message.files.filter(
-            pk__in=[key for one in request.POST.getlist("retirer") if (key := posted_number(one)) is not None]
-        ):
+        for row in message.files.filter(pk__in=posted_numbers(request.POST.getlist("retirer"))):
             attachments.remove(row)
         if form.cleaned_data["file"]:
             attachments.add(message, form.cleaned_data["file"], form.content_type)
@@ -247,7 +245,7 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
         at = timezone.now()
         audience = Audience(request.user, message.audience, at)
         found = sending.reach(audience)
-        wanted = posted_number(request.GET.get("foyer", ""))
+        shown = self._shown(message, audience, posted_number(request.GET.get("foyer", "")))
         context = {
             "message": message,
             "audience": audience,
@@ -256,13 +254,10 @@ class FamilyMessageAdmin(StateBadge, OwnPages[FamilyMessage]):
             "count": counts_in_words(found),
             "why_not": self._why_not(message, audience, found),
             "seen": found.fingerprint(message),
-            "shown": self._shown(message, audience, wanted),
-            "following": next((key for key in found.homes if key > (wanted or 0)), None),
+            "shown": shown,
+            "following": next((key for key in found.homes if shown and key > shown["home"].pk), None),
             "button": f"Envoyer à {counted(len(found.homes), 'famille', 'familles')}",
         }
-        if context["shown"] is not None:
-            home = context["shown"]["home"].pk
-            context["following"] = next((key for key in found.homes if key > home), None)
         return self.page(request, "admin/families/message_check.html", "Vérifier le message", context)
 
     def _why_not(self, message: FamilyMessage, audience: Audience, found: sending.Reach) -> str:

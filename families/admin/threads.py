@@ -169,18 +169,20 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
     def _thread(self, request: HttpRequest, key: int | None) -> Thread:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        rows = self.get_queryset(request).select_related("household", "kind", "child", "agent", "role")
+        rows = self.get_queryset(request).select_related(*self.list_select_related)
         if key is None:
             raise Http404
         return get_object_or_404(rows, pk=key)
 
+    def _may_act(self, request: HttpRequest, thread: Thread) -> bool:
+        return self.has_decide_permission(request) and self.may(request, thread, "decide")
+
     def _demand_to_act(self, request: HttpRequest, thread: Thread) -> None:
-        if not (self.has_decide_permission(request) and self.may(request, thread, "decide")):
+        if not self._may_act(request, thread):
             raise PermissionDenied
 
     def _show(self, request: HttpRequest, thread: Thread, form: MessageForm) -> HttpResponse:
         said = list(thread.messages.prefetch_related("files__document"))
-        may_act = self.has_decide_permission(request) and self.may(request, thread, "decide")
         form.fields["text"].label = "Votre réponse"
         user = request.user
         context = {
@@ -188,7 +190,7 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
             "said": said,
             "seen": max((one.pk for one in said), default=0),
             "form": form,
-            "may_act": may_act,
+            "may_act": self._may_act(request, thread),
             "is_mine": thread.agent_id == user.pk,
             "keeper": self.keeper(thread),
             "answered": self.answered(thread),

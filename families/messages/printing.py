@@ -9,7 +9,7 @@ print_message(message)        those of a message, kept as its file: the worker's
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -56,14 +56,14 @@ def sheets(letters: Sequence[Letter]) -> list[Sheet]:
         if home is None:
             continue
         day = timezone.localdate(letter.posted_at)
-        to = lines_of(home, names[home.pk])
-        found.append(Sheet(to, f"foyer n°\xa0{home.number}", day, letter.subject, letter.text))
+        found.append(sheet(home, names[home.pk], day, letter.subject, letter.text))
     return found
 
 
-def lines_of(home: Household, adults: Sequence[str]) -> tuple[str, ...]:
-    """What stands in an envelope's window."""
-    return (" et ".join(adults), home.street, home.street_more, f"{home.postcode} {home.city}")
+def sheet(home: Household, adults: Sequence[str], day: date, subject: str, text: str) -> Sheet:
+    """A letter to some adults of a household."""
+    window = (" et ".join(adults), home.street, home.street_more, f"{home.postcode} {home.city}")
+    return Sheet(window, f"foyer n°\xa0{home.number}", day, subject, text)
 
 
 def draw(letters: Sequence[Letter]) -> bytes:

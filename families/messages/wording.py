@@ -8,6 +8,7 @@ from django.conf import settings
 
 from families.models import Custody, Guardian, Household, household_number
 from portal import town
+from portal.french.moments import listing
 from portal.letters import variables
 
 # In the order in which the page offers them, each with what it stands for.
@@ -25,11 +26,6 @@ VARIABLES = {
 def refusal(text: str) -> str:
     """Why a text cannot leave; empty where it can."""
     return variables.refusal(text, VARIABLES)
-
-
-def _listed(names: list[str]) -> str:
-    """« Lou, Tom et Zoé »."""
-    return " et ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 class Facts:
@@ -50,9 +46,9 @@ class Facts:
         readers = self._adults[home.pk] if adult is None else [adult]
         here = town.current()
         return {
-            "prénom": _listed([one.first_name for one in readers]),
-            "nom": _listed(list(dict.fromkeys(one.last_name for one in readers))),
-            "enfants": _listed(self._children[home.pk]),
+            "prénom": listing([one.first_name for one in readers]),
+            "nom": listing(list(dict.fromkeys(one.last_name for one in readers))),
+            "enfants": listing(self._children[home.pk]),
             "foyer": household_number(home.pk),
             "commune": here.name,
             "service": here.service,

@@ -17,6 +17,12 @@ def looking(model: type[Model]) -> tuple[str, ...]:
     return _rights(model, "view", "change")
 
 
+def changing(model: type[Model]) -> str:
+    """The right to change a row, by which it is answered too."""
+    (right,) = _rights(model, "change")
+    return right
+
+
 def writing(model: type[Model]) -> tuple[str, ...]:
     """The rights to add, to change and to delete a row."""
     return _rights(model, "add", "change", "delete")

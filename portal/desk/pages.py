@@ -29,7 +29,7 @@ class Decides(DeskAdmin[M]):
     """Whoever may change the model may answer what waits in it."""
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+        return request.user.has_perm(self.right_for("decide"))
 
 
 class ShownOnly(Decides[M]):

@@ -257,12 +257,8 @@ class DeskAdmin(ModelAdmin[M]):
         return ()
 
 
-def _right_to_answer(model: type[Model]) -> str:
-    return f"{model._meta.app_label}.change_{model._meta.model_name}"
-
-
 def _answers(request: HttpRequest, model: type[Model]) -> bool:
-    return request.user.has_perm(_right_to_answer(model))
+    return request.user.has_perm(own_choices.changing(model))
 
 
 def _address(queue: Queue, model: type[Model]) -> str:
@@ -442,7 +438,7 @@ class PortalAdminSite(AdminSite):
     def _seen(self, request: HttpRequest, queue: Queue, model: type[Model]) -> QuerySet[Any]:
         """What one may answer, where one may answer at all, without what is decided and not final yet."""
         answers = queue.since and _answers(request, model)
-        needed = (_right_to_answer(model),) if answers else own_choices.looking(model)
+        needed = (own_choices.changing(model),) if answers else own_choices.looking(model)
         rows = rights.seen_by(request.user, queue.rows(request), *needed)
         return held.without(rows) if queue.since else rows
 

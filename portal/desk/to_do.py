@@ -29,7 +29,7 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.desk import first_page, held, rights, tallies
+from portal.desk import first_page, held, own_choices, rights, tallies
 from portal.desk.decisions import AcceptOrRefuse
 from portal.models import HeldDecision
 from portal.web.posted import posted_number
@@ -108,7 +108,7 @@ class Kind:
     @property
     def right(self) -> str:
         if self.in_words:
-            return f"{self.model._meta.app_label}.change_{self.model._meta.model_name}"
+            return own_choices.changing(self.model)
         return self.page.right_for("change")
 
     def late(self, at: datetime) -> Q:
