@@ -7,8 +7,11 @@ for (const input of document.querySelectorAll('input[type="password"]')) {
   button.type = "button";
   button.className = "btn btn-outline-secondary";
   button.setAttribute("aria-controls", input.id);
+  // A field that moves loses the focus, and with it what a quick hand is typing.
+  const typing = document.activeElement === input;
   input.replaceWith(group);
   group.append(input, button);
+  if (typing) input.focus();
 
   const show = (shown) => {
     input.type = shown ? "text" : "password";

@@ -103,3 +103,17 @@ def test_what_was_asked_for_goes_on_after_the_proof(agent, chief, open_page, set
     page.get_by_label("Motif").fill("Mutation")
     page.get_by_role("button", name="Mettre fin aux accès").click()
     expect(page.get_by_text("Fin de fonctions : 1 agent prévenu par message.")).to_be_visible()
+
+
+def test_typing_before_the_script_has_come_loses_nothing(open_page):
+    page = open_page()
+    held = []
+    page.route("**/js/password*.js", lambda route: held.append(route))
+    page.goto("/connexion/", wait_until="commit")
+    page.get_by_label("Mot de passe", exact=True).focus()
+    page.keyboard.type("demi-")
+    [script] = held
+    script.continue_()
+    expect(page.get_by_role("button", name="Afficher le mot de passe")).to_be_visible()
+    page.keyboard.type("mot")
+    expect(page.locator("#id_password")).to_have_value("demi-mot")
