@@ -177,8 +177,7 @@ def choices(
             gone_by = period.ends_on < today and not at_desk
             if period.school_year_id != enrolment.school_year_id or gone_by:
                 continue
-            only = set(period.establishments.all())
-            places = [place for place in anywhere if not only or place in only]
+            places = [place for place in anywhere if period.concerns(place.pk)]
             if places:
                 resident = enrolment.household.resident
                 closed = "" if at_desk else _closed(period, at, resident=resident, cancelling=cancelling)

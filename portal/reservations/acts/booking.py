@@ -766,10 +766,9 @@ class Rules:
     def period_of(self, year: int, place: int, day: date) -> Period | None:
         """That of a day at a place (its key) in a year (its key)."""
         for period in self.periods:
-            if period.school_year_id == year and period.starts_on <= day <= period.ends_on:
-                here = {one.pk for one in period.establishments.all()}
-                if not here or place in here:
-                    return period
+            in_time = period.school_year_id == year and period.starts_on <= day <= period.ends_on
+            if in_time and period.concerns(place):
+                return period
         return None
 
     def where(self, enrolment: Enrolment, place: Establishment, period: Period) -> Where:

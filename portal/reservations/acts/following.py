@@ -172,8 +172,7 @@ class Rooms:
         held = [
             one
             for one in self.periods[booking.activity_id]
-            if one.starts_on <= booking.day <= one.ends_on
-            and (not one.establishments.all() or place in one.establishments.all())
+            if one.starts_on <= booking.day <= one.ends_on and one.concerns(place.pk)
         ]
         return min(held, key=lambda one: one.pk != own, default=None)
 

@@ -175,14 +175,8 @@ class LateBook:
                 for period in self._periods.values()
                 if period.activity_id == activity_id
                 and period.starts_on <= day <= period.ends_on
-                and _takes_place(period, establishment)
+                and (establishment is None or period.concerns(establishment))
             ]
             latest = max(found, key=lambda period: (period.starts_on, period.pk), default=None)
             self._period_of[key] = latest.pk if latest else None
         return self._period_of[key]
-
-
-def _takes_place(period: Period, establishment: int | None) -> bool:
-    """Whether the period concerns the establishment; without any named, it concerns them all."""
-    places = {place.pk for place in period.establishments.all()}
-    return not places or establishment is None or establishment in places

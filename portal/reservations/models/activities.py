@@ -238,6 +238,11 @@ class Period(models.Model):
         """When it opens to families of the town, or to those from elsewhere; None: it always was open."""
         return self.opens_at if resident else self.opens_at_non_residents or self.opens_at
 
+    def concerns(self, place: int) -> bool:
+        """Whether it takes place at this establishment (its key); at each where none is named."""
+        named = {one.pk for one in self.establishments.all()}
+        return not named or place in named
+
 
 class Closure(models.Model):
     """Days on which something closed: strike, trip, works… or, with `opens`, is open after all."""

@@ -67,8 +67,7 @@ def _onward(plan: Planning, sentence: str, there: Establishment | None) -> Onwar
 
 def _planning(enrolment: Enrolment, there: Establishment, period: Period) -> str:
     """There, in the same period where the place has it; else the enrolment's own page."""
-    places = {place.pk for place in period.establishments.all()}
-    if places and there.pk not in places:
+    if not period.concerns(there.pk):
         return _page(enrolment)
     return planning_address(enrolment.activity, enrolment.pk, there.pk, period.pk)
 

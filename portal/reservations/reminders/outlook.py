@@ -140,8 +140,7 @@ class Outlook:
 
     def _period(self, activity: int, place: int, day: date) -> Period | None:
         for period in self._periods.get(activity, ()):
-            places = {one.pk for one in period.establishments.all()}
-            if period.starts_on <= day <= period.ends_on and (not places or place in places):
+            if period.starts_on <= day <= period.ends_on and period.concerns(place):
                 return period
         return None
 

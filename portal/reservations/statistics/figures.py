@@ -81,10 +81,10 @@ def absences(month: Month) -> Iterator[Number]:
 
 def occupancy(month: Month) -> Iterator[Number]:
     """By place and period, where places are counted: days closed and quotas of one formula left out."""
-    spans: dict[int, list[tuple[Period, set[int]]]] = defaultdict(list)
+    spans: dict[int, list[Period]] = defaultdict(list)
     periods = Period.objects.filter(starts_on__lte=month.last, ends_on__gte=month.first)
     for period in periods.prefetch_related("establishments").order_by("starts_on", "pk"):
-        spans[period.activity_id].append((period, {one.pk for one in period.establishments.all()}))
+        spans[period.activity_id].append(period)
     rows = (
         Slot.objects.filter(day__range=(month.first, month.last), capacity__gt=0, closed=False, formula=None)
         .order_by()
@@ -97,8 +97,8 @@ def occupancy(month: Month) -> Iterator[Number]:
         name = next(
             (
                 one.name
-                for one, there in spans[activity]
-                if one.starts_on <= day <= one.ends_on and (not there or place in there)
+                for one in spans[activity]
+                if one.starts_on <= day <= one.ends_on and one.concerns(place)
             ),
             "",
         )
