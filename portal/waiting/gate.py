@@ -170,9 +170,9 @@ class Gate:
         return self._waits(came, mine)
 
     def _waits(self, came: Waits, mine: Ticket | None) -> Answer:
-        again = line.ask_again(came.seconds)
         if came.number is None:
             return Answer(self.pages.full.fill({"again": str(line.LATEST)}), line.LATEST)
+        again = line.ask_again(came.seconds, came.number)
         place = Ticket("w", self.room.store.generation, came.number)
         body = self.pages.line.fill(
             {"place": pages.number(came.rank), "wait": pages.about(came.seconds), "again": str(again)}

@@ -10,6 +10,9 @@ from enum import IntEnum
 SOONEST, LATEST = 10, 60
 # Between the two, a third of the wait that is left: nobody is called long before they ask.
 SHARE_OF_WAIT = 3
+# Those who were answered together, after a moment in which all stood still, would ask together ever after
+# and come in at one stroke: each asks up to so much of the time later, by the number of the place.
+APART = 0.4
 # Who has not asked for so long is passed over, and comes first of all when they are back.
 PATIENCE = 150.0
 # A place that was never shown again is kept a turn for so long: who asks without cookies is soon passed over.
@@ -232,6 +235,7 @@ def wait(rank: int, pace: float) -> float:
     return rank / max(pace, SLOWEST / 4)
 
 
-def ask_again(seconds: float) -> int:
-    """In how many seconds somebody asks again who has `seconds` to wait."""
-    return round(min(max(seconds / SHARE_OF_WAIT, SOONEST), LATEST))
+def ask_again(seconds: float, number: int) -> int:
+    """In how many seconds somebody asks again who has `seconds` to wait, with the place of this number."""
+    soonest = round(min(max(seconds / SHARE_OF_WAIT, SOONEST), LATEST / (1 + APART)))
+    return soonest + number % (1 + int(APART * soonest))
