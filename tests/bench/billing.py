@@ -293,9 +293,9 @@ def downloading(invoice: Invoice) -> list[Measure]:
     ]
 
 
-def account(invoice: Invoice) -> list[Measure]:
+def account() -> list[Measure]:
     """« Mon compte » of a family with a hundred movements."""
-    home, now = invoice.household, timezone.now()
+    home, now = HouseholdFactory(), timezone.now()
     user = UserFactory(password="!")
     GuardianFactory(household=home, user=user)
     for _ in range(MOVEMENTS):
@@ -331,7 +331,7 @@ def _beside_a_bare_page(
 
 
 def archive(invoice: Invoice) -> list[Measure]:
-    """The ZIP of many kept PDFs, read by a process of its own."""
+    """The ZIP of many kept PDFs, read by a process of its own; its memory counts above its start's."""
     content = pdf.read(pdf.stored(invoice, at=timezone.now()))
     kept = InvoicePdf.objects.get(invoice=invoice)
     made = Invoice.objects.bulk_create(
@@ -353,7 +353,7 @@ def archive(invoice: Invoice) -> list[Measure]:
     return [
         # It leaves before one in ten of them is read.
         over("zip_5000_first_byte", job["first_byte"], job["seconds"], 0.1),
-        measure("zip_5000_memory", job["memory"], "MB", 150),
+        measure("zip_5000_memory", job["memory"] - job["base"], "MB", 60),
         over("zip_5000_over_bare", job["seconds"], job["bare"], 40),
     ]
 
@@ -391,13 +391,20 @@ def _job_verify() -> dict[str, float]:
 
 
 def _job_zip(size_of_one: str) -> dict[str, float]:
-    begun, size, first_byte = time.process_time(), 0, 0.0
+    base, begun, size, first_byte = peak(), time.process_time(), 0, 0.0
     for piece in files.pdf_zip(Invoice.objects.filter(pdf__isnull=False)):
         first_byte = first_byte or time.process_time() - begun
         size += len(piece)
     seconds, held = time.process_time() - begun, peak()
     bare = median(yardsticks.processor(lambda: yardsticks.zip_of(KEPT, int(size_of_one))) for _ in range(3))
-    return {"seconds": seconds, "memory": held, "first_byte": first_byte, "size": size, "bare": bare}
+    return {
+        "seconds": seconds,
+        "memory": held,
+        "base": base,
+        "first_byte": first_byte,
+        "size": size,
+        "bare": bare,
+    }
 
 
 def _job_xlsx() -> dict[str, float]:
@@ -464,7 +471,7 @@ def run() -> list[Measure]:
         *archive(invoice),
         *spreadsheet(invoice),
         *downloading(invoice),
-        *account(invoice),
+        *account(),
     ]
 
 
