@@ -182,7 +182,8 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
             raise PermissionDenied
 
     def _show(self, request: HttpRequest, thread: Thread, form: MessageForm) -> HttpResponse:
-        said = list(thread.messages.prefetch_related("files__document"))
+        read = writing.read_at_the_desk(thread, signed_in(request).user, timezone.now())
+        said = list(read.prefetch_related("files__document"))
         form.fields["text"].label = "Votre réponse"
         user = request.user
         context = {

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from families import documents, emails
@@ -62,6 +63,13 @@ class Said:
     kind: ThreadKind | None = None
     child: Child | None = None
     files: Sequence[Brought] = field(default_factory=tuple)
+
+
+def read_at_the_desk(thread: Thread, user: User, at: datetime) -> QuerySet[ThreadMessage]:
+    """What an agent reads of a thread: of the own household's no note, which colleagues wrote for one another."""
+    said = thread.messages.all()
+    hidden = own.kept_from(user, right=RIGHT, at=at)
+    return said.exclude(side=Side.NOTE) if thread.household_id in hidden else said
 
 
 # A family ---------------------------------------------------------------------------------------------------
@@ -143,13 +151,16 @@ def answer(
 
 @transaction.atomic
 def note(thread: Thread, text: str, *, by: User, at: datetime) -> ThreadMessage:
-    """For colleagues: no family reads it. Raises ThreadRefused where it says nothing."""
+    """For colleagues: no family reads it. Raises ThreadRefused where it says nothing, OwnHousehold."""
+    own.check(by, [thread.household_id], right=RIGHT, at=at)
     return _write(_held(thread), Side.NOTE, _text(text), (), by, at)
 
 
 @transaction.atomic
 def hand(thread: Thread, to: User | Group | None, *, by: User, at: datetime) -> Thread:
-    """To an agent, to all who hold a role, or back to everybody (None); the thread keeps who did it."""
+    """To an agent, to all who hold a role, or back to everybody (None); the thread keeps who did it. Raises
+    OwnHousehold."""
+    own.check(by, [thread.household_id], right=RIGHT, at=at)
     thread = _held(thread)
     thread.agent = to if isinstance(to, User) else None
     thread.role = to if isinstance(to, Group) else None
@@ -173,7 +184,8 @@ def close(thread: Thread, *, by: User, at: datetime) -> Thread:
 
 @transaction.atomic
 def reopen(thread: Thread, *, by: User, at: datetime) -> Thread:
-    """It waits for the town hall again. Raises ThreadRefused where it is not closed."""
+    """It waits for the town hall again. Raises ThreadRefused where it is not closed, OwnHousehold."""
+    own.check(by, [thread.household_id], right=RIGHT, at=at)
     thread = _held(thread)
     if not thread.is_closed:
         raise ThreadRefused("Cet échange n'est pas clos.")

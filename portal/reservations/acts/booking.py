@@ -701,6 +701,8 @@ class Wish:
     taken: Booking | None = None
 
 
+# Of a day to book that is not booked at once.
+BECAME = {Outcome.REQUESTED: Became.ASKED, Outcome.WAITLISTED: Became.QUEUED}
 ALREADY_BOOKED = "Déjà réservé."
 BOOKED_BY_OTHER_HOME = "Déjà réservé par l'autre foyer."
 NOTHING_BOOKED = "Rien n'est réservé ce jour-là."
@@ -711,11 +713,17 @@ ASKED_FIRST = "Hors délai : ce jour se demande seulement."
 
 
 def foresee_many(
-    wishes: Sequence[Wish], formula: Formula, *, by: User, at: datetime, overrides: Overrides = NONE
+    wishes: Sequence[Wish],
+    formula: Formula,
+    *,
+    by: User,
+    at: datetime,
+    overrides: Overrides = NONE,
+    waits: bool = False,
 ) -> None:
     """What `record_many` would make of `wishes` at this moment, said in each. Only reads, in a number of
     queries that the children do not add to."""
-    _Many(wishes, formula, by=by, at=at, overrides=overrides, holds=False).decide()
+    _Many(wishes, formula, by=by, at=at, overrides=overrides, waits=waits, holds=False).decide()
 
 
 @transaction.atomic
@@ -727,15 +735,17 @@ def record_many(
     by: User,
     at: datetime,
     overrides: Overrides = NONE,
+    waits: bool = False,
     tell: bool = True,
 ) -> list[Reservation]:
     """The town hall books, cancels or moves days of a formula for many children: a reservation of each child,
-    place and period, with the letter of each household. First come first served in the order of `wishes`.
+    place and period, with the letter of each household. First come first served in the order of `wishes`;
+    with `waits`, who finds a day to come full waits for it, where the activity has a waiting list.
 
     What is refused, wherever the reason lies (no right at that place, the agent's own household, a rule, no
     place), stays as it is and says why in its wish. Takes queries for the lot, none for each child.
     """
-    many = _Many(wishes, formula, by=by, at=at, overrides=overrides, holds=True)
+    many = _Many(wishes, formula, by=by, at=at, overrides=overrides, waits=waits, holds=True)
     many.decide()
     recorded = many.record(reason)
     if tell:
@@ -798,9 +808,11 @@ class _Many:
         by: User,
         at: datetime,
         overrides: Overrides,
+        waits: bool,
         holds: bool,
     ) -> None:
         self.wishes, self.formula, self.by, self.at, self.overrides = wishes, formula, by, at, overrides
+        self.waits = waits
         asked = {one.enrolment for one in wishes}
         children = set(Enrolment.objects.filter(pk__in=asked).values_list("child_id", flat=True))
         self.custodies = _hold_children(children) if holds else _by_home(_custodies_of(children))
@@ -942,7 +954,11 @@ class _Many:
         papers = _check_enrolment(enrolment, books=True, overrides=self.overrides)
         period = self.rules.period_of(enrolment.school_year_id, place.pk, day)
         desk = self._submission(enrolment, custody, place, period)
-        line = ReservationLine(formula_id=self.formula.pk, day=day, action=Action.BOOK)
+        # A day that moves keeps its place rather than wait for another; nobody waits for a day gone by.
+        waits = self.waits and wish.instead is None and day >= timezone.localdate(self.at)
+        line = ReservationLine(
+            formula_id=self.formula.pk, day=day, action=Action.BOOK, accepts_waiting=waits
+        )
         lost, made = len(desk.lost), len(desk.new)
         desk.decide_book(line)
         if len(desk.lost) > lost:
@@ -960,7 +976,7 @@ class _Many:
         desk.used |= papers
         self.lines[desk].append(line)
         wish.taken = booking
-        wish.became = Became.ASKED if line.outcome == Outcome.REQUESTED else Became.DONE
+        wish.became = BECAME.get(Outcome(line.outcome), Became.DONE)
         wish.why = line.reason
 
     def _submission(

@@ -74,6 +74,22 @@ def test_confirmed_it_is_done_and_taken_back(
     audit()
 
 
+def test_the_preview_says_who_would_wait(agent_client, asked, books, waits, canteen, shut, now):
+    assert "liste d'attente" not in text_of(agent_client.get(NEW)), "of an activity without one, nothing"
+    canteen.activity.waiting_list = True
+    canteen.activity.save()
+    assert "liste d'attente les jours complets" in text_of(agent_client.get(NEW))
+    reserve(books, canteen, FRIDAY, at=now)
+    shut(FRIDAY, 1)
+    page = text_of(agent_client.post(NEW, asked(waits="on")))
+    assert "2 jours seront réservés. 1 sur liste d'attente, faute de place." in page.replace("</strong>", "")
+    answer = agent_client.post(NEW, asked(waits="on", confirmer="Confirmer"))
+    assert states(waits, THURSDAY, FRIDAY) == ["accepted", "waitlisted"]
+    page = text_of(agent_client.get(answer.url))
+    assert "3 jours réservés ou attendus, sur 4 demandés" in page and "Sur liste d'attente : ven." in page
+    assert "mis sur liste d'attente" in page
+
+
 def test_a_class_says_who_is_not_enrolled(agent_client, asked, books, waits, stranger, school_class):
     stranger.child.schoolings.create(school_class=school_class, school_year=school_class.school_year)
     page = text_of(agent_client.post(NEW, asked(whom=f"classe:{school_class.pk}")))
