@@ -64,7 +64,12 @@ class KeptBy(admin.SimpleListFilter):
     parameter_name = "suivi"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("moi", "Par moi"), ("roles", "Par un de mes rôles"), ("lieux", "Par un de mes lieux"), ("personne", "Par personne")]
+        return [
+            ("moi", "Par moi"),
+            ("roles", "Par un de mes rôles"),
+            ("lieux", "Par un de mes lieux"),
+            ("personne", "Par personne"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():

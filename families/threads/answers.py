@@ -1,8 +1,8 @@
 """Answers that the town keeps ready: which are offered for a thread, and what each says to its family.
 
-    offered(thread)                what an agent may begin the answer with; one query
-    said(answer, thread, today)    its text, the variables filled in for who wrote last
-    refusal(text)                  why a text cannot be kept; empty where it can
+offered(thread)                what an agent may begin the answer with; one query
+said(answer, thread, today)    its text, the variables filled in for who wrote last
+refusal(text)                  why a text cannot be kept; empty where it can
 """
 
 from datetime import date

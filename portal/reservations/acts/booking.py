@@ -956,9 +956,7 @@ class _Many:
         desk = self._submission(enrolment, custody, place, period)
         # A day that moves keeps its place rather than wait for another; nobody waits for a day gone by.
         waits = self.waits and wish.instead is None and day >= timezone.localdate(self.at)
-        line = ReservationLine(
-            formula_id=self.formula.pk, day=day, action=Action.BOOK, accepts_waiting=waits
-        )
+        line = ReservationLine(formula_id=self.formula.pk, day=day, action=Action.BOOK, accepts_waiting=waits)
         lost, made = len(desk.lost), len(desk.new)
         desk.decide_book(line)
         if len(desk.lost) > lost:

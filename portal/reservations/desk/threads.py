@@ -39,7 +39,9 @@ class ThreadPlaces:
 
     def of(self, user: Any) -> QuerySet[Thread]:
         mine = rights.seen_by(user, Establishment.objects.all(), RIGHT)
-        return Thread.objects.filter(pk__in=ThreadPlace.objects.filter(establishment__in=mine).values("thread"))
+        return Thread.objects.filter(
+            pk__in=ThreadPlace.objects.filter(establishment__in=mine).values("thread")
+        )
 
     def give(self, thread: Thread, key: int | None) -> None:
         if key is None:
