@@ -167,7 +167,7 @@ def _double(times: int) -> None:
             table = f'"{model._meta.db_table}"'
             which = "WHERE id IN (SELECT user_id FROM families_guardian)" if model is user else ""
             cursor.execute(
-                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)}"  # noqa: S608 our own
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)}"
                 f" FROM (SELECT * FROM {table} {which}) AS seed, generate_series(1, %s) AS n",
                 [times],
             )

@@ -14,8 +14,8 @@ from families.custody.own import OwnHousehold
 from families.models import (
     Custody,
     Guardian,
-    ReadyAnswer,
     Reading,
+    ReadyAnswer,
     Thread,
     ThreadFile,
     ThreadKind,
