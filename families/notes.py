@@ -1,7 +1,8 @@
 """The only writer of what agents note of a household: written, changed, withdrawn, seen.
 
-Nobody notes of the own household, nor reads what colleagues note of it (`read_by`). A note is an agent's word for colleagues. It is the family's data none the less: who asks for a copy of its
+A note is an agent's word for colleagues. It is the family's data none the less: who asks for a copy of its
 data may be given it. The versions of a note say who wrote what.
+Nobody notes of the own household, nor reads what colleagues note of it (`read_by`).
 """
 
 from datetime import date, datetime
@@ -43,7 +44,8 @@ def read_by(user: User, rows: QuerySet[HouseholdNote], at: datetime) -> QuerySet
 def write(
     household: Household, child: Child | None, text: str, alert_until: date | None, *, by: User, at: datetime
 ) -> HouseholdNote:
-    """`alert_until`: the last day on which it stands at the head of the page. Raises NoteRefused, OwnHousehold."""
+    """`alert_until`: the last day on which it stands at the head of the page. Raises NoteRefused, and
+    OwnHousehold."""
     own.check(by, [household.pk], right=ADD, at=at)
     if Household.objects.lock([household.pk]).get(household.pk):
         raise NoteRefused("Ce foyer vient d'être réuni avec un autre : ouvrez sa page, puis recommencez.")

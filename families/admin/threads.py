@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from families.desk_cells import HouseholdLink, person
 from families.desk_links import guardian_names, household_page
+from families.messages import answers
 from families.models import ReadyAnswer, Thread, ThreadKind, User
-from families.threads import answers, places, writing
+from families.threads import places, writing
 from families.threads.forms import MessageForm
 from families.threads.places import AtPlace
 from families.threads.writing import Keeper

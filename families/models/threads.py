@@ -41,7 +41,7 @@ class ThreadKind(models.Model):
 
 
 class ReadyAnswer(models.Model):
-    """A text that agents begin an answer with; `families.threads.answers` fills its variables in."""
+    """A text that agents begin an answer with; `families.messages.answers` fills its variables in."""
 
     name = models.CharField("nom", max_length=80, unique=True, help_text="Pour vos collègues.")
     kind = models.ForeignKey(

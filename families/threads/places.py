@@ -51,7 +51,7 @@ def offered(thread: Thread) -> list[AtPlace]:
 
 
 def known() -> Mapping[str, Subquery]:
-    return {"place": places.name() for places in _lent}
+    return {"place": _lent[0].name()} if _lent else {}
 
 
 def of(user: Any) -> QuerySet[Thread]:

@@ -70,7 +70,7 @@ class Said:
 
 
 def read_at_the_desk(thread: Thread, user: User, at: datetime) -> QuerySet[ThreadMessage]:
-    """What an agent reads of a thread: of the own household's no note, which colleagues wrote for one another."""
+    """What an agent reads of a thread: of the own household's no note, which is for colleagues."""
     said = thread.messages.all()
     hidden = own.kept_from(user, right=RIGHT, at=at)
     return said.exclude(side=Side.NOTE) if thread.household_id in hidden else said

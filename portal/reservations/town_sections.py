@@ -7,9 +7,9 @@ from django.apps import apps
 from django.contrib import admin
 from ruamel.yaml.nodes import Node
 
+from families.messages import answers
 from families.models import PaperKind, ProcessingTexts, ReadyAnswer, RetentionRule, ThreadKind
 from families.privacy import retention
-from families.threads import answers
 from portal.desk import reasons
 from portal.french.grades import Grade
 from portal.french.weekdays import MONDAY_TO_FRIDAY

@@ -6,9 +6,10 @@ pages that are no list, a household's, the kitchen's week: queries of each, and 
     python -m tests.bench.desk --keep     the filled town stays, and serves the next time
 
 On PostgreSQL the demo town of SEED households is lived for a year, then its families are copied by the
-database itself, twenty times over; elsewhere only a small town is filled. Filling takes minutes, looking some. Plans are asked for, not carried out (EXPLAIN): what reads all rows
-of a table of GREAT one after the other, or sorts more than the database keeps in memory, is named with its
-page and its query. Ends with 1 where something is not as promised.
+database itself, twenty times over; elsewhere only a small town is filled. Filling takes minutes, looking
+some. Plans are asked for, not carried out (EXPLAIN): what reads all rows of a table of GREAT one after the
+other, or sorts more than the database keeps in memory, is named with its page and its query. Ends with 1
+where something is not as promised.
 """
 
 import argparse

@@ -106,7 +106,9 @@ def begin(
     at: datetime,
     waits: bool = False,
 ) -> Lot:
-    """Keeps what is wanted, for `go_on`; with `waits`, full days are waited for. Raises BookingRefused without a reason or a day, or for too many."""
+    """Keeps what is wanted, for `go_on`; with `waits`, full days are waited for.
+
+    Raises BookingRefused without a reason or a day, or for too many."""
     if not reason.strip():
         raise BookingRefused("Indiquez le motif : les familles le liront.")
     if not planned.wishes:

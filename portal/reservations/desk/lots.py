@@ -203,8 +203,7 @@ class LotForm(forms.Form):
         return Overrides(reasons, late=bool(said.get("late")))
 
     @property
-    def waits(self) -> bool:
-        """Whether full days are waited for."""
+    def waits_for_places(self) -> bool:
         return bool(self.cleaned_data.get("waits"))
 
     @property
@@ -412,7 +411,7 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
                         whom=form.whom_said,
                         reason=form.cleaned_data["reason"],
                         overrides=form.overrides,
-                        waits=form.waits,
+                        waits=form.waits_for_places,
                         tell=form.cleaned_data["tell"],
                         by=request.user,
                         at=at,
@@ -427,7 +426,7 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         if len(planned.wishes) > lots.MOST_LINES:
             form.add_error(None, lots.TOO_MANY)
             return self._form_page(request, form, ticked)
-        lots.foresee(planned, by=request.user, at=at, overrides=form.overrides, waits=form.waits)
+        lots.foresee(planned, by=request.user, at=at, overrides=form.overrides, waits=form.waits_for_places)
         return self._preview(request, form, planned, data)
 
     def _form_page(self, request: HttpRequest, form: LotForm, ticked: Sequence[int]) -> HttpResponse:

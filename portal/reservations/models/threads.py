@@ -7,7 +7,7 @@ from portal.reservations.models.calendar import Establishment
 
 
 class ThreadPlace(models.Model):
-    """The place whose agents have a thread. Written by `families.threads.writing`, through `desk/threads.py`."""
+    """The place whose agents have a thread. Written for `families.threads.writing` by `desk/threads.py`."""
 
     thread = models.OneToOneField(
         Thread, on_delete=models.CASCADE, related_name="+", verbose_name="message de famille"
