@@ -94,7 +94,7 @@ def child_file_changed(child: Child, news: Sequence[str], to: mailing.Addressees
 
 
 def of_both(kept: Household, other: Household) -> mailing.Addressees:
-    """Of two households that become one, all who have access to either; on paper where no mail reaches any."""
+    """Of two households that become one, who has access to either; on paper where no mail reaches any."""
     stays, goes = addresses(kept), addresses(other)
     on_paper = not stays and not goes and (stays.on_paper or goes.on_paper)
     return mailing.Addressees([*stays.items(), *goes.items()], kept.pk, on_paper=on_paper)
