@@ -481,7 +481,7 @@ réponses_prêtes:
     answer = ReadyAnswer.objects.get()
     assert (answer.text, answer.kind.name) == ("Bonjour {prénom},\nnous vérifions.", "Facture")
     assert town_file.load(town_file.export()).changed == []
-    with pytest.raises(TownFileError, match="La variable .clase. n.existe pas"):
+    with pytest.raises(TownFileError, match="Vous pouvez écrire"):
         town_file.load("réponses_prêtes:\n  - {nom: Non, texte: 'Bonjour {clase}'}\n")
 
 
