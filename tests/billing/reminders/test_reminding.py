@@ -183,10 +183,10 @@ def test_a_lot_that_fails_keeps_neither_notice_nor_mail_and_is_told_when_run_aga
     with monkeypatch.context() as broken:
         write = reminder_letters.issue
 
-        def fail(invoice):
+        def fail(invoice, **named):
             if invoice.household_id == waits.household.pk:
                 raise MemoryError
-            return write(invoice)
+            return write(invoice, **named)
 
         broken.setattr(reminder_letters, "issue", fail)
         with pytest.raises(MemoryError):

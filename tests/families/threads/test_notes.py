@@ -11,7 +11,7 @@ from django.urls import reverse
 from families import notes
 from families.custody import own
 from families.custody.own import OwnHousehold
-from families.models import Guardian, Household, HouseholdNote, SeenNote
+from families.models import Guardian, Household, HouseholdNote, SeenNote, User
 from families.privacy import asking, erasing
 from families.privacy.kinds import _notes
 from families.threads import writing
@@ -107,7 +107,7 @@ def test_nobody_reads_or_writes_what_is_noted_of_the_own_household(books, alert,
     said = desk.post(write, {"text": "Charmante famille"}, follow=True).content.decode()
     assert "un collègue décide" in said
     with pytest.raises(OwnHousehold):
-        asking.ask(books.guardian, by=agent, at=now, at_desk=True, with_notes=True)
+        asking.ask(books.guardian, by=User.objects.get(pk=agent.pk), at=now, at_desk=True, with_notes=True)
     assert HouseholdNote.objects.count() == 1
     assert "Rappeler" in logged_in(regie).get(home(books)).content.decode()
 

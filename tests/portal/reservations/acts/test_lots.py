@@ -149,8 +149,6 @@ def test_a_move_stays_where_the_first_day_is_full_by_now(lot, take_back, books, 
 def test_who_finds_a_day_full_waits_for_it_where_the_agent_says_so(
     lot, take_back, books, waits, canteen, shut, mailoutbox, django_capture_on_commit_callbacks
 ):
-    canteen.activity.waiting_list = True
-    canteen.activity.save()
     shut(FRIDAY, 1)
     with django_capture_on_commit_callbacks(execute=True):
         made = lot(LotVerb.BOOK, THURSDAY, FRIDAY, whose=[books, waits], waits=True)
@@ -167,6 +165,8 @@ def test_who_finds_a_day_full_waits_for_it_where_the_agent_says_so(
 def test_nobody_waits_where_there_is_no_list_nor_for_a_day_gone_by_nor_to_move(
     lot, books, waits, canteen, shut, now
 ):
+    canteen.activity.waiting_list = False
+    canteen.activity.save()
     shut(FRIDAY, 0)
     assert said(lot(LotVerb.BOOK, FRIDAY, whose=[books], waits=True))[0][2:] == ("left", "Complet.")
     canteen.activity.waiting_list = True
