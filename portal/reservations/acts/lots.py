@@ -8,7 +8,7 @@
     lots.ask_back(lot, by=…, at=…)           « Annuler ce lot »
     lots.go_back(lot.pk, at=…)               one batch of the way back; whether one is left
 
-The days themselves are decided and written by `booking.py`, by the rules of every act of the desk. A batch is
+The days themselves are decided and written by `many.py`, by the rules of every act of the desk. A batch is
 one transaction, and a line done is done: a worker that died goes on where it was.
 """
 
@@ -24,8 +24,8 @@ from django_tasks import task
 
 from families.custody.whose_days import WhoseDays
 from families.models import User
-from portal.reservations.acts import booking
-from portal.reservations.acts.booking import Wish
+from portal.reservations.acts import many
+from portal.reservations.acts.many import Wish
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Formula, Lot, LotDay
@@ -91,7 +91,7 @@ def plan(
 
 def foresee(planned: Plan, *, by: User, at: datetime, overrides: Overrides, waits: bool = False) -> None:
     """Says in each wish what would become of it now. Only reads."""
-    booking.foresee_many(planned.wishes, planned.formula, by=by, at=at, overrides=overrides, waits=waits)
+    many.foresee_many(planned.wishes, planned.formula, by=by, at=at, overrides=overrides, waits=waits)
 
 
 @transaction.atomic
@@ -169,7 +169,7 @@ def go_on(key: int, *, at: datetime) -> bool:
             )
             for one in lines
         ]
-        booking.record_many(
+        many.record_many(
             wishes,
             lot.formula,
             reason=lot.reason,
@@ -236,7 +236,7 @@ def go_back(key: int, *, at: datetime) -> bool:
     lines = _next_of(lot, **to_do | {"became__in": [Became.QUEUED]}) or _next_of(lot, **to_do)
     if lines:
         asked = {one.pk for one in lines if one.became == Became.ASKED and one.cancelled_id}
-        done = booking.take_back_many(
+        done = many.take_back_many(
             {
                 one.cancelled_id: BookingState(one.state_before)
                 for one in lines

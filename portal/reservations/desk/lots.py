@@ -35,7 +35,7 @@ from portal.french.day_fields import DayField, is_possible
 from portal.french.plurals import counted
 from portal.french.weekdays import WeekdayMaskFormField
 from portal.reservations.acts import lots, overriding
-from portal.reservations.acts.booking import Wish
+from portal.reservations.acts.many import Wish
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
