@@ -1,6 +1,6 @@
 """Letters to households about their account, their requests and their children's files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db.models import Exists
 from django.utils import timezone
@@ -93,9 +93,16 @@ def child_file_changed(child: Child, news: Sequence[str], to: mailing.Addressees
     mailing.post("families/child_file_changed", to, {"child": child, "news": news, "author": author})
 
 
-def households_joined(change: HomeChange, to: Mapping[str, str]) -> None:
-    """To all who had access to one of both, by address the first name: whose login is closed, or waits, reads
-    who sees what was theirs."""
+def of_both(kept: Household, other: Household) -> mailing.Addressees:
+    """Of two households that become one, who has access to either; on paper where no mail reaches any."""
+    stays, goes = addresses(kept), addresses(other)
+    on_paper = not stays and not goes and (stays.on_paper or goes.on_paper)
+    return mailing.Addressees([*stays.items(), *goes.items()], kept.pk, on_paper=on_paper)
+
+
+def households_joined(change: HomeChange, to: mailing.Addressees) -> None:
+    """To all who had access to one of both (`of_both`, as it was before): whose login is closed, or waits,
+    reads who sees what was theirs."""
     there = Guardian.objects.filter(household=change.household, user__is_active=True)
     waiting = AccessOpening.objects.waiting().filter(household=change.household, asked_at=change.at)
     waiting = waiting.filter(kind=AccessOpening.Kind.GUARDIAN).select_related("guardian").order_by("pk")
@@ -104,7 +111,7 @@ def households_joined(change: HomeChange, to: Mapping[str, str]) -> None:
         "adults": ", ".join(map(str, there)),
         "waiting": ", ".join(str(one.guardian) for one in waiting),
     }
-    mailing.post("families/households_joined", to, context, home=change.household_id)
+    mailing.post("families/households_joined", to, context)
 
 
 def household_parted(change: HomeChange) -> None:
@@ -118,7 +125,10 @@ def diets_differ(child: Child, homes: Iterable[Household]) -> None:
     """To all homes of a child: they say different diets, which the letter does not name."""
     to: dict[str, str] = {}
     for home in homes:
-        to |= addresses(home)
+        own = addresses(home)
+        if own.on_paper:
+            mailing.post("families/diets_differ", own, {"child": child})
+        to |= own
     mailing.post("families/diets_differ", to, {"child": child})
 
 

@@ -125,6 +125,7 @@ RIGHTS: dict[str, Rights] = {
             "paper": f"{WRITE} open_justice",
             "thread": CHANGE,
             "threadkind": EVERYTHING,
+            "readyanswer": EVERYTHING,
             # What an agent notes of a family for colleagues.
             "householdnote": WRITE,
         },
@@ -184,6 +185,7 @@ RIGHTS: dict[str, Rights] = {
             "undeliveredletter": CHANGE,
             "thread": CHANGE,
             "threadkind": VIEW,
+            "readyanswer": VIEW,
             "householdnote": WRITE,
             # Of who owes, which agents do not read.
             "familymessage": EVERYTHING,
@@ -259,6 +261,7 @@ RIGHTS: dict[str, Rights] = {
             "document": VIEW,
             "thread": CHANGE,
             "threadkind": VIEW,
+            "readyanswer": VIEW,
             "householdnote": WRITE,
             # To the families of the own place.
             "familymessage": EVERYTHING,
@@ -321,6 +324,7 @@ RIGHTS: dict[str, Rights] = {
             "paper": VIEW,
             "thread": VIEW,
             "threadkind": VIEW,
+            "readyanswer": VIEW,
             "householdnote": VIEW,
         },
         "reservations": {"*": VIEW, "staffright": ""},

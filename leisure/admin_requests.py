@@ -1,5 +1,6 @@
 """« Départager les demandes »: what waits in a period, in the order chosen, granted after a preview."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypedDict
 from urllib.parse import urlencode
 
@@ -51,10 +52,9 @@ class Counts(TypedDict):
 PeriodToAnswer: TypeAlias = "WithAnnotations[Period, Counts]"
 
 
-class PeriodField(forms.ModelChoiceField[PeriodToAnswer]):
-    def label_from_instance(self, period: PeriodToAnswer) -> str:
-        asked = counted(period.asked, "demande", "demandes")
-        return f"{period.activity} – {period} ({asked}, {period.waiting} en attente)"
+def _named(period: PeriodToAnswer) -> str:
+    asked = counted(period.asked, "demande", "demandes")
+    return f"{period.activity} – {period} ({asked}, {period.waiting} en attente)"
 
 
 def periods(user: User) -> QuerySet[PeriodToAnswer]:
@@ -80,7 +80,7 @@ def periods(user: User) -> QuerySet[PeriodToAnswer]:
 class ChoiceForm(forms.Form):
     """Which requests, in which order."""
 
-    periode = PeriodField(None, label="Période", empty_label=None)
+    periode = forms.TypedChoiceField(label="Période")
     liste = forms.ChoiceField(
         label="Liste",
         choices=[("demandes", "Demandes à traiter"), ("attente", "Liste d'attente")],
@@ -92,10 +92,14 @@ class ChoiceForm(forms.Form):
     du = DayField(label="Du", required=False)
     au = DayField(label="Au", required=False)
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, known: Sequence[PeriodToAnswer], **kwargs: Any) -> None:
+        """`known`: the periods to choose from, read once for the page."""
         super().__init__(*args, **kwargs)
         self.user = user
-        field_of(self, "periode", PeriodField).queryset = periods(user)
+        by_key = {str(one.pk): one for one in known}
+        period = field_of(self, "periode", forms.TypedChoiceField)
+        period.choices = [(key, _named(one)) for key, one in by_key.items()]
+        period.coerce = by_key.__getitem__
         field_of(self, "centre", forms.ModelChoiceField).queryset = centres(user, VIEW)
 
     def lines(self, right: str = VIEW) -> QuerySet[ReservationLine]:
@@ -132,7 +136,8 @@ class AnswersRequests(OwnPages[Establishment]):
     def requests_view(self, request: SignedInRequest) -> HttpResponse:
         """The list; posted, the preview of an answer, the reason for a refusal, then the answer itself."""
         self.demand(request, VIEW, *([DECIDE] if request.method == "POST" else []))
-        first = periods(request.user).first()
+        known = list(periods(request.user))
+        first = known[0] if known else None
         asked = {
             "periode": first.pk if first else "",
             "liste": "attente" if first and not first.asked else "demandes",
@@ -142,7 +147,7 @@ class AnswersRequests(OwnPages[Establishment]):
             "au": "",
         }
         asked |= {name: request.GET[name] for name in asked if name in request.GET}
-        form = ChoiceForm(asked, user=request.user)
+        form = ChoiceForm(asked, user=request.user, known=known)
         if not form.is_valid():
             return self._requests_page(request, {"form": form, "days": None, "nothing": first is None})
         if request.method != "POST":

@@ -19,7 +19,7 @@ from portal import theme, town_time
 from portal.database import clock
 from portal.desk import first_page
 from portal.desk.first_page import Watch
-from portal.desk.pages import ShownOnly, WithHistory
+from portal.desk.pages import OneRow, ShownOnly, WithHistory
 from portal.desk.site import DeskNotice
 from portal.desk.tasks import TaskAdmin
 from portal.french.plurals import counted
@@ -119,7 +119,7 @@ class TownForm(forms.ModelForm[Town]):
 
 
 @admin.register(Town)
-class TownAdmin(LinePages, AsksBeforeClosing[Town], WithHistory[Town]):
+class TownAdmin(LinePages, AsksBeforeClosing[Town], OneRow[Town], WithHistory[Town]):
     """One row: the list leads straight to it."""
 
     takes_files = True  # the crest
@@ -140,12 +140,6 @@ class TownAdmin(LinePages, AsksBeforeClosing[Town], WithHistory[Town]):
         if change and new != form.clock:
             town_clock.move(form.clock, new, timezone.now())
             timezone.activate(new)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return super().has_add_permission(request) and not Town.objects.exists()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Town | None = None) -> bool:
-        return False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

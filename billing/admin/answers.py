@@ -255,12 +255,8 @@ def _shown(found: Foreseen, becomes: str) -> dict[str, Any]:
 
 def _issued(request: SignedInRequest, note: CreditNote) -> HttpResponse:
     home = note.invoice.household_id
-    mailing.post(
-        "billing/credit_note",
-        reminder_letters.addresses([home]).get(home, []),
-        reminder_letters.credit(note),
-        home=home,
-    )
+    to = reminder_letters.addressees([home])[home]
+    mailing.post("billing/credit_note", to, reminder_letters.credit(note))
     messages.success(request, f"L'avoir n°\xa0{note.number} de {euros(note.amount)} est émis.")
     if note.becomes != CreditNote.Becomes.REFUNDED:
         return redirect("admin:billing_invoice_change", note.invoice_id)
@@ -284,12 +280,8 @@ def _tell(made: WriteOff) -> None:
     """Of a debt that the family no longer has, it learns."""
     if made.told:
         home = made.invoice.household_id
-        mailing.post(
-            "billing/write_off",
-            reminder_letters.addresses([home]).get(home, []),
-            reminder_letters.given_up(made),
-            home=home,
-        )
+        to = reminder_letters.addressees([home])[home]
+        mailing.post("billing/write_off", to, reminder_letters.given_up(made))
 
 
 class CreditNoteLineInline(ShownOnlyInline[CreditNoteLine, CreditNote]):

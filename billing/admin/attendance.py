@@ -57,11 +57,15 @@ class ListForm(forms.Form):
     """Which day and which place."""
 
     jour = DayField(label="Jour")
-    lieu = forms.ModelChoiceField(Establishment.objects.none(), label="Établissement", empty_label=None)
+    lieu = forms.TypedChoiceField(label="Établissement")
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, known: Sequence[Establishment], **kwargs: Any) -> None:
+        """`known`: the places to choose from, read once for the page."""
         super().__init__(*args, **kwargs)
-        field_of(self, "lieu", forms.ModelChoiceField).queryset = places(user)
+        by_key = {str(one.pk): one for one in known}
+        place = field_of(self, "lieu", forms.TypedChoiceField)
+        place.choices = [(key, str(one)) for key, one in by_key.items()]
+        place.coerce = by_key.__getitem__
 
 
 def places(user: User) -> QuerySet[Establishment]:
@@ -311,17 +315,20 @@ def _to_answer(
 def _asked(query: QueryDict, today: date, user: User) -> tuple[ListForm, str]:
     """Day and place: without a place, the first where somebody is expected. Where nobody is anywhere, that
     day in words besides."""
-    first = places(user).first()
-    asked: dict[str, Any] = {"jour": today.isoformat(), "lieu": first.pk if first else ""}
+    known = list(places(user))
+    asked: dict[str, Any] = {"jour": today.isoformat(), "lieu": known[0].pk if known else ""}
     given = {name: query[name] for name in asked if name in query}
-    form = ListForm(asked | given, user=user)
+    form = ListForm(asked | given, known=known)
     if "lieu" in given or not form.is_valid():
         return form, ""
     day = form.cleaned_data["jour"]
-    place = places(user).filter(attendance.places_concerned(day)).first()
+    keys = [one.pk for one in known]
+    concerned = Establishment.objects.filter(attendance.places_concerned(day), pk__in=keys)
+    there = set(concerned.values_list("pk", flat=True))
+    place = next((one for one in known if one.pk in there), None)
     if place is None:
         return form, moments.day(day, year=True)
-    return ListForm(asked | given | {"lieu": place.pk}, user=user), ""
+    return ListForm(asked | given | {"lieu": place.pk}, known=known), ""
 
 
 def _chosen(offered: Sequence[OfferedFormula], asked: str) -> Formula | None:

@@ -29,7 +29,7 @@ from billing.models import (
 )
 from families.signing_in.asking_again import AsksAgain, ask_again
 from portal.desk import rights
-from portal.desk.pages import OwnPages, WithHistory
+from portal.desk.pages import OneRow, OwnPages, WithHistory
 from portal.desk.site import DeskLink
 from portal.files.handing_over import Cell, hand_over
 from portal.french.amounts import euros
@@ -191,14 +191,8 @@ class BudgetCodeAdmin(Quiet, WithHistory[BudgetCode]):
 
 
 @admin.register(JournalAccounts)
-class JournalAccountsAdmin(Quiet, WithHistory[JournalAccounts]):
+class JournalAccountsAdmin(Quiet, OneRow[JournalAccounts], WithHistory[JournalAccounts]):
     desk_order = 82
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return super().has_add_permission(request) and not JournalAccounts.objects.exists()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """There is one row: its list is its page, for who may open it."""

@@ -17,10 +17,9 @@ from billing.admin.exporting import downloads, note_households
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.regies import OfARegie, SaysRegie
 from billing.documents import slips
-from billing.invoices import regies as facts_of_regies
 from billing.models import CashCount, DepositSlip, Payment
 from billing.payments import counting, deposits, means
-from billing.rules.means import CASH, SLIP, Means
+from billing.rules.means import Means
 from families.desk_cells import person
 from families.signing_in.asking_again import ask_again
 from portal.desk import rights
@@ -130,23 +129,14 @@ class DepositSlipAdmin(SaysRegie[DepositSlip], ShownOnly[DepositSlip], OwnPages[
     def waiting(self, request: HttpRequest) -> HttpResponse:
         """What is to be handed over, means by means."""
         self.demand(request, "billing.add_depositslip")
-        several = regies.choices()
-        rows = []
-        for regie, name in several or [("", "")]:
-            for how in (SLIP, CASH):
-                ways = means.deposited(how)
-                found: dict[str, list[Decimal]] = {one.code: [] for one in ways}
-                waiting = deposits.waiting(ways, regies.chosen(regie))
-                for code, amount in waiting.values_list("means", "amount"):
-                    found[code].append(amount)
-                for one in ways:
-                    if amounts := found[one.code]:
-                        rows.append((regie, name, one, len(amounts), euros(sum(amounts, Decimal(0)))))
-        context = {
-            "rows": rows,
-            "several": bool(several),
-            "too_much_cash": deposits.too_much_cash(),
-        }
+        cash = deposits.cash()
+        # A régie after the other, the town's own first.
+        rank = {key: number for number, key in enumerate(cash.names or {None: ""})}
+        rows = [
+            (regie or "", cash.names.get(regie, ""), way, len(amounts), euros(sum(amounts, Decimal(0))))
+            for regie, way, amounts in sorted(deposits.by_means(), key=lambda one: rank[one[0]])
+        ]
+        context = {"rows": rows, "several": bool(cash.names), "too_much_cash": cash.too_much}
         return self.page(request, "admin/billing/to_deposit.html", "Remettre chèques et espèces", context)
 
     def make(self, request: SignedInRequest, means: str) -> HttpResponse:
@@ -379,17 +369,6 @@ class CashCountAdmin(SaysRegie[CashCount], ShownOnly[CashCount], OwnPages[CashCo
                     f" {counting.in_words(made.difference)}",
                 )
             return redirect("admin:billing_cashcount_changelist")
-        context = {
-            "form": form,
-            "tills": [
-                {
-                    "name": name,
-                    "till": counting.till(regie=(key := regies.chosen(value))),
-                    "mine": counting.till(request.user, key),
-                    "most": facts_of_regies.facts(key).cash_maximum,
-                }
-                for value, name in regies.choices() or [("", "")]
-            ],
-            "too_much_cash": deposits.too_much_cash(),
-        }
+        cash = deposits.cash(request.user)
+        context = {"form": form, "tills": counting.tills(cash), "too_much_cash": cash.too_much}
         return self.page(request, "admin/billing/cash_count.html", "Compter la caisse", context)

@@ -120,7 +120,7 @@ class RemindsInvoices(OwnPages[Invoice]):
             *super().get_urls(),
         ]
 
-    @admin.action(description="Annoncer la facture par e-mail", permissions=["remind"])
+    @admin.action(description="Annoncer la facture, par e-mail ou sur papier", permissions=["remind"])
     def tell_selected(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
         untold = reminding.untold(Invoice.objects.filter(pk__in=queryset.order_by().values("pk")))
         invoices = list(untold.order_by("pk").values_list("pk", flat=True))
@@ -128,7 +128,7 @@ class RemindsInvoices(OwnPages[Invoice]):
             tell_households.enqueue(invoices[first : first + TOLD_AT_ONCE])
         if invoices:
             count = counted(len(invoices), "facture est annoncée", "factures sont annoncées")
-            messages.success(request, f"{count} aux foyers qui ont une adresse e-mail.")
+            messages.success(request, f"{count} à leurs foyers ; sans e-mail, sous « Lettres à imprimer ».")
         else:
             messages.warning(request, "Ces factures ont déjà été annoncées à leurs foyers.")
 

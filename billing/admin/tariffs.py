@@ -30,7 +30,7 @@ from billing.prices.books import PriceBook, copy_tariff, keep_past, next_dates
 from billing.rules import pricing, tariff_checks
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
-from portal.desk.pages import OwnPages, WithHistory
+from portal.desk.pages import OneRow, OwnPages, WithHistory
 from portal.desk.site import DeskAdmin, DeskLink, M
 from portal.french.amounts import euros
 from portal.french.dates import short_day
@@ -595,17 +595,11 @@ class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
 
 
 @admin.register(BillingSettings)
-class BillingSettingsAdmin(AsksAgain[BillingSettings], WithHistory[BillingSettings]):
+class BillingSettingsAdmin(AsksAgain[BillingSettings], OneRow[BillingSettings], WithHistory[BillingSettings]):
     desk_order = 90
     # No document bears the code that a tobacconist scans: nobody is told to go there.
     exclude = ("tobacconist",)
     change_form_template = "admin/billing/settings.html"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return super().has_add_permission(request) and not BillingSettings.objects.exists()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """There is one row: its list is its page, for who may open it."""

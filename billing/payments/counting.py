@@ -1,6 +1,7 @@
 """The till counted, beside what the book says: the only writer of counts.
 
 till(agent, regie) -> Till         what should be there now
+tills(cash) -> [Beside]            the same of every régie, and what of it one agent took
 count(counted, …) -> CashCount     keeps what was there, with what should have been
 in_words(difference) -> str        « Il manque 2,00 €. »
 """
@@ -11,14 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils import timezone
 
 from billing.invoices import regies
 from billing.invoices.numbering import Numbering
 from billing.models import CashCount
-from billing.payments import deposits, means
-from billing.rules.means import CASH, ZERO
+from billing.payments import deposits
+from billing.rules.means import ZERO
 from families.models import User
 from portal.database.final import append_only
 from portal.french.amounts import euros
@@ -48,11 +48,33 @@ class Till:
 
 def till(agent: User | None = None, regie: int | None = None) -> Till:
     """What the book says is there: the float, and the cash taken since the last payment to the comptable."""
-    rows = deposits.waiting(means.deposited(CASH), regie)
+    found = deposits.cash(agent)
     if agent is not None:
-        rows = rows.filter(recorded_by=agent)
-    taken = Decimal(rows.aggregate(sum=Sum("amount"))["sum"] or ZERO).quantize(ZERO)
-    return Till(ZERO if agent is not None else regies.facts(regie).cash_float, taken)
+        return Till(ZERO, found.mine.get(regie, ZERO))
+    return Till(found.facts[regie].cash_float, found.held.get(regie, ZERO))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A régie's till, what of it one agent took, and how much cash it may hold (None: as much as comes)."""
+
+    name: str
+    till: Till
+    mine: Till
+    most: Decimal | None
+
+
+def tills(cash: deposits.Cash) -> list[Beside]:
+    """Of every régie, the town's own first; asks nothing."""
+    return [
+        Beside(
+            name,
+            Till(cash.facts[key].cash_float, cash.held.get(key, ZERO)),
+            Till(ZERO, cash.mine.get(key, ZERO)),
+            cash.facts[key].cash_maximum,
+        )
+        for key, name in (cash.names or {None: ""}).items()
+    ]
 
 
 def total(pieces: Mapping[str, int]) -> Decimal:

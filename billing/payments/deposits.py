@@ -1,6 +1,8 @@
 """Cheques, vouchers and cash handed over on numbered slips: the only writer of slips.
 
     waiting(means, regie) -> QuerySet     payments that stand on no slip that counts: said here alone
+    by_means() -> [(regie, means, [amount])]    the same, of every régie and means
+    cash(agent) -> Cash                   what each régie holds in cash, and where it is too much
     make(means, payments, …) -> slip      takes them, each once
     cancel(slip, reason=…) -> row         a slip typed wrong: its number stays, its payments wait again
 
@@ -8,7 +10,9 @@ Cheques and vouchers are handed over each as it is; of cash, what was given back
 nobody's balance; it holds the households' rows all the same, so that a cheque is not sent back meanwhile.
 """
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -24,6 +28,7 @@ from billing.models import (
     DepositCancellation,
     DepositLine,
     DepositSlip,
+    Issuer,
     Payment,
     PaymentKind,
 )
@@ -56,18 +61,37 @@ class DepositRefused(Exception):
 
 def waiting(means: Iterable[Means], regie: int | None) -> "QuerySet[PaymentInTheBooks]":
     """Payments of a régie by these means, of one way of handing over, that are still at the town hall."""
-    chosen = list(means)
+    rows = _waiting(list(means), BillingSettings.current().deposits_from).filter(regie=regie)
+    return rows.order_by("book_day", "pk")
+
+
+def _waiting(chosen: Sequence[Means], since: date | None) -> "QuerySet[PaymentInTheBooks]":
+    """Of every régie."""
     on_a_slip = DepositLine.objects.filter(payment=OuterRef("pk"), cancelled=False)
     codes = [one.code for one in chosen]
-    rows = Payment.objects.in_the_books().filter(~Exists(on_a_slip), means__in=codes, regie=regie)
-    since = BillingSettings.current().deposits_from
+    rows = Payment.objects.in_the_books().filter(~Exists(on_a_slip), means__in=codes)
     if since is not None:
         rows = rows.filter(book_day__gte=since)
     if any(one.deposit == SLIP for one in chosen):
         # A cheque stays the same paper where its money is moved to another household.
         rows = rows.filter(kind=PaymentKind.PAYMENT).annotate(back=_given_back())
         rows = rows.filter(amount__gt=-F("back"))
-    return rows.order_by("book_day", "pk")
+    return rows
+
+
+def by_means() -> list[tuple[int | None, Means, list[Decimal]]]:
+    """What waits of every régie (its key) by every means, means by means, in their order; five queries."""
+    since, known = BillingSettings.current().deposits_from, ways.deposited_by_way()
+    found = []
+    for how in (SLIP, CASH):
+        amounts: dict[tuple[int | None, str], list[Decimal]] = defaultdict(list)
+        rows = _waiting(known.get(how, ()), since).order_by("book_day", "pk")
+        for regie, code, amount in rows.values_list("regie", "means", "amount"):
+            amounts[regie, code].append(amount)
+        order = {one.code: (rank, one) for rank, one in enumerate(known.get(how, ()))}
+        for (regie, code), given in sorted(amounts.items(), key=lambda pair: order[pair[0][1]][0]):
+            found.append((regie, order[code][1], given))
+    return found
 
 
 def _given_back() -> Coalesce:
@@ -94,23 +118,49 @@ def sent_back(payments: Collection[int]) -> set[int]:
     return set(rows.filter(amount__lte=-F("back")).values_list("pk", flat=True))
 
 
+@dataclass(frozen=True)
+class Cash:
+    """What each régie (by key) took in cash and not handed over, in euros, without the float; what of it one
+    agent took; `names`: nothing where the town's own régie is alone."""
+
+    names: Mapping[int | None, str]
+    facts: Mapping[int | None, Issuer]
+    held: Mapping[int | None, Decimal]
+    mine: Mapping[int | None, Decimal]
+
+    @property
+    def too_much(self) -> str:
+        """What to say where the cash of a régie exceeds what is authorised; "" where none does."""
+        said = []
+        for key, one in self.facts.items():
+            most, held = one.cash_maximum, self.held.get(key, ZERO)
+            if most is not None and held > most:
+                whose = f"{self.names[key]} : il" if self.names else "Il"
+                said.append(f"{whose} y a {euros(held)} d'espèces en caisse, pour {euros(most)} autorisés.")
+        return f"{' '.join(said)} Faites un versement au comptable." if said else ""
+
+
+def cash(agent: User | None = None) -> Cash:
+    """Of every régie; six queries, however many they are."""
+    names, settings = regies.all_named(), BillingSettings.current()
+    facts = regies.facts_of(names, settings)
+    rows = _waiting(ways.deposited(CASH), settings.deposits_from).order_by()
+    sums = rows.values("regie").annotate(held=Sum("amount"), mine=Sum("amount", filter=Q(recorded_by=agent)))
+    held, mine = {}, {}
+    for regie, of_all, of_one in sums.values_list("regie", "held", "mine"):
+        held[regie] = Decimal(of_all).quantize(ZERO)
+        mine[regie] = Decimal(of_one or ZERO).quantize(ZERO)
+    return Cash(names, facts, held, mine)
+
+
 def cash_in_hand(regie: int | None = None) -> Decimal:
     """What a régie took in cash and not handed over, in euros, without the float."""
-    found = waiting(ways.deposited(CASH), regie).aggregate(sum=Sum("amount"))["sum"]
-    return Decimal(found or ZERO).quantize(ZERO)
+    return cash().held.get(regie, ZERO)
 
 
 def too_much_cash() -> str:
     """What to say where the cash of a régie exceeds what is authorised; "" where none does."""
-    names = regies.all_named()
-    facts = regies.facts_of(names, BillingSettings.current())
-    said = []
-    for key, one in facts.items():
-        most = one.cash_maximum
-        if most is not None and (held := cash_in_hand(key)) > most:
-            whose = f"{names[key]} : il" if names else "Il"
-            said.append(f"{whose} y a {euros(held)} d'espèces en caisse, pour {euros(most)} autorisés.")
-    return f"{' '.join(said)} Faites un versement au comptable." if said else ""
+    return cash().too_much
 
 
 def make(

@@ -69,9 +69,17 @@ def of(code: str) -> Means:
 
 def deposited(how: str) -> list[Means]:
     """Means whose payments are handed over that way (`rules.means.SLIP`, `CASH`), used or not any more."""
-    found = dict(BUILT_IN)
-    found |= {row.code: row.rule() for row in PaymentMeans.objects.prefetch_related("uses")}
-    return sorted((one for one in found.values() if one.deposit == how), key=lambda one: one.order)
+    return deposited_by_way().get(how, [])
+
+
+def deposited_by_way() -> dict[str, list[Means]]:
+    """The same, of every way; in two queries."""
+    known = dict(BUILT_IN)
+    known |= {row.code: row.rule() for row in PaymentMeans.objects.prefetch_related("uses")}
+    found: dict[str, list[Means]] = defaultdict(list)
+    for one in sorted(known.values(), key=lambda one: one.order):
+        found[one.deposit].append(one)
+    return dict(found)
 
 
 @dataclass(frozen=True)

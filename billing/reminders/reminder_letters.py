@@ -1,6 +1,7 @@
 """What notices say, in a mail or on paper; decides nothing and writes nothing.
 
 addresses(households) -> {household: [address]}     whom their mails go to
+addressees(households) -> {household: Addressees}   the same, and whose news are printed: no mail reaches them
 issue(invoice), reminder(invoices, facts)           what the mails show
 letters(households, at, settings) -> [Letter]       what their letters of a reminding say, a letter a régie
 draw(letters, at) -> bytes                          their PDF, a page or more each
@@ -21,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
-from billing.documents import credit_notes, pdf
+from billing.documents import credit_notes, pdf, wording
 from billing.invoices import invoicing, regies
 from billing.models import (
     Balance,
@@ -38,6 +39,7 @@ from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.letters import paper
+from portal.letters.mailing import Addressees
 
 STYLE = Path(django_settings.BASE_DIR) / "templates" / "billing" / "reminder.css"
 LEVELS = ("Avis de facture", "Première relance", "Deuxième relance", "Dernière relance")
@@ -78,6 +80,20 @@ def addresses(households: Iterable[int]) -> dict[int, list[str]]:
     return found
 
 
+def addressees(households: Iterable[int]) -> dict[int, Addressees]:
+    """Whom news of money go to, of each household: its payers with an address; where there is none, paper,
+    if the household is one of the town hall's. Two queries."""
+    keys = set(households)
+    mails = addresses(keys)
+    here = Household.objects.filter(state=Household.State.ACCEPTED, erased_at=None, joined_to=None)
+    silent = set(here.filter(pk__in=keys - set(mails)).values_list("pk", flat=True))
+    return {
+        # Nobody is greeted by name: a mail about money goes to an address.
+        key: Addressees(((one, "") for one in mails.get(key, ())), key, on_paper=key in silent)
+        for key in keys
+    }
+
+
 @dataclass(frozen=True)
 class WaysToPay:
     """A way to pay, and what to know for it."""
@@ -109,8 +125,8 @@ def _of_month(invoice: Invoice) -> str:
     return f"d'{name}" if name[0] in "ao" else f"de {name}"
 
 
-def issue(invoice: InvoiceToTell) -> dict[str, object]:
-    """What the mail of an issued invoice shows."""
+def issue(invoice: InvoiceToTell, *, on_paper: bool = False) -> dict[str, object]:
+    """What the mail of an issued invoice shows; `on_paper`, with its lines, for who opens no page."""
     left = max(invoice.left, Decimal(0))
     return {
         "invoice": invoice,
@@ -123,6 +139,7 @@ def issue(invoice: InvoiceToTell) -> dict[str, object]:
         "online": bool(invoice.issuer.get("portal")),
         "means": means(invoice.issuer, invoice.number),
         "path": reverse("billing:invoice", args=[invoice.pk]),
+        "lines": wording.grouped(invoice.lines.all()) if on_paper else [],
         "name": "",
     }
 

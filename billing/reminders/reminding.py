@@ -22,7 +22,7 @@ from itertools import groupby
 from typing import TypeAlias, TypedDict
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, prefetch_related_objects
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
@@ -159,7 +159,8 @@ def untold(invoices: InvoiceQuerySet) -> InvoiceQuerySet:
 def tell(invoices: Sequence[int], *, at: datetime) -> int:
     """Tells the households of invoices (by pk) that were issued; returns how many invoices were told of.
 
-    A household without an address is not written to, and its invoice keeps no notice.
+    A household that no mail reaches has its letter on paper, with the lines of the invoice. One that is none
+    of the town hall's any more is not written to, and its invoice keeps no notice.
     """
     return sum(_tell(chunk, at) for chunk in _chunks(invoices))
 
@@ -175,8 +176,9 @@ def _tell(chunk: Sequence[int], at: datetime) -> int:
             .annotate(rum=Coalesce(Subquery(mandate.values("rum")[:1]), Value("")))
             .order_by("pk")
         )
-        addresses = reminder_letters.addresses(invoice.household_id for invoice in found)
-        reached = [invoice for invoice in found if invoice.household_id in addresses]
+        to = reminder_letters.addressees(invoice.household_id for invoice in found)
+        reached = [one for one in found if to[one.household_id] or to[one.household_id].on_paper]
+        prefetch_related_objects([one for one in reached if to[one.household_id].on_paper], "lines")
         InvoiceNotice.objects.bulk_create(
             InvoiceNotice(
                 invoice=invoice,
@@ -194,9 +196,8 @@ def _tell(chunk: Sequence[int], at: datetime) -> int:
                 for invoice in reached
                 for letter in mailing.written(
                     "billing/invoice",
-                    addresses[invoice.household_id],
-                    reminder_letters.issue(invoice),
-                    home=invoice.household_id,
+                    to[invoice.household_id],
+                    reminder_letters.issue(invoice, on_paper=to[invoice.household_id].on_paper),
                 )
             ]
         )

@@ -16,6 +16,7 @@ from families import notes
 from families.desk_cells import HouseholdLink
 from families.desk_links import household_page
 from families.models import Child, Household, HouseholdNote
+from families.notes import ADD, CHANGE, LOOK
 from portal.desk import rights
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
@@ -23,10 +24,8 @@ from portal.french import moments
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField
 from portal.web.form_fields import field_of
-from portal.web.signed_in import SignedInRequest
+from portal.web.signed_in import SignedInRequest, user_of
 
-ADD, CHANGE = "families.add_householdnote", "families.change_householdnote"
-LOOK = ("families.view_householdnote", CHANGE)
 HELP = (
     "Pour vos collègues. Aucun mot sur la santé : il a sa place dans la fiche sanitaire. Restez factuel : "
     "c'est une donnée de la famille, qui peut en demander copie."
@@ -104,6 +103,15 @@ class HouseholdNoteAdmin(
         "changed_at",
         "withdrawn",
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HouseholdNote]:
+        """None of the own household: colleagues wrote them for one another."""
+        return notes.read_by(user_of(request), super().get_queryset(request), timezone.now())
+
+    def has_view_permission(self, request: HttpRequest, obj: HouseholdNote | None = None) -> bool:
+        if obj is not None and obj.household_id in notes.kept_from(user_of(request), timezone.now()):
+            return False
+        return super().has_view_permission(request, obj)
 
     # Cells ------------------------------------------------------------------------------------------------
 
@@ -200,7 +208,9 @@ class HouseholdNoteAdmin(
     def _note(self, request: SignedInRequest, key: int, *needed: str) -> HouseholdNote:
         if not any(request.user.has_perm(right) for right in needed):
             raise PermissionDenied
-        rows = HouseholdNote.objects.select_related("household", "child")
+        rows = notes.read_by(
+            request.user, HouseholdNote.objects.select_related("household", "child"), timezone.now()
+        )
         return get_object_or_404(rights.seen_by(request.user, rows, *needed), pk=key)
 
 

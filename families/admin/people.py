@@ -22,7 +22,17 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, desk_actions, diets, groups, login_names, residences, unreached
+from families import (
+    approval,
+    child_files,
+    desk_actions,
+    diets,
+    groups,
+    login_names,
+    notes,
+    residences,
+    unreached,
+)
 from families.admin import typed
 from families.admin.codes import GivesCodes
 from families.admin.custody import WAITS, ShownCustodies, ask_homes, in_homes_seen
@@ -371,6 +381,11 @@ class HouseholdAdmin(
             # From which day a change would hold: nothing is asked of who only reads.
             shown = [
                 (title, options | {"fields": [one for one in options["fields"] if one != "resident_since"]})
+                for title, options in shown
+            ]
+        if obj is not None and obj.pk in notes.kept_from(user_of(request), timezone.now()):
+            shown = [
+                (title, options | {"fields": [one for one in options["fields"] if one != "notes"]})
                 for title, options in shown
             ]
         return [(title, options) for title, options in shown if options["fields"]]

@@ -1,7 +1,6 @@
 """The town hall's desk: the register of processing, and the lists that the archives sign."""
 
 from datetime import timedelta
-from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,14 +14,14 @@ from django.utils.safestring import SafeString
 from families.models import DisposalList, ProcessingTexts
 from families.privacy import archives, processing
 from portal.desk.lists import StateBadge
-from portal.desk.pages import OwnPages, ShownOnly
+from portal.desk.pages import OneRow, OwnPages, ShownOnly
 from portal.desk.site import DeskLink, Queue
 from portal.french.day_fields import DayField
 from portal.web.signed_in import SignedInRequest
 
 
 @admin.register(ProcessingTexts)
-class ProcessingTextsAdmin(OwnPages[ProcessingTexts]):
+class ProcessingTextsAdmin(OneRow[ProcessingTexts], OwnPages[ProcessingTexts]):
     """One row, whose page is the register itself, with what the town has to say in it."""
 
     desk_order = 81
@@ -63,10 +62,8 @@ class ProcessingTextsAdmin(OwnPages[ProcessingTexts]):
         return self.page(request, "admin/families/register.html", "Registre des traitements", context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change it begins it."""
         return self.has_change_permission(request) and not ProcessingTexts.objects.exists()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class VisaForm(forms.Form):

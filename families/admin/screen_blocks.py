@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -14,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from families import desk_actions, household_screen, unreached
+from families import desk_actions, household_screen, notes, unreached
 from families.admin.codes import code_page
 from families.admin.messages import write_to
 from families.admin.notes import note_page
@@ -57,7 +57,8 @@ LETTERS = ("families.view_undeliveredletter",)
 PRINTS = "families.view_paperletter"
 LETTERS_SHOWN, LETTERS_OF_TAB = 3, 50
 THREADS, THREADS_OF_TAB = "families.view_thread", 50
-NOTES, CHANGES_NOTES = "families.view_householdnote", "families.change_householdnote"
+OWN_NOTES = "C'est votre propre foyer, ou celui d'un de vos enfants : ces notes sont pour vos collègues."
+NOTES, CHANGES_NOTES = notes.LOOK
 NOTES_SHOWN, NOTES_OF_HOME = 3, 100
 PAPERS_SHOWN = 4
 HAPPENED_SHOWN = 50
@@ -373,10 +374,11 @@ class NoteLine:
 
 
 @once_a_page
-def _notes_of(home: Household, user: Any, today: date) -> list[NoteLine]:
+def _notes_of(home: Household, user: Any, at: datetime) -> list[NoteLine]:
     """Those that stand, the last first; one query a page."""
     mine = SeenNote.objects.filter(note=OuterRef("pk"), user=user)
-    rows = HouseholdNote.objects.standing().filter(household=home).select_related("child")
+    standing = HouseholdNote.objects.standing().filter(household=home).select_related("child")
+    rows, today = notes.read_by(user, standing, at), timezone.localdate(at)
     seen = rights.seen_by(user, rows, NOTES, CHANGES_NOTES).annotate(seen_by_me=Exists(mine))
     changes = user.has_perm(CHANGES_NOTES)
     lines = []
@@ -401,22 +403,23 @@ def _notes_of(home: Household, user: Any, today: date) -> list[NoteLine]:
 
 def _alerts(screen: Screen) -> Mapping[str, Any] | None:
     """What colleagues are to read first, until each has said « Vu »."""
-    notes = _notes_of(screen.household, screen.user, screen.today)
-    alerts = [one for one in notes if one.until and not one.seen]
+    lines = _notes_of(screen.household, screen.user, screen.at)
+    alerts = [one for one in lines if one.until and not one.seen]
     return {"notes": alerts} if alerts else None
 
 
 def _last_notes(screen: Screen) -> Mapping[str, Any] | None:
-    notes = _notes_of(screen.household, screen.user, screen.today)
-    way_on = WayOn(f"Toutes ({len(notes)})", tab_page(screen.household, Tab.FILE), "les notes")
-    return {"notes": notes[:NOTES_SHOWN], "way_on": way_on} if notes else None
+    lines = _notes_of(screen.household, screen.user, screen.at)
+    way_on = WayOn(f"Toutes ({len(lines)})", tab_page(screen.household, Tab.FILE), "les notes")
+    return {"notes": lines[:NOTES_SHOWN], "way_on": way_on} if lines else None
 
 
 def _all_notes(screen: Screen) -> Mapping[str, Any]:
     way_on = WayOn("Ajouter", note_page(screen.household.pk), "une note")
-    may = screen.holds("families.add_householdnote")
-    notes = _notes_of(screen.household, screen.user, screen.today)
-    return {"notes": notes, "whole": True, "way_on": way_on if may else None}
+    if screen.household.pk in notes.kept_from(screen.user, screen.at):
+        return {"own": OWN_NOTES}
+    lines = _notes_of(screen.household, screen.user, screen.at)
+    return {"notes": lines, "whole": True, "way_on": way_on if screen.holds(notes.ADD) else None}
 
 
 def _write_note(user: Any, household: Any) -> str:
@@ -449,6 +452,8 @@ def _address(screen: Screen) -> Mapping[str, Any]:
 
 def _service_notes(screen: Screen) -> Mapping[str, Any]:
     home = screen.household
+    if home.pk in notes.kept_from(screen.user, screen.at):
+        return {"facts": [("", OWN_NOTES)]}
     may = screen.holds("families.change_household")
     return {
         "facts": [("", home.notes or "aucune")],

@@ -15,9 +15,12 @@ from django.utils import timezone
 
 from families.desk_cells import HouseholdLink, person
 from families.desk_links import guardian_names, household_page
-from families.models import Thread, ThreadKind, User
-from families.threads import writing
+from families.messages import answers
+from families.models import ReadyAnswer, Thread, ThreadKind, User
+from families.threads import places, writing
 from families.threads.forms import MessageForm
+from families.threads.places import AtPlace
+from families.threads.writing import Keeper
 from portal.desk import rights
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import OwnPages, ShownOnly
@@ -31,6 +34,8 @@ from portal.web.signed_in import SignedInRequest, signed_in
 LATE_AFTER = timedelta(days=3)
 # What a page of a thread is posted for.
 ACT, ANSWER, ANSWER_AND_CLOSE, NOTE = "acte", "repondre", "repondre-et-clore", "noter"
+# A ready-made answer is put into the field; nothing is written.
+BEGIN, READY = "reprendre", "reponse-prete"
 # What a button does, and what is said once it is done.
 DONE = {
     "prendre": "Vous suivez ce message.",
@@ -53,14 +58,19 @@ class ThreadStates(WaitingFirst):
     waiting = Thread.State.WAITING
 
 
-class Keeper(admin.SimpleListFilter):
+class KeptBy(admin.SimpleListFilter):
     """Who has it."""
 
     title = "suivi"
     parameter_name = "suivi"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("moi", "Par moi"), ("roles", "Par un de mes rôles"), ("personne", "Par personne")]
+        return [
+            ("moi", "Par moi"),
+            ("roles", "Par un de mes rôles"),
+            ("lieux", "Par un de mes lieux"),
+            ("personne", "Par personne"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -68,8 +78,10 @@ class Keeper(admin.SimpleListFilter):
                 return queryset.filter(agent=request.user)
             case "roles":
                 return queryset.filter(role__in=request.user.groups.all())
+            case "lieux":
+                return queryset.filter(pk__in=places.of(request.user).values("pk"))
             case "personne":
-                return queryset.filter(agent=None, role=None)
+                return queryset.filter(agent=None, role=None, **dict.fromkeys(places.known(), None))
         return queryset
 
 
@@ -78,18 +90,23 @@ class HandForm(forms.Form):
 
     to = forms.ChoiceField(label="Passer à")
 
-    def __init__(self, *args: Any, agents: list[User], roles: list[Group], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, agents: list[User], roles: list[Group], at: list[AtPlace], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.known: dict[str, User | Group] = {f"agent-{one.pk}": one for one in agents}
+        self.known: dict[str, Keeper] = {f"agent-{one.pk}": one for one in agents}
         self.known |= {f"role-{one.pk}": one for one in roles}
+        self.known |= {f"lieu-{one.key}": one for one in at}
+        of_places = [("Lieux de la famille", [(f"lieu-{one.key}", one.name) for one in at])] if at else []
         field_of(self, "to", forms.ChoiceField).choices = [
             ("Agents", [(f"agent-{one.pk}", person(one)) for one in agents]),
             ("Rôles", [(f"role-{one.pk}", str(one)) for one in roles]),
+            *of_places,
             ("À tous", [(EVERYBODY, "Personne en particulier")]),
         ]
 
     @property
-    def chosen(self) -> User | Group | None:
+    def chosen(self) -> Keeper | None:
         return self.known.get(self.cleaned_data["to"])
 
 
@@ -101,6 +118,38 @@ class ThreadKindAdmin(DeskAdmin[ThreadKind]):
     list_display = ("name", "active", "order")
     list_filter = ("active",)
     search_fields = ("name",)
+
+
+class ReadyAnswerForm(forms.ModelForm[ReadyAnswer]):
+    """A variable that nobody knows is refused, with its name."""
+
+    def clean_text(self) -> str:
+        text: str = self.cleaned_data["text"]
+        if sentence := answers.refusal(text):
+            raise forms.ValidationError(sentence)
+        return text
+
+
+@admin.register(ReadyAnswer)
+class ReadyAnswerAdmin(DeskAdmin[ReadyAnswer]):
+    """What agents begin an answer with: without any, nothing is offered."""
+
+    desk_order = 28
+    list_display = ("name", "kind", "active", "order")
+    list_filter = ("kind", "active")
+    list_select_related = ("kind",)
+    search_fields = ("name", "text")
+    form = ReadyAnswerForm
+    fields = ("name", "kind", "text", "order", "active")
+
+    def get_form(
+        self, request: HttpRequest, obj: ReadyAnswer | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "text" in form.base_fields:
+            offered = ", ".join(f"{{{name}}}" for name in answers.VARIABLES)
+            form.base_fields["text"].help_text = f"Vous pouvez écrire\xa0: {offered}."
+        return form
 
 
 @admin.register(Thread)
@@ -122,7 +171,7 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
         "state_badge",
     )
     list_display_links = ("subject",)
-    list_filter = (ThreadStates, Keeper, "kind")
+    list_filter = (ThreadStates, KeptBy, "kind")
     list_select_related = ("household", "kind", "child", "agent", "role")
     search_fields = ("subject", "household__guardians__folded")
     search_help_text = "Sujet, nom d'un responsable, ou numéro de foyer"
@@ -130,6 +179,9 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
     takes_files = True
     tints = {"waiting": "requested", "answered": "accepted", "closed": "draft"}
     fields = readonly_fields = ("subject", "received", "keeper", "answered", "state_badge")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Thread]:
+        return super().get_queryset(request).annotate(**places.known())
 
     # Cells ------------------------------------------------------------------------------------------------
 
@@ -139,7 +191,10 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
 
     @admin.display(description="suivi par")
     def keeper(self, obj: Thread) -> str:
-        return f"rôle {obj.role}" if obj.role else person(obj.agent)
+        if obj.role:
+            return f"rôle {obj.role}"
+        at_place: str | None = getattr(obj, "place", None)
+        return at_place or person(obj.agent)
 
     @admin.display(description="première réponse")
     def answered(self, obj: Thread) -> str:
@@ -161,6 +216,8 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
             return self._show(request, thread, MessageForm())
         self._demand_to_act(request, thread)
         act = request.POST.get(ACT, "")
+        if act == BEGIN:
+            return self._begin(signed_in(request), thread)
         if act in (ANSWER, ANSWER_AND_CLOSE, NOTE):
             return self._say(signed_in(request), thread, act)
         self._do(signed_in(request), thread, act)
@@ -182,7 +239,8 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
             raise PermissionDenied
 
     def _show(self, request: HttpRequest, thread: Thread, form: MessageForm) -> HttpResponse:
-        said = list(thread.messages.prefetch_related("files__document"))
+        read = writing.read_at_the_desk(thread, signed_in(request).user, timezone.now())
+        said = list(read.prefetch_related("files__document"))
         form.fields["text"].label = "Votre réponse"
         user = request.user
         context = {
@@ -197,9 +255,22 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
             "state": self.state_badge(thread),
             "family": guardian_names([thread.household_id])[thread.household_id],
             "household_url": household_page(thread.household_id),
+            "ready": answers.offered(thread) if self._may_act(request, thread) else (),
             "hand_url": reverse("admin:families_thread_hand", args=[thread.pk]),
         }
         return self.page(request, "admin/families/thread.html", thread.subject, context)
+
+    def _begin(self, request: SignedInRequest, thread: Thread) -> HttpResponse:
+        """The form again, with a ready-made answer after what was typed; nothing is written."""
+        key = posted_number(request.POST.get(READY, ""))
+        chosen = next((one for one in answers.offered(thread) if one.pk == key), None)
+        if chosen is None:
+            messages.warning(request, "Choisissez une réponse prête.")
+            return self._show(request, thread, MessageForm(initial={"text": request.POST.get("text", "")}))
+        typed = request.POST.get("text", "").strip()
+        text = answers.said(chosen, thread, timezone.localdate())
+        whole = f"{typed}\n\n{text}" if typed else text
+        return self._show(request, thread, MessageForm(initial={"text": whole}))
 
     def _say(self, request: SignedInRequest, thread: Thread, act: str) -> HttpResponse:
         """An answer or a note; what cannot be written comes back with all that was typed."""
@@ -259,7 +330,7 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
         return [path("<int:pk>/passer/", hand, name="families_thread_hand"), *super().get_urls()]
 
     def hand(self, request: SignedInRequest, pk: int) -> HttpResponse:
-        """To a colleague who may answer it, to all who hold a role, or back to everybody."""
+        """To a colleague who may answer it, to all who hold a role, to a place, or back to everybody."""
         found = self._thread(request, pk)
         self._demand_to_act(request, found)
         staff = User.objects.filter(is_staff=True, is_active=True).order_by("last_name", "first_name", "pk")
@@ -268,7 +339,8 @@ class ThreadAdmin(HouseholdLink, StateBadge, NumberSearch[Thread], ShownOnly[Thr
         ]
         permission = Q(permissions__content_type__app_label="families", permissions__codename="change_thread")
         roles = list(Group.objects.filter(permission).distinct().order_by("name"))
-        form = HandForm(request.POST or None, agents=agents, roles=roles)
+        there = places.offered(found)
+        form = HandForm(request.POST or None, agents=agents, roles=roles, at=there)
         back = reverse("admin:families_thread_change", args=[found.pk])
         if request.method == "POST" and form.is_valid():
             writing.hand(found, form.chosen, by=request.user, at=timezone.now())

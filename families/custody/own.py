@@ -61,6 +61,17 @@ def check(by: User | None, households: Collection[int], *, right: str, at: datet
         raise OwnHousehold(NOBODY_ELSE, min(missing))
 
 
+def kept_from(user: User, *, right: str, at: datetime) -> frozenset[int]:
+    """The keys of the households of which `user`, a parent there, does not read what colleagues wrote for one
+    another: all of the own, but where nobody else has the right and why was said within the hour."""
+    mine = households_of(user) if user.is_staff else frozenset[int]()
+    if not mine:
+        return mine
+    said = OwnDecision.objects.filter(user=user, at__gt=at - DECLARED_FOR, household__in=mine)
+    declared = set(said.values_list("household_id", flat=True))
+    return mine - {one for one in declared if not _somebody_else(user, {one}, right)}
+
+
 def others(right: str, *, but: User | None) -> list[User]:
     """The other members of staff who have a right."""
     staff = User.objects.filter(is_staff=True, is_active=True)

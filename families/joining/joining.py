@@ -306,7 +306,7 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
         raise JoiningRefused(refusal)
     kept, emptied = joining.kept, joining.emptied
     logins = _logins_of_twins(joining)
-    told = emails.addresses(kept) | emails.addresses(emptied)
+    told = emails.of_both(kept, emptied)
     for part in _parts.values():
         part.join(joining, by, at)
     fates.move(Household, {emptied.pk: kept.pk})

@@ -169,6 +169,9 @@ from families.models.threads import (
     NoteQuerySet as NoteQuerySet,
 )
 from families.models.threads import (
+    ReadyAnswer as ReadyAnswer,
+)
+from families.models.threads import (
     SeenNote as SeenNote,
 )
 from families.models.threads import (

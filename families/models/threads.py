@@ -40,6 +40,32 @@ class ThreadKind(models.Model):
         return self.name
 
 
+class ReadyAnswer(models.Model):
+    """A text that agents begin an answer with; `families.messages.answers` fills its variables in."""
+
+    name = models.CharField("nom", max_length=80, unique=True, help_text="Pour vos collègues.")
+    kind = models.ForeignKey(
+        ThreadKind,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="answers",
+        verbose_name="objet",
+        help_text="Proposée pour les messages de cet objet ; vide : pour tous.",
+    )
+    text = models.TextField("texte", max_length=4000)
+    order = models.PositiveSmallIntegerField("ordre", default=10)
+    active = models.BooleanField("proposée aux agents", default=True)
+
+    class Meta:
+        verbose_name = "réponse prête"
+        verbose_name_plural = "réponses prêtes"
+        ordering = ["order", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ThreadQuerySet(VisibleQuerySet["Thread"]):
     def visible_to(self, user: Login | Given, today: date | None = None) -> Self:
         """Those of the user's own households: all adults of a home read them, another home of the child has

@@ -5,9 +5,11 @@ from functools import partial
 
 from django.db import transaction
 
+from families.custody import own
 from families.models import DataExport, Guardian, Household, User
 from families.privacy import tasks
 
+RIGHT = "families.add_dataexport"
 # A worker that gave no sign for so long is no longer at work.
 STANDS_STILL = timedelta(minutes=15)
 
@@ -15,7 +17,12 @@ STANDS_STILL = timedelta(minutes=15)
 def ask(
     guardian: Guardian, *, by: User, at: datetime, at_desk: bool = False, with_notes: bool = False
 ) -> DataExport:
-    """The copy under way, or a new one; the worker starts once this is committed."""
+    """The copy under way, or a new one; the worker starts once this is committed.
+
+    Raises OwnHousehold where an agent asks for what colleagues noted of the own household.
+    """
+    if with_notes:
+        own.check(by, [guardian.household_id], right=RIGHT, at=at)
     with transaction.atomic():
         Household.objects.lock([guardian.household_id])
         under_way = DataExport.objects.filter(

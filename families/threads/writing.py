@@ -11,16 +11,19 @@ again. A letter says that there is an answer, never what it says.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from families import documents, emails
 from families.custody import homes, own
 from families.models import Child, Household, Thread, ThreadFile, ThreadKind, ThreadMessage, User
 from families.models.threads import named
+from families.threads import places
+from families.threads.places import AtPlace
 from portal.french import moments
 
 RIGHT = "families.change_thread"
@@ -35,6 +38,8 @@ TOO_MANY = (
     "réessayez plus tard."
 )
 
+# Who may have a thread.
+Keeper: TypeAlias = User | Group | AtPlace
 Side, State = ThreadMessage.Side, Thread.State
 
 
@@ -62,6 +67,13 @@ class Said:
     kind: ThreadKind | None = None
     child: Child | None = None
     files: Sequence[Brought] = field(default_factory=tuple)
+
+
+def read_at_the_desk(thread: Thread, user: User, at: datetime) -> QuerySet[ThreadMessage]:
+    """What an agent reads of a thread: of the own household's no note, which is for colleagues."""
+    said = thread.messages.all()
+    hidden = own.kept_from(user, right=RIGHT, at=at)
+    return said.exclude(side=Side.NOTE) if thread.household_id in hidden else said
 
 
 # A family ---------------------------------------------------------------------------------------------------
@@ -136,6 +148,7 @@ def answer(
     thread.state, thread.closed_at = (State.CLOSED, at) if and_close else (State.ANSWERED, None)
     if thread.agent_id is None:
         thread.agent, thread.role = by, None
+        places.give(thread, None)
     thread.save()
     emails.thread_answered(thread)
     return thread
@@ -143,17 +156,21 @@ def answer(
 
 @transaction.atomic
 def note(thread: Thread, text: str, *, by: User, at: datetime) -> ThreadMessage:
-    """For colleagues: no family reads it. Raises ThreadRefused where it says nothing."""
+    """For colleagues: no family reads it. Raises ThreadRefused where it says nothing, OwnHousehold."""
+    own.check(by, [thread.household_id], right=RIGHT, at=at)
     return _write(_held(thread), Side.NOTE, _text(text), (), by, at)
 
 
 @transaction.atomic
-def hand(thread: Thread, to: User | Group | None, *, by: User, at: datetime) -> Thread:
-    """To an agent, to all who hold a role, or back to everybody (None); the thread keeps who did it."""
+def hand(thread: Thread, to: Keeper | None, *, by: User, at: datetime) -> Thread:
+    """To an agent, to all who hold a role, to a place, or back to everybody (None); the thread keeps who did
+    it. Raises OwnHousehold."""
+    own.check(by, [thread.household_id], right=RIGHT, at=at)
     thread = _held(thread)
     thread.agent = to if isinstance(to, User) else None
     thread.role = to if isinstance(to, Group) else None
     thread.save(update_fields=["agent", "role"])
+    places.give(thread, to if isinstance(to, AtPlace) else None)
     _write(thread, Side.NOTE, _handed(to, by), (), by, at)
     return thread
 
@@ -173,7 +190,8 @@ def close(thread: Thread, *, by: User, at: datetime) -> Thread:
 
 @transaction.atomic
 def reopen(thread: Thread, *, by: User, at: datetime) -> Thread:
-    """It waits for the town hall again. Raises ThreadRefused where it is not closed."""
+    """It waits for the town hall again. Raises ThreadRefused where it is not closed, OwnHousehold."""
+    own.check(by, [thread.household_id], right=RIGHT, at=at)
     thread = _held(thread)
     if not thread.is_closed:
         raise ThreadRefused("Cet échange n'est pas clos.")
@@ -228,9 +246,11 @@ def _meanwhile(newer: ThreadMessage) -> str:
     return f"{newer.by_name} a répondu entre-temps, {when} : lisez sa réponse avant d'envoyer la vôtre."
 
 
-def _handed(to: User | Group | None, by: User) -> str:
+def _handed(to: Keeper | None, by: User) -> str:
     if to is None:
         return "Remis à tous."
+    if isinstance(to, AtPlace):
+        return f"Passé au lieu « {to} »."
     if isinstance(to, Group):
         return f"Passé au rôle « {to} »."
     return "Pris en charge." if to == by else f"Passé à {named(to)}."

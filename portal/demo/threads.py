@@ -5,23 +5,38 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from families import notes
-from families.models import Thread, ThreadKind
-from families.threads import writing
+from families.models import ReadyAnswer, Thread, ThreadKind
+from families.threads import places, writing
 from families.threads.writing import Said
 from portal.demo.people import People
 from portal.reservations.acts import announcing
 from portal.reservations.models import Closure, Establishment, Notice
 
 A_DAY = timedelta(days=1)
+READY = (
+    (
+        "Nous vérifions",
+        2,
+        "Bonjour {prénom},\n\nnous vérifions avec le restaurant et revenons vers vous sous trois jours."
+        "\n\n{service}",
+    ),
+    (
+        "Où trouver ses factures",
+        None,
+        "Bonjour {prénom},\n\nvos factures et vos reçus sont sous « Factures » : {portail}\n\n{service}",
+    ),
+)
 KINDS = ("Cantine", "Accueil de loisirs", "Facture")
 
 
 def write(people: People, at: datetime) -> None:
-    """`parent` reads an answer, `voisin` waits for one for four days; the household of `voisin` opens with an
+    """`parent` reads an answer, `voisin` waits for one for four days and for another one, which a place
+    has, since this morning; the household of `voisin` opens with an
     alert."""
-    canteen, _, bills = (
-        ThreadKind.objects.create(name=name, order=10 * rank) for rank, name in enumerate(KINDS, 1)
-    )
+    kinds = [ThreadKind.objects.create(name=name, order=10 * rank) for rank, name in enumerate(KINDS, 1)]
+    canteen, _, bills = kinds
+    for name, about, text in READY:
+        ReadyAnswer.objects.create(name=name, kind=None if about is None else kinds[about], text=text)
     parent, neighbour, agent = people.parent, people.neighbour, people.agent
     text = (
         "Bonjour,\n\nles enfants seront chez leurs grands-parents la première semaine des vacances. "
@@ -47,12 +62,14 @@ def write(people: People, at: datetime) -> None:
     )
     writing.note(waits, "Vu avec le restaurant : réponse attendue demain.", by=agent, at=at - 3 * A_DAY)
     text = "Bonjour,\n\nà quelle heure la cantine ouvre-t-elle ses inscriptions pour l'an prochain ?"
-    writing.begin(
+    later = writing.begin(
         neighbour.household,
         Said("Inscriptions de l'an prochain", text, canteen),
         by=neighbour.user,
         at=at - timedelta(hours=3),
     )
+    for place in places.offered(later)[:1]:
+        writing.hand(later, place, by=agent, at=at - timedelta(hours=2))
     today = timezone.localdate(at)
     notes.write(
         neighbour.household,

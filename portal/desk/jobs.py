@@ -113,6 +113,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.SELDOM: """
             reservations.schoolyear reservations.publicholiday reservations.deadlinerule
             reservations.activitydeadline reservations.audience families.paperkind families.threadkind
+            families.readyanswer
             portal.refusalreason portal.letterwording reservations_town_export
             portal_town_line families.reading families.owndecision
             families.securityevent families.retentionrule families.processingtexts

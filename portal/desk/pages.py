@@ -48,6 +48,25 @@ class ShownOnly(Decides[M]):
         return False
 
 
+class OneRow(DeskAdmin[M]):
+    """A table of one row: added where it is not there yet, never deleted. The menu of every page does not ask
+    whether it is there: the row's own page is where it is added."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not self.model._default_manager.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
+        return {
+            "add": False,
+            "change": self.has_change_permission(request),
+            "delete": False,
+            "view": self.has_view_permission(request),
+        }
+
+
 class ShownOnlyInline(admin.TabularInline[M, Parent]):
     """Rows of an inline that only verbs write."""
 

@@ -21,6 +21,7 @@ class ReservationsConfig(AppConfig):
         from families.privacy import holdings, telling
         from families.reminders import choices as reminder_choices
         from families.reminders import kinds as reminder_kinds
+        from families.threads import places as places_of_threads
         from portal.database import fresh
         from portal.desk import rights
         from portal.reservations import joining
@@ -32,6 +33,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.desk import audience
         from portal.reservations.desk.acting import register_buttons
         from portal.reservations.desk.lots import register_actions
+        from portal.reservations.desk.threads import ThreadPlaces
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds, processing
@@ -67,6 +69,7 @@ class ReservationsConfig(AppConfig):
         chronicle.register_all()
         register_buttons()
         register_actions()
+        places_of_threads.lend(ThreadPlaces())
         audiences.register(audience.Children, order=20, rights=audience.RIGHTS)
         telling.register("réservations", tables=own_data.tables)
         processing.register_all()

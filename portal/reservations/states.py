@@ -92,6 +92,7 @@ class Became(models.TextChoices):
     WAITS = "", "À faire"
     DONE = "done", "Fait"
     ASKED = "asked", "Demandé"  # late, and not passed over: the town hall answers it besides
+    QUEUED = "queued", "Sur liste d'attente"
     ALREADY = "already", "Déjà ainsi"
     LEFT = "left", "Pas possible"
 

@@ -7,7 +7,8 @@ from django.apps import apps
 from django.contrib import admin
 from ruamel.yaml.nodes import Node
 
-from families.models import PaperKind, ProcessingTexts, RetentionRule
+from families.messages import answers
+from families.models import PaperKind, ProcessingTexts, ReadyAnswer, RetentionRule, ThreadKind
 from families.privacy import retention
 from portal.desk import reasons
 from portal.french.grades import Grade
@@ -99,6 +100,16 @@ class LetterText(Text):
         text = scalar(node).strip()
         row = LetterWording(**{self.name: text})
         if refused := wordings.refusal(row).get(self.name):
+            raise Mistake(refused, node)
+        return text
+
+
+class AnswerText(Text):
+    """Whose variables are known."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> str:
+        text = scalar(node).strip()
+        if refused := answers.refusal(text):
             raise Mistake(refused, node)
         return text
 
@@ -561,6 +572,37 @@ register(
             Field("pour", "about", REFUSED),
             Field("motif", "text"),
             Field("ordre", "order", Number(), default=0),
+        ),
+    )
+)
+
+
+register(
+    Rows(
+        key="objets_de_messages",
+        model=ThreadKind,
+        match=("name",),
+        compact=True,
+        comment="À propos de quoi les familles écrivent à la mairie.",
+        fields=(
+            Field("nom", "name"),
+            Field("ordre", "order", Number(), default=10),
+            Field("proposé", "active", Flag(), default=True),
+        ),
+    )
+)
+register(
+    Rows(
+        key="réponses_prêtes",
+        model=ReadyAnswer,
+        match=("name",),
+        comment="Ce que les agents reprennent pour répondre aux messages des familles.",
+        fields=(
+            Field("nom", "name"),
+            Field("texte", "text", AnswerText()),
+            Field("objet", "kind", Reference(ThreadKind, by="name"), default=None),
+            Field("ordre", "order", Number(), default=10),
+            Field("proposée", "active", Flag(), default=True),
         ),
     )
 )

@@ -48,6 +48,7 @@ from families.models import (
     HomeChange,
     OwnDecision,
     ProcessingTexts,
+    ReadyAnswer,
     SecurityEvent,
     User,
 )
@@ -224,6 +225,7 @@ def furnished(chief: User) -> Booking:
         said=["Un enfant suit."],
     )
     Release.objects.create(version="0.2.0", since=NOW)
+    ReadyAnswer.objects.create(name="Vérification", text="Bonjour {prénom}, nous vérifions.")
     RefusalReason.objects.create(about="reservations.enrolment", text="Il n'y a plus de place ici.")
     LetterWording.objects.create(kind="", closing="À bientôt.")
     for kind in SecurityEvent.Kind:

@@ -18,7 +18,6 @@ from django.db import transaction
 from django.db.models import Exists, F, Q, QuerySet, Subquery
 from django.utils import timezone
 from django_tasks.base import Task
-from simple_history.utils import bulk_create_with_history
 
 from families.custody import homes, own
 from families.joining import fates
@@ -35,17 +34,13 @@ from portal.reservations.acts.places import (
     Shelf,
     _lock_slots,
     _places_of,
-    _read_slots,
     fits,
     force,
     shelves_of,
     slots_of,
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
-from portal.reservations.days.calendars import MARGIN, OpenDays, Pupil
-from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.last_calls import LastCalls, offered_until
-from portal.reservations.days.limits import Limits
 from portal.reservations.days.standing import Closed, Desk, Open, Where, accounts_closed
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
@@ -67,11 +62,9 @@ from portal.reservations.models.bookings import BookingQuerySet
 from portal.reservations.models.queries import offered_at
 from portal.reservations.states import (
     HOLDING,
-    LIVE,
     STILL_ASKED,
     TAKING,
     Action,
-    Became,
     BookingState,
     Outcome,
     Override,
@@ -151,7 +144,7 @@ def submit(
     at_desk = _acting(reservation, by=by, at=at, overrides=overrides)
     if not lines:
         raise BookingRefused("Aucun jour n'est choisi : choisissez au moins un jour à réserver ou à annuler.")
-    desk = _Submission.lock(reservation, lines, at, overrides, at_desk)
+    desk = Submission.lock(reservation, lines, at, overrides, at_desk)
     for line in lines:
         if line.action == Action.CANCEL:
             desk.decide_cancel(line)
@@ -201,7 +194,7 @@ def _acting(reservation: Reservation, *, by: User, at: datetime, overrides: Over
     return overriding.desk(overrides.reasons, reservation.enrolment.activity_id)
 
 
-def _check_enrolment(enrolment: Enrolment, *, books: bool, overrides: Overrides = NONE) -> set[Override]:
+def check_enrolment(enrolment: Enrolment, *, books: bool, overrides: Overrides = NONE) -> set[Override]:
     """What has to be passed over for it to be booked with. Raises BookingRefused."""
     if not enrolment.is_accepted:
         raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
@@ -213,7 +206,7 @@ def _check_enrolment(enrolment: Enrolment, *, books: bool, overrides: Overrides 
 
 
 def _record(
-    reservation: Reservation, lines: Sequence[ReservationLine], desk: "_Submission", *, by: User, at: datetime
+    reservation: Reservation, lines: Sequence[ReservationLine], desk: "Submission", *, by: User, at: datetime
 ) -> None:
     """Writes what was decided of a reservation's lines."""
     changes = Changes(by=by, at=at, reservation=reservation, tells=True)
@@ -223,14 +216,14 @@ def _record(
         changes.force(booking, slots)
     changes.reasons = desk.reasons
     changes.create(desk.new)
-    _let_fall(changes)
+    let_fall(changes)
     changes.write()
     reservation.state = state_of(lines)
     reservation.submitted_at = at
     reservation.touched_at = at
     reservation.desk_reason = desk.overrides.said(desk.used)
     reservation.save(update_fields=["state", "submitted_at", "touched_at", "desk_reason"])
-    _finish(changes)
+    finish(changes)
 
 
 def tell_recorded(
@@ -243,7 +236,7 @@ def tell_recorded(
     """
     keys = [one.pk for one in recorded]
     said = {str(key): dict((amounts or {}).get(key, {})) for key in keys}
-    _tell(tasks.tell_recorded_together, keys, said)
+    post_after(tasks.tell_recorded_together, keys, said)
 
 
 # Changing a formula -------------------------------------------------------------------------------------
@@ -273,7 +266,7 @@ def change(
     acting = _acting(reservation, by=by, at=at, overrides=overrides)
     reservation.save()
     lines = _halves(reservation, booking, formula)
-    desk = _Submission.lock(reservation, lines, at, overrides, acting)
+    desk = Submission.lock(reservation, lines, at, overrides, acting)
     desk.decide_change(*lines)
     ReservationLine.objects.bulk_create(lines)
     _record(reservation, lines, desk, by=by, at=at)
@@ -315,10 +308,10 @@ def foresee_change(
     for formula in formulas:
         old, new = _halves(reservation, booking, formula)
         try:
-            papers = _check_enrolment(booking.enrolment, books=True, overrides=if_needed)
+            papers = check_enrolment(booking.enrolment, books=True, overrides=if_needed)
             if custody is None or not custody.holds_on(where.today):
                 raise BookingRefused(homes.gone_sentence(booking.enrolment.child))
-            tried = _Submission(reservation, custody, where, slots, offered, live, places, if_needed)
+            tried = Submission(reservation, custody, where, slots, offered, live, places, if_needed)
             tried.decide_change(old, new)
         except BookingRefused as refusal:
             found.append(ForeseenChange(formula, Outcome.REFUSED, str(refusal)))
@@ -433,7 +426,7 @@ def _formulas_of() -> "QuerySet[Formula]":
     return Formula.objects.filter(activity=Given("activity"))
 
 
-class _Submission:
+class Submission:
     """What `submit` knows, read under lock, and what it decides."""
 
     def __init__(
@@ -446,7 +439,7 @@ class _Submission:
         standing: list[Booking],
         places: dict[int, list[Slot]],
         overrides: Overrides = NONE,
-        beside: "_Submission | None" = None,
+        beside: "Submission | None" = None,
         taken: dict[int, int] | None = None,
     ) -> None:
         """`beside`: another one of the same child; `taken`: places as those who are decided with it count."""
@@ -481,7 +474,7 @@ class _Submission:
         at: datetime,
         overrides: Overrides = NONE,
         acting: Desk | None = None,
-    ) -> "_Submission":
+    ) -> "Submission":
         # The child first: its two households, or two tabs, book one after the other.
         custody = homes.held(reservation.child_id, reservation.household_id)
         if custody is None or not custody.holds_on(timezone.localdate(at)):
@@ -502,7 +495,7 @@ class _Submission:
         enrolment.activity = activity = period.activity
         enrolment.state, enrolment.starts_on, enrolment.ends_on = period.state, period.begins, period.ends
         books = any(line.action == Action.BOOK for line in lines)
-        papers = _check_enrolment(enrolment, books=books, overrides=overrides)
+        papers = check_enrolment(enrolment, books=books, overrides=overrides)
         formulas = {formula.pk: formula for formula in _formulas_of(activity=activity.pk)}
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
         standing = _standing(**asked) if live else []
@@ -679,509 +672,24 @@ class _Submission:
         )
 
 
-# Many children at once ----------------------------------------------------------------------------------
+# Homes of many children ----------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
-class Wish:
-    """What the town hall wants of a day of a child, among others of one formula, and what becomes of it.
-
-    `day` is booked; or cancelled, as `cancels` says; or left for the day `instead`, both or neither.
-    """
-
-    enrolment: int
-    day: date
-    cancels: bool = False
-    instead: date | None = None
-    place: Establishment | None = None  # where the child has none of its own
-    became: Became = Became.WAITS
-    why: str = ""
-    left: Booking | None = None
-    state_before: str = ""
-    taken: Booking | None = None
-
-
-ALREADY_BOOKED = "Déjà réservé."
-BOOKED_BY_OTHER_HOME = "Déjà réservé par l'autre foyer."
-NOTHING_BOOKED = "Rien n'est réservé ce jour-là."
-NO_PERIOD = "Ce jour n'est dans aucune période."
-NO_PLACE_SAID = "Aucun lieu n'est choisi pour cet enfant."
-FULL = "Complet."
-ASKED_FIRST = "Hors délai : ce jour se demande seulement."
-
-
-def foresee_many(
-    wishes: Sequence[Wish], formula: Formula, *, by: User, at: datetime, overrides: Overrides = NONE
-) -> None:
-    """What `record_many` would make of `wishes` at this moment, said in each. Only reads, in a number of
-    queries that the children do not add to."""
-    _Many(wishes, formula, by=by, at=at, overrides=overrides, holds=False).decide()
-
-
-@transaction.atomic
-def record_many(
-    wishes: Sequence[Wish],
-    formula: Formula,
-    *,
-    reason: str,
-    by: User,
-    at: datetime,
-    overrides: Overrides = NONE,
-    tell: bool = True,
-) -> list[Reservation]:
-    """The town hall books, cancels or moves days of a formula for many children: a reservation of each child,
-    place and period, with the letter of each household. First come first served in the order of `wishes`.
-
-    What is refused, wherever the reason lies (no right at that place, the agent's own household, a rule, no
-    place), stays as it is and says why in its wish. Takes queries for the lot, none for each child.
-    """
-    many = _Many(wishes, formula, by=by, at=at, overrides=overrides, holds=True)
-    many.decide()
-    recorded = many.record(reason)
-    if tell:
-        of_home: dict[int, list[Reservation]] = defaultdict(list)
-        for one in recorded:
-            of_home[one.household_id].append(one)
-        for reservations in of_home.values():
-            tell_recorded(reservations)
-    return recorded
-
-
-class Rules:
-    """The rules of many enrolments of one activity, read for all of them: of a place and a period, once."""
-
-    def __init__(
-        self, enrolments: Collection[Enrolment], activity: Activity, *, at: datetime, desk: Desk
-    ) -> None:
-        self.enrolments, self.activity, self.at, self.desk = enrolments, activity, at, desk
-        years = {one.school_year_id for one in enrolments}
-        rows = Period.objects.filter(activity=activity, school_year__in=years).order_by("starts_on", "pk")
-        self.periods = list(rows.prefetch_related("establishments"))
-        for period in self.periods:
-            period.activity = activity
-        self.limits = Limits.of_many(activity, [(one.child, one.school_year_id) for one in enrolments])
-        self.books: dict[int, DeadlineBook] = {}
-        self.calendars: dict[tuple[int, int], dict[Pupil, OpenDays]] = {}
-
-    def period_of(self, year: int, place: int, day: date) -> Period | None:
-        """That of a day at a place (its key) in a year (its key)."""
-        for period in self.periods:
-            in_time = period.school_year_id == year and period.starts_on <= day <= period.ends_on
-            if in_time and period.concerns(place):
-                return period
-        return None
-
-    def where(self, enrolment: Enrolment, place: Establishment, period: Period) -> Where:
-        """The rules for one of them."""
-        if period.pk not in self.books:
-            self.books[period.pk] = DeadlineBook.for_activity(self.activity, period)
-        key = place.pk, period.pk
-        if key not in self.calendars:
-            pupils = {Pupil(one.child_id, one.school_year_id) for one in self.enrolments}
-            self.calendars[key] = OpenDays.load_pupils(
-                self.activity, place, period.starts_on, period.ends_on + MARGIN, pupils
-            )
-        days = self.calendars[key][Pupil(enrolment.child_id, enrolment.school_year_id)]
-        limits = self.limits[enrolment.child_id]
-        book = self.books[period.pk]
-        return Where(enrolment, period, days, book, self.at, True, place.pk, limits, self.desk)
-
-
-class _Many:
-    """Decides the wishes of a lot, with everything read (and, to write, held) for all of them."""
-
-    def __init__(
-        self,
-        wishes: Sequence[Wish],
-        formula: Formula,
-        *,
-        by: User,
-        at: datetime,
-        overrides: Overrides,
-        holds: bool,
-    ) -> None:
-        self.wishes, self.formula, self.by, self.at, self.overrides = wishes, formula, by, at, overrides
-        asked = {one.enrolment for one in wishes}
-        children = set(Enrolment.objects.filter(pk__in=asked).values_list("child_id", flat=True))
-        self.custodies = _hold_children(children) if holds else _by_home(_custodies_of(children))
-        # Read under lock: whoever ends an enrolment holds the child too.
-        rows = Enrolment.objects.filter(pk__in=asked, activity=formula.activity_id)
-        self.enrolments = rows.select_related(
-            "activity", "household", "child__health", "establishment", "moves_to"
-        ).in_bulk()
-        days = {day for one in wishes for day in (one.day, one.instead) if day is not None}
-        live = Booking.objects.live().filter(child__in=children, activity=formula.activity_id, day__in=days)
-        live = live.select_related("reservation__period", "establishment")
-        shelves = shelves_of(live) | {
-            (formula.activity_id, place.pk, day)
-            for one in wishes
-            for day in (one.day, one.instead)
-            if day is not None and (place := self._place(one, day)) is not None
-        }
-        self.slots = _lock_slots(shelves) if holds else _read_slots(shelves)
-        standing = list(live.all())
-        self.places = _places_of(standing, self.slots)
-        self.taken = {slot.pk: slot.taken for of_day in self.slots.values() for slot in of_day}
-        self.standing: dict[int, list[Booking]] = defaultdict(list)
-        self.booked: dict[tuple[int, date], Booking] = {}  # of the formula, by child and day
-        for booking in standing:
-            self.standing[booking.child_id].append(booking)
-            if booking.formula_id == formula.pk:
-                self.booked[booking.child_id, booking.day] = booking
-        activity = Activity.objects.get(pk=formula.activity_id)
-        self.formulas = {one.pk: one for one in activity.formulas.all()}
-        for enrolment in self.enrolments.values():
-            enrolment.activity = activity
-        desk = overriding.desk(overrides.reasons, activity.pk)
-        self.rules = Rules(list(self.enrolments.values()), activity, at=at, desk=desk)
-        self.submissions: dict[tuple[int, int, int], _Submission] = {}
-        self.first_of: dict[int, _Submission] = {}  # of each child
-        self.lines: dict[_Submission, list[ReservationLine]] = defaultdict(list)
-        self.may: dict[int, str] = {}  # why not, by place
-        self.own = own.households_of(by)
-        self.why_own: dict[int, str] = {}  # by household
-
-    def _place(self, wish: Wish, day: date) -> Establishment | None:
-        enrolment = self.enrolments.get(wish.enrolment)
-        return None if enrolment is None else enrolment.place_on(day) or wish.place
-
-    def decide(self) -> None:
-        for wish in self.wishes:
-            try:
-                self._decide(wish)
-            except BookingRefused as refusal:
-                already = isinstance(refusal, _Already)
-                wish.became, wish.why = Became.ALREADY if already else Became.LEFT, str(refusal)
-
-    def _decide(self, wish: Wish) -> None:
-        """Raises BookingRefused with why it stays as it is."""
-        enrolment = self.enrolments.get(wish.enrolment)
-        if enrolment is None or not enrolment.is_accepted:
-            raise BookingRefused(NOT_ENROLLED)
-        custody = self.custodies.get((enrolment.child_id, enrolment.household_id))
-        if custody is None or not custody.holds_on(timezone.localdate(self.at)):
-            raise BookingRefused(CHILD_GONE)
-        self._check_own(enrolment.household_id)
-        on_day = self.booked.get((enrolment.child_id, wish.day))
-        if not wish.cancels and wish.instead is None:
-            self._check_free(on_day, enrolment)
-            self._book(wish, enrolment, custody, wish.day)
-            return
-        if on_day is None or on_day.household_id != enrolment.household_id:
-            if wish.cancels:
-                wish.became, wish.why = Became.ALREADY, NOTHING_BOOKED
-                return
-            raise BookingRefused(NOTHING_BOOKED)
-        if wish.instead is not None:
-            self._check_free(self.booked.get((enrolment.child_id, wish.instead)), enrolment)
-        period = self.rules.period_of(enrolment.school_year_id, on_day.establishment_id, wish.day)
-        if period is None and (origin := on_day.reservation) is not None:
-            first, last = origin.period.starts_on, origin.period.ends_on
-            period = origin.period if first <= wish.day <= last else None  # no longer offered there
-        desk = self._submission(enrolment, custody, on_day.establishment, period)
-        left = ReservationLine(formula_id=self.formula.pk, day=wish.day, action=Action.CANCEL)
-        state = on_day.state
-        desk.decide_cancel(left)
-        if left.outcome == Outcome.REFUSED:
-            raise BookingRefused(left.reason)
-        if wish.instead is not None:
-            try:
-                if left.outcome == Outcome.REQUESTED or on_day.state == BookingState.OFFERED:
-                    raise BookingRefused(ASKED_FIRST)
-                self._book(wish, enrolment, custody, wish.instead, asks=False)
-            except BookingRefused:
-                if left.outcome == Outcome.ACCEPTED:
-                    desk.stay(left)
-                else:
-                    del desk.ended[on_day]
-                raise
-        self.lines[desk].append(left)
-        wish.left, wish.state_before = on_day, state
-        if wish.cancels:
-            wish.became = Became.ASKED if left.outcome == Outcome.REQUESTED else Became.DONE
-            wish.why = left.reason
-
-    def _check_own(self, household: int) -> None:
-        if household not in self.own:
-            return
-        if household not in self.why_own:
-            try:
-                own.check(self.by, {household}, right=overriding.ACTS, at=self.at)
-                self.why_own[household] = ""
-            except own.OwnHousehold as refusal:
-                self.why_own[household] = str(refusal)
-        if self.why_own[household]:
-            raise BookingRefused(self.why_own[household])
-
-    def _check_place(self, place: Establishment) -> None:
-        if place.pk not in self.may:
-            try:
-                overriding.demand_to_act(self.by, place)
-                overriding.demand(self.overrides, by=self.by, place=place)
-                self.may[place.pk] = ""
-            except BookingRefused as refusal:
-                self.may[place.pk] = str(refusal)
-        if self.may[place.pk]:
-            raise BookingRefused(self.may[place.pk])
-
-    def _check_free(self, booked: Booking | None, enrolment: Enrolment) -> None:
-        if booked is None:
-            return
-        ours = booked.household_id == enrolment.household_id
-        said = f"{ALREADY_BOOKED[:-1]} : {lower_first(booked.get_state_display())}."
-        if booked.state == BookingState.ACCEPTED:
-            said = ALREADY_BOOKED
-        raise _Already(said if ours else BOOKED_BY_OTHER_HOME)
-
-    def _book(
-        self, wish: Wish, enrolment: Enrolment, custody: Custody, day: date, *, asks: bool = True
-    ) -> None:
-        place = self._place(wish, day)
-        if place is None:
-            raise BookingRefused(NO_PLACE_SAID)
-        papers = _check_enrolment(enrolment, books=True, overrides=self.overrides)
-        period = self.rules.period_of(enrolment.school_year_id, place.pk, day)
-        desk = self._submission(enrolment, custody, place, period)
-        line = ReservationLine(formula_id=self.formula.pk, day=day, action=Action.BOOK)
-        lost, made = len(desk.lost), len(desk.new)
-        desk.decide_book(line)
-        if len(desk.lost) > lost:
-            desk.lost.pop()
-            raise BookingRefused(FULL)
-        if line.outcome == Outcome.REFUSED:
-            raise BookingRefused(line.reason)
-        ((booking, slots),) = desk.new[made:]
-        if line.outcome == Outcome.REQUESTED and not asks:
-            desk.new.pop()
-            desk.busy.difference_update((slot.day, slot.part) for slot in slots)
-            desk.over.pop(id(booking), None)
-            desk.reasons.pop(id(booking), None)
-            raise BookingRefused(ASKED_FIRST)
-        desk.used |= papers
-        self.lines[desk].append(line)
-        wish.taken = booking
-        wish.became = Became.ASKED if line.outcome == Outcome.REQUESTED else Became.DONE
-        wish.why = line.reason
-
-    def _submission(
-        self, enrolment: Enrolment, custody: Custody, place: Establishment, period: Period | None
-    ) -> _Submission:
-        self._check_place(place)
-        if period is None:
-            raise BookingRefused(NO_PERIOD)
-        key = enrolment.pk, place.pk, period.pk
-        if key not in self.submissions:
-            reservation = Reservation(
-                household_id=enrolment.household_id,
-                child_id=enrolment.child_id,
-                enrolment=enrolment,
-                establishment=place,
-                period=period,
-                at_desk=True,
-                created_by=self.by,
-                created_at=self.at,
-                touched_at=self.at,
-                submitted_at=self.at,
-            )
-            of_child = self.standing[enrolment.child_id]
-            found = _Submission(
-                reservation,
-                custody,
-                self.rules.where(enrolment, place, period),
-                self.slots,
-                self.formulas,
-                of_child,
-                self.places,
-                self.overrides,
-                self.first_of.get(enrolment.child_id),
-                self.taken,
-            )
-            self.first_of.setdefault(enrolment.child_id, found)
-            self.submissions[key] = found
-        return self.submissions[key]
-
-    def record(self, reason: str) -> list[Reservation]:
-        """Writes what was decided."""
-        changes = Changes(by=self.by, at=self.at, reason=reason, tells=True)
-        made = {desk: lines for desk, lines in self.lines.items() if lines}
-        if not made:
-            return []
-        for desk, lines in made.items():
-            # What a line that came to nothing had passed over does not count.
-            used = desk.used & {Override.PAPERS}
-            for over in desk.over.values():
-                used |= over
-            desk.reservation.desk_reason = desk.overrides.said(used) or f"{reason.rstrip('.')}."
-            desk.reservation.state = state_of(lines)
-        reservations = [desk.reservation for desk in made]
-        bulk_create_with_history(reservations, Reservation, default_user=self.by)
-        new: list[tuple[Booking, list[Slot]]] = []
-        for desk, lines in made.items():
-            key = desk.reservation.pk
-            for line in lines:
-                line.reservation = desk.reservation
-                line.reason = line.reason or reason
-            for booking, state in desk.ended.items():
-                changes.move(booking, state)
-                changes.asked_by[id(booking)] = key
-            for booking, slots in desk.beyond:
-                changes.force(booking, slots)
-            for booking, _ in desk.new:
-                booking.reservation_id = key
-                changes.asked_by[id(booking)] = key
-            changes.reasons |= desk.reasons
-            new += desk.new
-        ReservationLine.objects.bulk_create(line for lines in made.values() for line in lines)
-        changes.create(new)
-        _let_fall(changes)
-        changes.write()
-        _finish(changes)
-        return reservations
-
-
-class _Already(BookingRefused):
-    """Nothing is to be done: it is so already."""
-
-
-def _custodies_of(children: Collection[int]) -> QuerySet[Custody]:
+def custodies_of(children: Collection[int]) -> QuerySet[Custody]:
     return Custody.objects.filter(child__in=children).order_by("pk")
 
 
-def _by_home(custodies: Iterable[Custody]) -> dict[tuple[int, int], Custody]:
+def by_home(custodies: Iterable[Custody]) -> dict[tuple[int, int], Custody]:
     """By child and household (keys)."""
     return {(one.child_id, one.household_id): one for one in custodies}
 
 
-def _hold_children(children: Collection[int]) -> dict[tuple[int, int], Custody]:
+def hold_children(children: Collection[int]) -> dict[tuple[int, int], Custody]:
     """Their custodies by home, all held until the transaction ends: their homes first, as `submit` does, then
     the children, whom a move holds alone."""
-    found = _by_home(_custodies_of(children).select_for_update(of=("self",), no_key=True))
+    found = by_home(custodies_of(children).select_for_update(of=("self",), no_key=True))
     list(Child.objects.select_for_update(no_key=True).filter(pk__in=children).order_by("pk"))
     return found
-
-
-@dataclass
-class TakenBack:
-    """What a lot's way back did: keys of bookings that stand again; of those that stay as they are, why."""
-
-    back: set[int] = field(default_factory=set)
-    left: dict[int, str] = field(default_factory=dict)
-
-
-HAS_COME = "L'enfant est pointé ce jour-là."
-CHANGED_SINCE = "Déjà annulé ou refusé depuis."
-
-
-@transaction.atomic
-def take_back_many(
-    restored: Mapping[int, BookingState],
-    booked: Mapping[int, int | None],
-    formula: Formula,
-    *,
-    reason: str,
-    by: User,
-    at: datetime,
-    tell: bool = True,
-) -> TakenBack:
-    """The way back of `record_many`: what it cancelled (key → its state before) stands again where there is
-    room, what it booked is cancelled free of charge. `booked` is key → the key of `restored` that has to
-    stand again first, where that day had moved; None else.
-
-    A day gone by goes back for who may pass over its deadline, as long as its accounts are open; one on which
-    the child has come stays. Takes queries for the lot, none for each child.
-    """
-    rows = Booking.objects.select_related("establishment").filter(pk__in={*restored, *booked})
-    # All at once, in the order of every verb: what follows takes its own again.
-    _hold_children(set(rows.values_list("child_id", flat=True)))
-    _lock_slots(shelves_of(rows))
-    known = {one.pk: one for one in rows.all()}
-    activity = Activity.objects.get(pk=formula.activity_id)
-    # They stood there: whom the activity takes was asked, or passed over, when they were booked.
-    desk = overriding.desk((Override.DEADLINE, Override.LIMITS), activity.pk)
-    stands = _StoodThere(known, activity, at=at, desk=desk)
-    may = _MayTakeBack(by, at, desk.closed_until)
-    come = set(rows.filter(attendance__isnull=False).values_list("pk", flat=True))
-
-    done = TakenBack()
-    for key, one in known.items():
-        over = key in booked and one.state not in LIVE
-        if why := CHANGED_SINCE if over else may(one) or (HAS_COME if key in come else ""):
-            done.left[key] = why
-    # Of a day that moved both go back, or neither.
-    kept = {first for key, first in booked.items() if first is not None and key in done.left}
-    found, stood = _stand_again(
-        # What was offered is waited for.
-        {
-            key: HANDED_OVER_AS.get(state, state)
-            for key, state in restored.items()
-            if key in known and key not in done.left and key not in kept
-        },
-        by=by,
-        at=at,
-        stands=stands,
-        reason=reason,
-        # Of a day gone by `may` was asked.
-        overrides=Overrides({Override.DEADLINE: reason}),
-    )
-    done.back, done.left = set(found.back), done.left | found.left
-    goes = [
-        known[key]
-        for key, first in booked.items()
-        if key in known and key not in done.left and (first is None or first in done.back)
-    ]
-    withdraw(goes, by=by, at=at, reason=reason, tell=tell)
-    for household_id, ids in _by_household(stood[key] for key in found.back).items() if tell else ():
-        _tell(tasks.tell_put_back, household_id, ids, [], reason)
-    return done
-
-
-class _StoodThere:
-    """Why a day of a lot does not take place any more, whatever its deadline; nothing where it does."""
-
-    def __init__(self, known: Mapping[int, Booking], activity: Activity, *, at: datetime, desk: Desk) -> None:
-        self.known = known
-        rows = Enrolment.objects.filter(pk__in={one.enrolment_id for one in known.values()})
-        rows = rows.select_related("household", "child__health", "establishment", "moves_to")
-        self.enrolments = {one.pk: one for one in rows}
-        for enrolment in self.enrolments.values():
-            enrolment.activity = activity
-        self.rules = Rules(list(self.enrolments.values()), activity, at=at, desk=desk)
-
-    def __call__(self, one: Booking) -> str:
-        enrolment, place = self.enrolments[one.enrolment_id], self.known[one.pk].establishment
-        period = self.rules.period_of(enrolment.school_year_id, place.pk, one.day)
-        if period is None:
-            return NO_PERIOD
-        answer = self.rules.where(enrolment, place, period).booking(one.formula_id, one.day)
-        return answer.reason if isinstance(answer, Closed) else ""
-
-
-class _MayTakeBack:
-    """Why somebody may not change a booked day back; nothing where one may. Asks once for each place."""
-
-    def __init__(self, by: User, at: datetime, closed_until: date | None) -> None:
-        self.by, self.at, self.closed_until = by, at, closed_until
-        self.today = timezone.localdate(at)
-        self.own = own.households_of(by)
-        self.places: dict[int, tuple[str, bool]] = {}
-
-    def __call__(self, one: Booking) -> str:
-        if one.household_id in self.own:
-            return own.SOMEBODY_ELSE
-        if one.establishment_id not in self.places:
-            why = ""
-            try:
-                overriding.demand_to_act(self.by, one.establishment)
-            except BookingRefused as refusal:
-                why = str(refusal)
-            past = Override.DEADLINE in overriding.allowed(self.by, one.establishment)
-            self.places[one.establishment_id] = why, past
-        why, past = self.places[one.establishment_id]
-        if why or one.day >= self.today:
-            return why
-        if self.closed_until is not None and one.day <= self.closed_until:
-            return accounts_closed(self.closed_until)
-        return "" if past else overriding.without_right(Override.DEADLINE)
 
 
 # Giving days up -----------------------------------------------------------------------------------------
@@ -1206,7 +714,7 @@ def give_up(bookings: Iterable[Booking], *, by: User, at: datetime) -> None:
             )
         )
     for reservation, lines in groups.values():
-        desk = _Submission.lock(reservation, lines, at)
+        desk = Submission.lock(reservation, lines, at)
         for line in lines:
             desk.decide_cancel(line)
         granted = [line for line in lines if line.outcome != Outcome.REFUSED]
@@ -1265,7 +773,7 @@ def accept(
             changes.move(booking, BookingState.WAITLISTED)
         answered.append(line)
     changes.write()
-    _finish(changes, answered)
+    finish(changes, answered)
     return decision
 
 
@@ -1412,7 +920,7 @@ def refuse(
             cancelling = line.action == Action.CANCEL
             changes.move(booking, BookingState.ACCEPTED if cancelling else BookingState.REFUSED)
     changes.write()
-    _finish(changes, waiting)
+    finish(changes, waiting)
     return sum(not _is_left(line) for line in waiting)
 
 
@@ -1474,15 +982,15 @@ def withdraw(
     changes = Changes(by=by, at=at, reason=reason)
     for booking in live:
         changes.move(booking, BookingState.CANCELLED)
-    _let_fall(changes)
+    let_fall(changes)
     changes.write()
-    _finish(changes)
-    for household_id, booking_ids in _by_household(live).items() if tell else ():
-        _tell(tasks.tell_cancelled, household_id, booking_ids, reason)
+    finish(changes)
+    for household_id, booking_ids in by_household(live).items() if tell else ():
+        post_after(tasks.tell_cancelled, household_id, booking_ids, reason)
     return len(live)
 
 
-def _let_fall(changes: Changes) -> None:
+def let_fall(changes: Changes) -> None:
     """Changes that wait for an answer and of which one half ends now: what was to be left is booked as before
     where the new half is withdrawn, and the new half goes where what was to be left is cancelled."""
     ending = changes.moved[BookingState.CANCELLED]
@@ -1547,9 +1055,9 @@ def hand_over(
         new.append((given, places[booking.pk]))
     groups.write()
     changes.create(new)
-    _let_fall(changes)
+    let_fall(changes)
     changes.write()
-    _finish(changes)
+    finish(changes)
     return len(live)
 
 
@@ -1704,7 +1212,7 @@ def follow(
     changes = Changes(by=by, at=at, reason=reason, tells=True)
     for booking in live:
         changes.move(booking, BookingState.CANCELLED)
-    _let_fall(changes)
+    let_fall(changes)
     moving = _Moving(live, rooms, _Groups(by, at), at)
     moving.decide()
     moving.groups.write()
@@ -1714,7 +1222,7 @@ def follow(
     changes.write()
     # What the family asked to cancel is granted where the day is gone; where it followed, the question did.
     changes.withdrawn = [one for one in changes.withdrawn if one.pk not in moving.went]
-    _finish(changes)
+    finish(changes)
     return Followed([booking for booking, _ in moving.new], moving.left)
 
 
@@ -1836,7 +1344,7 @@ def place_again(
     groups.write()
     changes.create(new)
     changes.write()
-    _finish(changes)
+    finish(changes)
     return [booking for booking, _ in new], left
 
 
@@ -1901,17 +1409,17 @@ def shut(
         changes = Changes(by=by, at=at, reason=reason)
         for booking in live:
             changes.move(booking, BookingState.CANCELLED)
-        _let_fall(changes)
+        let_fall(changes)
         changes.write()
         freed |= changes.freed
         changes.freed.clear()
-        _finish(changes)
-        for household_id, ids in _by_household(live).items():
+        finish(changes)
+        for household_id, ids in by_household(live).items():
             told[household_id] += ids
     if promotes:
         promote(freed, at=at)
     for household_id, ids in told.items():
-        _tell(tasks.tell_cancelled, household_id, ids, reason)
+        post_after(tasks.tell_cancelled, household_id, ids, reason)
     return [key for ids in told.values() for key in ids]
 
 
@@ -1963,10 +1471,10 @@ def put_back(
     `cancelled` is booking key → its state before. `stands` answers a sentence where something the caller
     knows is in the way of one, or nothing. One letter a household that got a day back.
     """
-    found, rows = _stand_again(cancelled, by=by, at=at, stands=stands, reason=REOPENED)
-    for household_id, ids in _by_household(rows[key] for key in found.back).items():
+    found, rows = stand_again(cancelled, by=by, at=at, stands=stands, reason=REOPENED)
+    for household_id, ids in by_household(rows[key] for key in found.back).items():
         left = [key for key in found.left if rows[key].household_id == household_id]
-        _tell(tasks.tell_put_back, household_id, ids, left)
+        post_after(tasks.tell_put_back, household_id, ids, left)
     return found
 
 
@@ -1996,7 +1504,7 @@ def restore(
         overriding.demand_to_act(by, place)
         overriding.demand(overrides, by=by, place=place)
     opens = _Open(rows, at, overrides)
-    found, done = _stand_again(
+    found, done = stand_again(
         {one.pk: BookingState.ACCEPTED for one in rows},
         by=by,
         at=at,
@@ -2009,8 +1517,8 @@ def restore(
     Reservation.objects.filter(pk__in={done[key].reservation_id for key in found.back}).update(
         decided_by=by, decided_at=at
     )
-    for household_id, ids in _by_household(done[key] for key in found.back).items() if tell else ():
-        _tell(tasks.tell_put_back, household_id, ids, [], reason)
+    for household_id, ids in by_household(done[key] for key in found.back).items() if tell else ():
+        post_after(tasks.tell_put_back, household_id, ids, [], reason)
     return found
 
 
@@ -2031,7 +1539,7 @@ class _Open:
         if period is None:
             return "Ce jour n'est plus dans une période."
         try:
-            over = _check_enrolment(known.enrolment, books=True, overrides=self.overrides)
+            over = check_enrolment(known.enrolment, books=True, overrides=self.overrides)
         except BookingRefused as refusal:
             return str(refusal)
         key = known.enrolment_id, known.establishment_id, period.pk
@@ -2046,7 +1554,7 @@ class _Open:
         return ""
 
 
-def _stand_again(
+def stand_again(
     cancelled: Mapping[int, BookingState],
     *,
     by: User,
@@ -2064,7 +1572,7 @@ def _stand_again(
     today = timezone.localdate(at)
     rows = Booking.objects.select_related("enrolment", "reservation", "formula").in_bulk(list(cancelled))
     children = {one.child_id for one in rows.values()}
-    custodies = _hold_children(children)
+    custodies = hold_children(children)
     slots = _lock_slots(shelves_of(rows.values()))
     rows = Booking.objects.select_related("enrolment", "reservation", "formula").in_bulk(list(cancelled))
     days = {one.day for one in rows.values()}
@@ -2180,7 +1688,7 @@ def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
     """
     changes = Changes(by=None, at=at)
     changes.freed.update(freed)
-    return _finish(changes)
+    return finish(changes)
 
 
 def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()) -> list[Booking]:
@@ -2214,10 +1722,10 @@ def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()
             changes.grant(booking, wanted)
             given.append(booking)
     changes.write()
-    for household_id, booking_ids in _by_household(one for one in given if one.pk not in told).items():
-        _tell(tasks.tell_promoted, household_id, booking_ids)
-    for household_id, booking_ids in _by_household(offered).items():
-        _tell(tasks.tell_offered, household_id, booking_ids)
+    for household_id, booking_ids in by_household(one for one in given if one.pk not in told).items():
+        post_after(tasks.tell_promoted, household_id, booking_ids)
+    for household_id, booking_ids in by_household(offered).items():
+        post_after(tasks.tell_offered, household_id, booking_ids)
     for hour in {booking.offered_until for booking in offered}:
         if hour is not None:
             transaction.on_commit(partial(tasks.let_offers_go_at, hour), robust=True)
@@ -2237,11 +1745,11 @@ def take_offer(booking: Booking, *, by: User, at: datetime) -> None:
         raise BookingRefused(NO_LONGER_OFFERED)
     if not custody.holds_on(held.day):
         raise BookingRefused(LIVES_ELSEWHERE)
-    _check_enrolment(held.enrolment, books=True)
+    check_enrolment(held.enrolment, books=True)
     changes = Changes(by=by, at=at, reason="La place proposée est prise.")
     changes.take_up(held)
     changes.write()
-    _finish(changes)
+    finish(changes)
 
 
 @transaction.atomic
@@ -2258,7 +1766,7 @@ def leave_list(booking: Booking, *, by: User, at: datetime) -> None:
     changes = Changes(by=by, at=at, reason=reason)
     changes.move(held, BookingState.CANCELLED)
     changes.write()
-    _finish(changes)
+    finish(changes)
 
 
 @transaction.atomic
@@ -2275,7 +1783,7 @@ def wait_until_the_day(booking: Booking, wanted: bool, *, by: User, at: datetime
     changes = Changes(by=by, at=at)
     if wanted:
         changes.freed.update(slot.pk for slot in slots)
-    return _finish(changes)
+    return finish(changes)
 
 
 def _hold(booking: Booking, at: datetime) -> tuple[Booking, list[Slot], Custody]:
@@ -2310,8 +1818,8 @@ def _let_go(booking_id: int, at: datetime) -> bool:
     changes = Changes(by=None, at=at, reason=NOT_ANSWERED)
     changes.move(late, BookingState.CANCELLED)
     changes.write()
-    _finish(changes)
-    _tell(tasks.tell_let_go, late.household_id, [late.pk])
+    finish(changes)
+    post_after(tasks.tell_let_go, late.household_id, [late.pk])
     return True
 
 
@@ -2357,7 +1865,7 @@ def _bookings_of(lines: Sequence[ReservationLine]) -> dict[int, Booking]:
     return {line_id: bookings[key] for line_id, key in keys.items() if key in bookings}
 
 
-def _by_household(bookings: Iterable[Booking]) -> dict[int, list[int]]:
+def by_household(bookings: Iterable[Booking]) -> dict[int, list[int]]:
     """Booking ids of each household: one letter each."""
     ids: dict[int, list[int]] = defaultdict(list)
     for booking in bookings:
@@ -2365,7 +1873,7 @@ def _by_household(bookings: Iterable[Booking]) -> dict[int, list[int]]:
     return ids
 
 
-def _tell(letter: Task[..., None], *args: Any) -> None:
+def post_after(letter: Task[..., None], *args: Any) -> None:
     """After the commit, the letter; a queue that is down does not undo what is recorded."""
     transaction.on_commit(partial(letter.enqueue, *args), robust=True)
 
@@ -2375,7 +1883,7 @@ def _refuse_line(line: ReservationLine, reason: str) -> None:
     line.reason = reason
 
 
-def _finish(changes: Changes, answered: Sequence[ReservationLine] = ()) -> list[Booking]:
+def finish(changes: Changes, answered: Sequence[ReservationLine] = ()) -> list[Booking]:
     """The end of every act: freed places go to those who wait, then lines and reservations follow.
 
     `answered` lines were decided by the town hall. Returns the bookings promoted.
@@ -2394,5 +1902,5 @@ def _finish(changes: Changes, answered: Sequence[ReservationLine] = ()) -> list[
     if decided:
         Reservation.objects.filter(pk__in=decided).update(decided_by=changes.by, decided_at=changes.at)
     for reservation_id, line_ids in decided.items():
-        _tell(tasks.tell_decided, reservation_id, line_ids)
+        post_after(tasks.tell_decided, reservation_id, line_ids)
     return promoted

@@ -50,6 +50,7 @@ HOLDINGS = {
     "reservations.AbsenceNotice": Fate.GONE,
     "reservations.Move": Fate.GONE,
     "reservations.LeftDay": Fate.GONE,
+    "reservations.ThreadPlace": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
     "reservations.StaffRight_places": Fate.STAFF,
 }

@@ -8,7 +8,7 @@
     lots.ask_back(lot, by=…, at=…)           « Annuler ce lot »
     lots.go_back(lot.pk, at=…)               one batch of the way back; whether one is left
 
-The days themselves are decided and written by `booking.py`, by the rules of every act of the desk. A batch is
+The days themselves are decided and written by `many.py`, by the rules of every act of the desk. A batch is
 one transaction, and a line done is done: a worker that died goes on where it was.
 """
 
@@ -24,8 +24,8 @@ from django_tasks import task
 
 from families.custody.whose_days import WhoseDays
 from families.models import User
-from portal.reservations.acts import booking
-from portal.reservations.acts.booking import Wish
+from portal.reservations.acts import many
+from portal.reservations.acts.many import Wish
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Formula, Lot, LotDay
@@ -37,7 +37,7 @@ BATCH = 40
 # The worker looks this long after a small lot was asked for whether it was done.
 HEAD_START = timedelta(minutes=2)
 # Lines of which something was written.
-CHANGED = (Became.DONE, Became.ASKED)
+CHANGED = (Became.DONE, Became.ASKED, Became.QUEUED)
 # What one lot may reach.
 MOST_LINES = 20_000
 TOO_MANY = "Ce lot est trop grand : choisissez moins d'enfants ou moins de jours."
@@ -89,16 +89,26 @@ def plan(
     return Plan(verb, formula, wishes, chosen)
 
 
-def foresee(planned: Plan, *, by: User, at: datetime, overrides: Overrides) -> None:
+def foresee(planned: Plan, *, by: User, at: datetime, overrides: Overrides, waits: bool = False) -> None:
     """Says in each wish what would become of it now. Only reads."""
-    booking.foresee_many(planned.wishes, planned.formula, by=by, at=at, overrides=overrides)
+    many.foresee_many(planned.wishes, planned.formula, by=by, at=at, overrides=overrides, waits=waits)
 
 
 @transaction.atomic
 def begin(
-    planned: Plan, *, whom: str, reason: str, overrides: Overrides, tell: bool, by: User, at: datetime
+    planned: Plan,
+    *,
+    whom: str,
+    reason: str,
+    overrides: Overrides,
+    tell: bool,
+    by: User,
+    at: datetime,
+    waits: bool = False,
 ) -> Lot:
-    """Keeps what is wanted, for `go_on`. Raises BookingRefused without a reason or a day, or for too many."""
+    """Keeps what is wanted, for `go_on`; with `waits`, full days are waited for.
+
+    Raises BookingRefused without a reason or a day, or for too many."""
     if not reason.strip():
         raise BookingRefused("Indiquez le motif : les familles le liront.")
     if not planned.wishes:
@@ -113,6 +123,7 @@ def begin(
         passing_over=[one.value for one in overrides.reasons],
         late=overrides.late,
         tell=tell,
+        waits=waits and planned.verb == LotVerb.BOOK,
         wanted=len(planned.wishes),
         by=by,
         made_at=at,
@@ -158,13 +169,14 @@ def go_on(key: int, *, at: datetime) -> bool:
             )
             for one in lines
         ]
-        booking.record_many(
+        many.record_many(
             wishes,
             lot.formula,
             reason=lot.reason,
             by=lot.by,
             at=at,
             overrides=overrides_of(lot),
+            waits=lot.waits,
             tell=lot.tell,
         )
         for one, wish in zip(lines, wishes, strict=True):
@@ -220,10 +232,11 @@ def go_back(key: int, *, at: datetime) -> bool:
     if lot.undo_asked_at is None or lot.undone_at is not None or lot.undo_by is None:
         return False
     to_do = {"became__in": CHANGED, "taken_back": Became.WAITS}
-    lines = _next_of(lot, **to_do)
+    # Who waits goes first: a place that the others free is not offered to them on the way.
+    lines = _next_of(lot, **to_do | {"became__in": [Became.QUEUED]}) or _next_of(lot, **to_do)
     if lines:
         asked = {one.pk for one in lines if one.became == Became.ASKED and one.cancelled_id}
-        done = booking.take_back_many(
+        done = many.take_back_many(
             {
                 one.cancelled_id: BookingState(one.state_before)
                 for one in lines

@@ -35,7 +35,7 @@ from portal.french.day_fields import DayField, is_possible
 from portal.french.plurals import counted
 from portal.french.weekdays import WeekdayMaskFormField
 from portal.reservations.acts import lots, overriding
-from portal.reservations.acts.booking import Wish
+from portal.reservations.acts.many import Wish
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
@@ -85,6 +85,8 @@ DONE = {
     LotVerb.MOVE: ("jour déplacé", "jours déplacés"),
 }
 
+BOOKED_OR_WAITED = ("jour réservé ou attendu", "jours réservés ou attendus")
+
 
 class FormulaField(forms.ModelChoiceField[Formula]):
     """Each with its activity."""
@@ -117,6 +119,11 @@ class LotForm(forms.Form):
     passing_over = forms.MultipleChoiceField(
         label="Passer outre, pour ce motif", required=False, widget=forms.CheckboxSelectMultiple
     )
+    waits = forms.BooleanField(
+        label="Mettre sur la liste d'attente les jours complets",
+        required=False,
+        help_text="Pour « Réserver », là où l'activité a une liste d'attente ; l'ordre est celui des foyers.",
+    )
     late = forms.BooleanField(label="Au prix hors délai, là où le délai est passé", required=False)
     tell = forms.BooleanField(label="Prévenir les familles par courriel", required=False, initial=True)
 
@@ -147,6 +154,8 @@ class LotForm(forms.Form):
         field_of(self, "passing_over", forms.MultipleChoiceField).choices = [
             (one.value, PASSING_OVER[one]) for one in may
         ]
+        if not any(one.activity.waiting_list for one in formula.queryset):
+            del self.fields["waits"]
         if Override.DEADLINE not in may:
             del self.fields["late"]
         self.fields["reason"].widget.attrs["list"] = "motifs"
@@ -192,6 +201,10 @@ class LotForm(forms.Form):
         said = self.cleaned_data
         reasons = {Override(one): said["reason"] for one in said.get("passing_over", ())}
         return Overrides(reasons, late=bool(said.get("late")))
+
+    @property
+    def waits_for_places(self) -> bool:
+        return bool(self.cleaned_data.get("waits"))
 
     @property
     def plan(self) -> lots.Plan:
@@ -356,7 +369,17 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
     date_hierarchy = "made_at"
     actions = ("take_back",)
     decisions: Sequence[Decision] = (Decision("take_back", "Annuler ce lot…"),)
-    fields = readonly_fields = ("name", "reason", "over", "told", "made", "by", "standing", "undo_by")
+    fields = readonly_fields = (
+        "name",
+        "reason",
+        "over",
+        "waited",
+        "told",
+        "made",
+        "by",
+        "standing",
+        "undo_by",
+    )
     change_form_template = "admin/reservations/lot.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -388,6 +411,7 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
                         whom=form.whom_said,
                         reason=form.cleaned_data["reason"],
                         overrides=form.overrides,
+                        waits=form.waits_for_places,
                         tell=form.cleaned_data["tell"],
                         by=request.user,
                         at=at,
@@ -402,7 +426,7 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         if len(planned.wishes) > lots.MOST_LINES:
             form.add_error(None, lots.TOO_MANY)
             return self._form_page(request, form, ticked)
-        lots.foresee(planned, by=request.user, at=at, overrides=form.overrides)
+        lots.foresee(planned, by=request.user, at=at, overrides=form.overrides, waits=form.waits_for_places)
         return self._preview(request, form, planned, data)
 
     def _form_page(self, request: HttpRequest, form: LotForm, ticked: Sequence[int]) -> HttpResponse:
@@ -430,7 +454,8 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
             "days": moments.enumerate_days(said["days"]),
             "to_day": moments.day(said["to_day"]) if said.get("to_day") else "",
             "will": counted(kinds[Became.DONE], *WORDS[LotVerb(said["verb"])]),
-            "some": kinds[Became.DONE] + kinds[Became.ASKED],
+            "some": sum(kinds[one] for one in lots.CHANGED),
+            "queued": kinds[Became.QUEUED],
             "asked": kinds[Became.ASKED],
             "already": kinds[Became.ALREADY],
             "left": kinds[Became.LEFT],
@@ -502,6 +527,10 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
         # Not the empty value: a page of one, unlike a list, says « None » for it.
         return ", ".join(Override(one).label for one in obj.passing_over) or "rien"
 
+    @admin.display(description="jours complets")
+    def waited(self, obj: Lot) -> str:
+        return "mis sur liste d'attente" if obj.waits else "laissés"
+
     @admin.display(description="familles")
     def told(self, obj: Lot) -> str:
         return "prévenues par courriel" if obj.tell else "pas prévenues"
@@ -514,7 +543,7 @@ class LotAdmin(Decidable[Lot], OwnPages[Lot]):
             return badge("requested", f"annulation en cours, {obj.back} sur {obj.changed}")
         if obj.done_at is None:
             return badge("requested", f"en cours, {obj.met} sur {obj.wanted}")
-        done = counted(obj.changed, *DONE[LotVerb(obj.verb)])
+        done = counted(obj.changed, *(BOOKED_OR_WAITED if obj.waits else DONE[LotVerb(obj.verb)]))
         return badge("accepted", f"{done}, sur {counted(obj.wanted, 'demandé', 'demandés')}")
 
     # The way back ------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ class Lot(models.Model):
     passing_over = models.JSONField("passé outre", default=list)
     late = models.BooleanField("au prix hors délai", default=False)
     tell = models.BooleanField("familles prévenues", default=True)
+    # Of days to book: whether a full one is waited for, where the activity has a waiting list.
+    waits = models.BooleanField("liste d'attente des jours complets", default=False, db_default=False)
     # How many lines there are, have been looked at, have changed, have been taken back.
     wanted = models.PositiveIntegerField("jours demandés", default=0)
     met = models.PositiveIntegerField("jours vus", default=0)

@@ -33,6 +33,7 @@ from families.models import (
     Paper,
     PaperKind,
     PaperLetter,
+    ReadyAnswer,
     Residence,
     Thread,
     ThreadFile,
@@ -297,6 +298,7 @@ _scopes: dict[type[Model], Scope] = {
     PaperKind: TOWN,
     RefusalReason: TOWN,
     ThreadKind: TOWN,
+    ReadyAnswer: TOWN,
 }
 
 

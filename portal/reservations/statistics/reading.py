@@ -1,7 +1,7 @@
 """The tables of « Statistiques », out of counted months: a year beside the one before, of a place or all.
 
     years(months) -> [Year]                       which may be shown, the newest first
-    tables(figures, year, months, place) -> [Table]    nine queries, whatever the number of months
+    tables(figures, year, months, place) -> [Table]    eight queries, whatever the number of months
 
 What is said of a year are its months that are over, and the same ones of the year before. Children of a band
 of quotients who are fewer than FEWEST are not told, nor what would say them by subtraction.
@@ -150,11 +150,11 @@ def tables(
     over = [month for month in within if end_of_month(month) < today] or within
     span = _Span(year, set(over), counted)
     here = figures.filter(establishment=place) if place else figures
-    occupancy = _occupancy(here, span)
+    occupancy, days = _occupancy(here, span), _days(here, span)
     found = [
         _children(here, span, place),
-        _meals(here, span),
-        _presences(here, span),
+        _meals(days, span),
+        _presences(days, span),
         _places(occupancy, span),
         _periods(occupancy, span),
         _requests(here, span, place),
@@ -228,22 +228,29 @@ def _children(here: Figures, span: _Span, place: int | None) -> Table | None:
     return _by_month("enfants", "Enfants accueillis", "les enfants", values, span, note)
 
 
-def _meals(here: Figures, span: _Span) -> Table | None:
-    rows = here.filter(kind=Kind.PRESENCES, what=MEAL, month__in=span.asked)
-    values = dict(rows.order_by().values_list("month").annotate(number=Sum("count")))
+# Month, kind, activity, what; days. In the order of the activities.
+_Days = Sequence[tuple[date, str, str, str, int]]
+
+
+def _days(here: Figures, span: _Span) -> _Days:
+    """Presences and absences, in one query."""
+    rows = here.filter(kind__in=(Kind.PRESENCES, Kind.ABSENCES), month__in=span.asked).order_by()
+    summed = rows.values_list("month", "kind", "activity__name", "what").annotate(days=Sum("count"))
+    return list(summed.order_by("activity__order", "activity__name"))
+
+
+def _meals(rows: _Days, span: _Span) -> Table | None:
+    values: Counter[date] = Counter()
+    for month, kind, _, what, days in rows:
+        if kind == Kind.PRESENCES and what == MEAL:
+            values[month] += days
     return _by_month("repas", "Repas réservés", "les repas", values, span, "")
 
 
-def _presences(here: Figures, span: _Span) -> Table | None:
+def _presences(rows: _Days, span: _Span) -> Table | None:
     """Days by activity, and how many of them were absences."""
-    rows = here.filter(kind__in=(Kind.PRESENCES, Kind.ABSENCES), month__in=span.asked)
     sums: Counter[tuple[str, str, str]] = Counter()
-    for month, kind, activity, days in (
-        rows.order_by()
-        .values_list("month", "kind", "activity__name")
-        .annotate(days=Sum("count"))
-        .order_by("activity__order", "activity__name")
-    ):
+    for month, kind, activity, _, days in rows:
         sums[activity, kind, span.side(month)] += days
     lines = []
     for activity in dict.fromkeys(name for name, _, side in sums if side):

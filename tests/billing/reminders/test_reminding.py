@@ -28,6 +28,7 @@ from billing.payments import paying, sepa, starting
 from billing.reminders import reminder_letters, reminding
 from billing.reminders.reminding import RemindingRefused
 from billing.tasks import issue_month, send_reminders, tell_households
+from families.models import Household, PaperLetter
 from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, LATE, NOVEMBER
 from tests.factories import (
     BookingFactory,
@@ -148,6 +149,28 @@ def test_only_who_receives_the_invoices_is_written_to(month, books, waits, mailo
     issue()
     assert [mail.to for mail in mailoutbox] == [[books.user.email], [second.user.email]]
     assert gone.user.email
+
+
+def test_who_gets_no_mail_has_the_letter_of_the_invoice_on_paper_with_its_lines(month, waits, mailoutbox):
+    without_address(waits)
+    issue()
+    assert len(mailoutbox) == 1
+    notice = InvoiceNotice.objects.get(invoice__household=waits.household)
+    letter = PaperLetter.objects.get()
+    assert (letter.household, letter.kind, letter.state) == (waits.household, "billing/invoice", "paper")
+    said = plain(letter.text)
+    assert notice.invoice.number in said and f"Le détail, par enfant : {waits.child.first_name}" in said
+    assert "Repas" in said and "× 3,20 € = 12,80 €" in said and "En ligne" not in said
+    reminding.tell([notice.invoice_id], at=END_OF_NOVEMBER)
+    assert PaperLetter.objects.count() == 1, "told once"
+
+
+def test_a_household_that_is_gone_has_no_letter(month, waits, now):
+    without_address(waits)
+    invoicing.issue(run := invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    Household.objects.filter(pk=waits.household.pk).update(erased_at=now)
+    reminding.tell(list(run.invoices.values_list("pk", flat=True)), at=END_OF_NOVEMBER)
+    assert not PaperLetter.objects.exists()
     assert not InvoiceNotice.objects.filter(invoice__household=waits.household).exists()
 
 
@@ -160,10 +183,10 @@ def test_a_lot_that_fails_keeps_neither_notice_nor_mail_and_is_told_when_run_aga
     with monkeypatch.context() as broken:
         write = reminder_letters.issue
 
-        def fail(invoice):
+        def fail(invoice, **named):
             if invoice.household_id == waits.household.pk:
                 raise MemoryError
-            return write(invoice)
+            return write(invoice, **named)
 
         broken.setattr(reminder_letters, "issue", fail)
         with pytest.raises(MemoryError):

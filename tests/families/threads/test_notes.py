@@ -9,8 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from families import notes
-from families.models import HouseholdNote, SeenNote
-from families.privacy import erasing
+from families.custody import own
+from families.custody.own import OwnHousehold
+from families.models import Guardian, Household, HouseholdNote, SeenNote, User
+from families.privacy import asking, erasing
 from families.privacy.kinds import _notes
 from families.threads import writing
 from families.threads.writing import Said
@@ -80,6 +82,42 @@ def test_an_alert_opens_the_page_until_each_agent_has_seen_it(books, alert, desk
     assert "À savoir" in logged_in(regie).get(home(books)).content.decode()
     notes.change(alert, None, "Rappeler avant jeudi", TOMORROW, by=regie, at=NOW)
     assert "À savoir" in desk.get(home(books)).content.decode()
+
+
+def test_nobody_reads_or_writes_what_is_noted_of_the_own_household(books, alert, desk, agent, regie, now):
+    Household.objects.filter(pk=books.household.pk).update(notes="Famille difficile")
+    whole = f"{home(books)}?onglet=dossier"
+    assert "Rappeler" in desk.get(whole).content.decode() and "difficile" in desk.get(whole).content.decode()
+    agent.guardians.all().delete()
+    Guardian.objects.create(household=books.household, user=agent, first_name="Sam", last_name="Roux")
+    change = reverse("admin:families_household_change", args=[books.household.pk])
+    pages = [
+        home(books),
+        whole,
+        f"{change}?modifier=notes",
+        reverse("admin:families_householdnote_changelist"),
+    ]
+    pages += [of("change", alert), of("history", alert)]
+    for url in pages:
+        read = desk.get(url).content.decode()
+        assert "Rappeler" not in read and "difficile" not in read, url
+    for verb in ("see", "alter", "withdraw"):
+        assert desk.post(of(verb, alert), {"text": "Rien"}).status_code == 404
+    write = reverse("admin:families_householdnote_write", args=[books.household.pk])
+    said = desk.post(write, {"text": "Charmante famille"}, follow=True).content.decode()
+    assert "un collègue décide" in said
+    with pytest.raises(OwnHousehold):
+        asking.ask(books.guardian, by=User.objects.get(pk=agent.pk), at=now, at_desk=True, with_notes=True)
+    assert HouseholdNote.objects.count() == 1
+    assert "Rappeler" in logged_in(regie).get(home(books)).content.decode()
+
+
+def test_who_is_alone_at_the_town_hall_reads_them_once_it_said_why(books, alert, desk, agent, now):
+    agent.guardians.all().delete()
+    Guardian.objects.create(household=books.household, user=agent, first_name="Sam", last_name="Roux")
+    assert "Rappeler" not in desk.get(home(books)).content.decode()
+    own.declare(agent, books.household, reason="Personne d'autre", at=now)
+    assert "Rappeler" in desk.get(home(books)).content.decode()
 
 
 def test_an_alert_is_over_after_its_last_day(alert):

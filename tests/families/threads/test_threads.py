@@ -11,10 +11,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from families.custody.own import OwnHousehold
-from families.models import Custody, Guardian, Reading, Thread, ThreadFile, ThreadKind, ThreadMessage
+from families.models import (
+    Custody,
+    Guardian,
+    Reading,
+    ReadyAnswer,
+    Thread,
+    ThreadFile,
+    ThreadKind,
+    ThreadMessage,
+)
 from families.threads import writing
 from families.threads.writing import Said, ThreadRefused, WrittenMeanwhile
 from portal.desk import to_do
+from portal.reservations.staff import giving
 from tests.conftest import NOW, let_go, logged_in, other_home_of
 from tests.factories import GuardianFactory, UserFactory
 from tests.families.conftest import PDF, sent_file
@@ -216,11 +226,81 @@ def test_hostile_posts_change_nothing(thread, desk):
     assert desk.get(reverse("admin:families_thread_change", args=["abc"])).status_code == 404
 
 
-def test_nobody_answers_the_own_household(thread, books, agent, regie):
+def test_nobody_acts_on_a_message_of_the_own_household_nor_reads_its_notes(thread, books, agent, regie, desk):
+    writing.note(thread, "Une famille difficile", by=regie, at=NOW)
+    assert "difficile" in desk.get(page(thread)).content.decode()
     agent.guardians.all().delete()
     Guardian.objects.create(household=books.household, user=agent, first_name="Sam", last_name="Roux")
+    for act in (
+        lambda: writing.answer(thread, "Oui", seen=last(thread), by=agent, at=NOW),
+        lambda: writing.note(thread, "Oui", by=agent, at=NOW),
+        lambda: writing.hand(thread, agent, by=agent, at=NOW),
+        lambda: writing.close(thread, by=agent, at=NOW),
+    ):
+        with pytest.raises(OwnHousehold):
+            act()
+    read = desk.get(page(thread)).content.decode()
+    assert ASKED["text"][:7] in read and "difficile" not in read
+    said = desk.post(page(thread), {"acte": "noter", "text": "Oui", "vu": "0"}, follow=True).content.decode()
+    assert "un collègue décide" in said.replace("&#x27;", "'")
+    writing.close(thread, by=regie, at=NOW)
     with pytest.raises(OwnHousehold):
-        writing.answer(thread, "Oui", seen=last(thread), by=agent, at=NOW)
+        writing.reopen(thread, by=agent, at=NOW)
+
+
+def test_a_message_is_handed_to_a_place_of_the_family_until_somebody_has_it(
+    thread, books, school_class, canteen, desk, agent, regie, books_client, mill
+):
+    books.child.schoolings.get_or_create(school_class=school_class, school_year=school_class.school_year)
+    hand = reverse("admin:families_thread_hand", args=[thread.pk])
+    offered = desk.get(hand).content.decode()
+    assert "Lieux de la famille" in offered and f'value="lieu-{school_class.school_id}"' in offered
+    assert f'value="lieu-{mill.school.pk}"' not in offered
+    assert desk.post(hand, {"to": f"lieu-{mill.school.pk}"}).status_code == 200
+    assert desk.post(hand, {"to": f"lieu-{school_class.school_id}"}).status_code == 302
+    head = UserFactory(is_staff=True)
+    giving.give(head, Group.objects.get(name="Agent"), places=[school_class.school], by=None)
+    elsewhere = UserFactory(is_staff=True)
+    giving.give(elsewhere, Group.objects.get(name="Agent"), places=[mill.school], by=None)
+    listed = reverse("admin:families_thread_changelist")
+    read = logged_in(head).get(listed, {"suivi": "lieux"}).content.decode()
+    assert thread.subject in read and school_class.school.name in read
+    assert thread.subject not in logged_in(elsewhere).get(listed, {"suivi": "lieux"}).content.decode()
+    assert thread.subject not in desk.get(listed, {"suivi": "personne"}).content.decode()
+    assert "Passé au lieu" in desk.get(page(thread)).content.decode()
+    assert "Passé au lieu" not in books_client.get(own_page(thread)).content.decode()
+    writing.answer(thread, "Oui", seen=last(thread), by=head, at=NOW)
+    assert (
+        thread.subject not in logged_in(head).get(listed, {"suivi": "lieux", "etat": "tous"}).content.decode()
+    )
+
+
+def test_a_ready_made_answer_is_begun_with_and_nothing_is_sent(thread, books, desk, books_client):
+    assert "Réponse prête" not in desk.get(page(thread)).content.decode()
+    other, kind = ThreadKind.objects.create(name="Loisirs"), ThreadKind.objects.create(name="Facture")
+    text = "Bonjour {prénom}, pour « {sujet} » : voyez avec {service}."
+    ready = ReadyAnswer.objects.create(name="Vérification", text=text)
+    ReadyAnswer.objects.create(name="Piscine", text="Non", kind=other)
+    ReadyAnswer.objects.create(name="Ancienne", text="Non", active=False)
+    Thread.objects.update(kind=kind)
+    read = desk.get(page(thread)).content.decode()
+    assert "Vérification" in read and "Piscine" not in read and "Ancienne" not in read
+    begun = {"acte": "reprendre", "reponse-prete": ready.pk, "text": "Déjà tapé.", "vu": last(thread)}
+    read = desk.post(page(thread), begun).content.decode()
+    assert f"Déjà tapé.\n\nBonjour {books.guardian.first_name}, pour « {ASKED['subject']} »" in read
+    for wrong in ("", "abc", "9" * 30):
+        read = desk.post(page(thread), begun | {"reponse-prete": wrong}).content.decode()
+        assert "Choisissez une réponse prête" in read and "Déjà tapé." in read
+    assert thread.messages.count() == 1
+
+
+def test_a_ready_made_answer_names_no_unknown_variable(chief):
+    add = reverse("admin:families_readyanswer_add")
+    said = {"name": "Cantine", "text": "Bonjour {clase}", "order": "10", "active": "on"}
+    answer = logged_in(chief).post(add, said).content.decode()
+    assert "La variable {clase} n" in answer and not ReadyAnswer.objects.exists()
+    logged_in(chief).post(add, said | {"text": "Bonjour {prénom}"})
+    assert ReadyAnswer.objects.get().text == "Bonjour {prénom}"
 
 
 def test_it_waits_in_the_queue_and_on_the_households_page(thread, desk, agent, books):

@@ -26,14 +26,15 @@ WHY = "Sortie de la classe."
 def lot(agent, canteen, now):
     """A lot of these families' children, done to the end, a batch at a time."""
 
-    def do(verb, *days, whose, to_day=None, by=agent, tell=True, late=False, passing_over=()):
+    def do(verb, *days, whose, to_day=None, by=agent, tell=True, late=False, passing_over=(), waits=False):
         planned = lots.plan([one.enrolment for one in whose], verb, canteen.formula, days, to_day=to_day)
         overrides = Overrides(dict.fromkeys(passing_over, WHY), late=late)
         before = Booking.objects.count()
-        lots.foresee(planned, by=by, at=now, overrides=overrides)
+        lots.foresee(planned, by=by, at=now, overrides=overrides, waits=waits)
         assert Booking.objects.count() == before, "only reads"
         foreseen = [(one.became, one.why) for one in planned.wishes]
-        made = lots.begin(planned, whom="tous", reason=WHY, overrides=overrides, tell=tell, by=by, at=now)
+        given = {"overrides": overrides, "waits": waits, "tell": tell, "by": by, "at": now}
+        made = lots.begin(planned, whom="tous", reason=WHY, **given)
         while lots.go_on(made.pk, at=now):
             pass
         audit()
@@ -143,6 +144,40 @@ def test_a_move_stays_where_the_first_day_is_full_by_now(lot, take_back, books, 
     shut(THURSDAY, 1)
     assert take_back(made) == [("left", "Il n'y a plus de place.")]
     assert states(books, THURSDAY, FRIDAY) == ["cancelled", "accepted"]
+
+
+def test_who_finds_a_day_full_waits_for_it_where_the_agent_says_so(
+    lot, take_back, books, waits, canteen, shut, mailoutbox, django_capture_on_commit_callbacks
+):
+    shut(FRIDAY, 1)
+    with django_capture_on_commit_callbacks(execute=True):
+        made = lot(LotVerb.BOOK, THURSDAY, FRIDAY, whose=[books, waits], waits=True)
+    assert [one.became for one in made.days.all()] == ["done", "done", "done", "queued"]
+    assert states(waits, THURSDAY, FRIDAY) == ["accepted", "waitlisted"]
+    assert made.changed == 4 and any("liste d'attente" in one.body for one in mailoutbox)
+    mailoutbox.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert {became for became, _ in take_back(made)} == {"done"}
+    assert states(waits, THURSDAY, FRIDAY) == ["cancelled", "cancelled"]
+    assert not [one for one in mailoutbox if "place" in one.subject.lower()], "nothing was offered on the way"
+
+
+def test_nobody_waits_where_there_is_no_list_nor_for_a_day_gone_by_nor_to_move(
+    lot, books, waits, canteen, shut, now
+):
+    canteen.activity.waiting_list = False
+    canteen.activity.save()
+    shut(FRIDAY, 0)
+    assert said(lot(LotVerb.BOOK, FRIDAY, whose=[books], waits=True))[0][2:] == ("left", "Complet.")
+    canteen.activity.waiting_list = True
+    canteen.activity.save()
+    shut(LAST_THURSDAY, 0)
+    over = [Override.DEADLINE]
+    gone = lot(LotVerb.BOOK, LAST_THURSDAY, whose=[books], waits=True, passing_over=over)
+    assert said(gone)[0][2:] == ("left", "Complet.")
+    reserve(books, canteen, THURSDAY, at=now)
+    moved = lot(LotVerb.MOVE, THURSDAY, to_day=FRIDAY, whose=[books], waits=True)
+    assert (said(moved)[0][2:], moved.waits) == (("left", "Complet."), False)
 
 
 def test_what_was_booked_is_cancelled_and_what_was_cancelled_stands_again(

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal.reservations.acts import lots
-from portal.reservations.models import Booking, Lot, LotDay
+from portal.reservations.models import Activity, Booking, Lot, LotDay
 from portal.reservations.staff import giving
 from tests.conftest import brother_of, logged_in
 from tests.factories import UserFactory
@@ -72,6 +72,23 @@ def test_confirmed_it_is_done_and_taken_back(
     assert states(books, THURSDAY, FRIDAY) == ["cancelled", "cancelled"]
     assert "annulé : 4 sur 4 remis comme avant" in text_of(agent_client.get(answer.url))
     audit()
+
+
+def test_the_preview_says_who_would_wait(agent_client, asked, books, waits, canteen, shut, now):
+    offered = "liste d'attente les jours complets"
+    Activity.objects.update(waiting_list=False)
+    assert offered not in text_of(agent_client.get(NEW)), "of an activity without one, nothing"
+    Activity.objects.update(waiting_list=True)
+    assert offered in text_of(agent_client.get(NEW))
+    reserve(books, canteen, FRIDAY, at=now)
+    shut(FRIDAY, 1)
+    page = text_of(agent_client.post(NEW, asked(waits="on")))
+    assert "2 jours seront réservés. 1 sur liste d'attente, faute de place." in page.replace("</strong>", "")
+    answer = agent_client.post(NEW, asked(waits="on", confirmer="Confirmer"))
+    assert states(waits, THURSDAY, FRIDAY) == ["accepted", "waitlisted"]
+    page = text_of(agent_client.get(answer.url))
+    assert "3 jours réservés ou attendus, sur 4 demandés" in page and "Sur liste d'attente : 20" in page
+    assert "mis sur liste d'attente" in page
 
 
 def test_a_class_says_who_is_not_enrolled(agent_client, asked, books, waits, stranger, school_class):

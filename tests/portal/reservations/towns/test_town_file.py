@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 import portal.demo
-from families.models import Diet
+from families.models import Diet, ReadyAnswer
 from portal.desk import reasons
 from portal.models import RefusalReason, Town
 from portal.reservations.models import (
@@ -464,6 +464,25 @@ motifs_de_refus:
     assert town_file.export().partition("motifs_de_refus")[2].count("pour: inscriptions") == 2
     with pytest.raises(TownFileError, match="inscription"):
         town_file.load("motifs_de_refus:\n  - {pour: inscription, motif: Non.}\n")
+
+
+def test_what_families_write_about_and_how_agents_answer_goes_both_ways(db):
+    text = """\
+objets_de_messages:
+  - {nom: Facture, ordre: 20}
+réponses_prêtes:
+  - nom: Nous vérifions
+    texte: |-
+      Bonjour {prénom},
+      nous vérifions.
+    objet: Facture
+"""
+    town_file.load(text)
+    answer = ReadyAnswer.objects.get()
+    assert (answer.text, answer.kind.name) == ("Bonjour {prénom},\nnous vérifions.", "Facture")
+    assert town_file.load(town_file.export()).changed == []
+    with pytest.raises(TownFileError, match="Vous pouvez écrire"):
+        town_file.load("réponses_prêtes:\n  - {nom: Non, texte: 'Bonjour {clase}'}\n")
 
 
 def test_what_the_portal_came_with_is_not_written(db):
