@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode, Node
@@ -42,6 +42,7 @@ from portal.reservations.towns.fields import (
     Text,
     Words,
     closest,
+    plain,
     scalar,
 )
 from portal.reservations.towns.town_file import Rows, register
@@ -146,8 +147,37 @@ SIBLINGS = Words(
 )
 
 
+class MeansCode(Text):
+    """A means of payment: one that every town knows by its word, one of the town's own by its code."""
+
+    example = "chèque"
+    WORDS: ClassVar[dict[str, str]] = {
+        "espèces": "cash",
+        "chèque": "cheque",
+        "carte bancaire": "card",
+        "virement bancaire": "transfer",
+        "CESU": "cesu",
+        "CESU dématérialisé": "cesu_e",
+        "Chèque-Vacances": "ancv",
+        "Chèque-Vacances Connect": "ancv_c",
+        "bon CAF": "caf",
+        "prélèvement": "debit",
+        "paiement en ligne": "online",
+    }
+    CODES: ClassVar[dict[str, str]] = {plain(word): code for word, code in WORDS.items()}
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> str:
+        text = scalar(node).strip()
+        return self.CODES.get(plain(text), text)
+
+    def write(self, value: Any) -> Any:
+        return next((word for word, code in self.WORDS.items() if code == value), value)
+
+
 class Prices(Text):
     """3.20, or a price a column: {repas: 3.20, pai: 1.60}."""
+
+    example = "3.20"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> dict[str, str]:
         if not isinstance(node, MappingNode):
@@ -170,6 +200,8 @@ class Prices(Text):
 
 class FormulaReference(Text):
     """« activité/formule », by their codes."""
+
+    example = "cantine/repas"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> Formula:
         text = scalar(node).strip()
@@ -377,6 +409,7 @@ register(
             Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
             *ISSUER,
             Field("buraliste", "tobacconist", Flag(), default=False),
+            Field("paiement_partiel_en_ligne", "part_payment", Flag(), default=False),
             Field("bordereaux_à_partir_du", "deposits_from", Day(), default=None),
         ),
     )
@@ -389,7 +422,7 @@ register(
         order_by=("order", "code"),
         comment="Seulement ceux que la commune change ou ajoute.",
         fields=(
-            Field("code", "code"),
+            Field("code", "code", MeansCode()),
             Field("libellé", "label"),
             Field("ordre", "order", Number(), default=50),
             Field("utilisé", "active", Flag(), default=True),

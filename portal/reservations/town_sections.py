@@ -1,5 +1,7 @@
 """What the engine writes into a town's file: the town, its calendar, its rules, its activities."""
 
+import re
+from collections import Counter
 from datetime import time
 from typing import Any
 
@@ -7,8 +9,9 @@ from django.apps import apps
 from django.contrib import admin
 from ruamel.yaml.nodes import Node
 
-from families.models import PaperKind, ProcessingTexts, RetentionRule
+from families.models import PaperKind, ProcessingTexts, RetentionRule, ThreadKind
 from families.privacy import retention
+from portal import theme
 from portal.desk import reasons
 from portal.french.grades import Grade
 from portal.french.weekdays import MONDAY_TO_FRIDAY
@@ -21,13 +24,16 @@ from portal.reservations.models import (
     Audience,
     Campaign,
     Capacity,
+    Closure,
     DeadlineRule,
     DeadlineWindow,
     Establishment,
     Formula,
+    Notice,
     Part,
     Period,
     PublicHoliday,
+    SchoolClass,
     SchoolHoliday,
     SchoolYear,
 )
@@ -51,42 +57,110 @@ from portal.reservations.towns.fields import (
     Weekdays,
     Words,
     closest,
+    plain,
     scalar,
 )
 from portal.reservations.towns.town_file import Rows, register
 
 REGION = Words({label: value for value, label in Town.Region.choices})
 ZONE = Words({value: value for value in Town.Zone.values})
-CLOCK = Words({value: value for value in Town.Clock.values})
+CLOCK = Words(
+    {label: value for value, label in Town.Clock.choices},
+    also={value: value for value in Town.Clock.values},
+)
 
 
 class ServiceName(Text):
-    """An installed service: an app that offers one names it `SERVICE` in its models."""
+    """An installed service: an app that offers one names it `SERVICE` in its models, and `SERVICE_WORD` as
+    this file does. Its own name is read too."""
+
+    example = "cantine"
+
+    def services(self) -> dict[str, str]:
+        """By its word."""
+        found = {}
+        for app in apps.get_app_configs():
+            service = getattr(app.models_module, "SERVICE", "")
+            if service:
+                found[str(getattr(app.models_module, "SERVICE_WORD", service))] = str(service)
+        return found
 
     def read(self, node: Node, loading: Loading, parent: Any) -> str:
-        text = scalar(node).strip()
-        offered = [getattr(app.models_module, "SERVICE", None) for app in apps.get_app_configs()]
-        known = [service for service in offered if service]
-        if text not in known:
+        text, known = scalar(node).strip(), self.services()
+        found = {plain(word): service for word, service in known.items()}.get(plain(text))
+        if found is None and text in known.values():
+            return text
+        if found is None:
             raise Mistake(f"Le service « {text} » n'est pas installé. {closest(text, known)}", node)
-        return text
+        return found
+
+    def write(self, value: Any) -> Any:
+        return next((word for word, service in self.services().items() if service == value), value)
 
 
 class LetterKind(Text):
-    """A kind of the portal's letters; « toutes » means all of them."""
+    """A kind of the portal's letters, by its usual subject or by its file's name; « toutes »: all of them."""
 
-    everything = "toutes"
+    example = everything = "toutes"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> str:
-        text = scalar(node).strip()
-        if text == self.everything:
+        text, named = scalar(node).strip(), self.by_subject()
+        if plain(text) == self.everything:
             return wordings.EVERY
-        if text not in wordings.kinds():
-            raise Mistake(f"Aucune lettre « {text} ». {closest(text, list(wordings.kinds()))}", node)
-        return text
+        if text in wordings.kinds():
+            return text
+        if plain(text) not in named:
+            raise Mistake(f"Aucune lettre « {text} ». {closest(text, wordings.kinds().values())}", node)
+        return named[plain(text)]
+
+    def by_subject(self) -> dict[str, str]:
+        """Of the subjects that no other letter has."""
+        known = wordings.kinds()
+        count = Counter(plain(subject) for subject in known.values())
+        return {plain(subject): kind for kind, subject in known.items() if count[plain(subject)] == 1}
 
     def write(self, value: Any) -> Any:
-        return value or self.everything
+        if value == wordings.EVERY:
+            return self.everything
+        return wordings.label(value) if value in self.by_subject().values() else value
+
+
+class Colour(Text):
+    """#1d4f91; white letters on it can be read."""
+
+    example = "'#1d4f91'"
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> str:
+        text = scalar(node).strip().lower()
+        if re.fullmatch(r"#[0-9a-f]{6}", text) and not theme.is_readable(text):
+            near = theme.nearest_readable(text)
+            raise Mistake(
+                f"« {text} » se lit mal sur le blanc. La plus proche qui convient : '{near}'.", node
+            )
+        return text
+
+
+class ClassReference(Text):
+    """« année/école/classe »: the year's name, the school's code, the class's name."""
+
+    example = "2026-2027/tilleuls/CE1"
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> SchoolClass:
+        text = scalar(node).strip()
+        year, _, rest = text.partition("/")
+        school, _, name = rest.partition("/")
+        found = SchoolClass.objects.filter(
+            school_year__name=year.strip(), school__code=school.strip(), name=name.strip()
+        ).first()
+        if found is None:
+            rows = SchoolClass.objects.select_related("school", "school_year").order_by("-school_year__name")
+            known = [self.write(one) for one in rows[:200]]
+            hint = closest(text, known) if known else "Il n'y en a encore aucune."
+            raise Mistake(f"« {text} » : aucune classe de ce nom. {hint}", node)
+        return found
+
+    def write(self, value: Any) -> Any:
+        return f"{value.school_year.name}/{value.school.code}/{value.name}"
 
 
 class LetterText(Text):
@@ -166,7 +240,17 @@ SURCHARGE = Words(
         "prix": ActivityDeadline.Surcharge.PRICE,
     }
 )
-
+LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
+WHY = Words(
+    {
+        "fermeture": Closure.Why.OTHER,
+        "grève": Closure.Why.STRIKE,
+        "sortie_scolaire": Closure.Why.TRIP,
+        "travaux": Closure.Why.WORKS,
+        "pont": Closure.Why.BRIDGE,
+    }
+)
+NOTICE_LEVEL = Words({"information": Notice.Level.INFORMATION, "important": Notice.Level.IMPORTANT})
 PAPER_ABOUT = Words({"enfant": PaperKind.About.CHILD, "foyer": PaperKind.About.HOUSEHOLD})
 PAPER_LASTS = Words(
     {
@@ -206,7 +290,7 @@ register(
             Field("e-mail", "email", default=""),
             Field("horaires", "opening_hours", default=""),
             Field("site", "website", default=""),
-            Field("couleur", "colour", default=Town._meta.get_field("colour").default),
+            Field("couleur", "colour", Colour(), default=Town._meta.get_field("colour").default),
             Field("zone", "zone", ZONE, default=Town.Zone.A),
             Field("jours_fériés", "region", REGION, default=Town.Region.METROPOLE),
             Field("heure", "time_zone", CLOCK, default=""),
@@ -268,6 +352,22 @@ register(
         comment="Du premier au dernier jour de classe.",
         order_by=("starts_on",),
         fields=(Field("nom", "name"), Field("du", "starts_on", Day()), Field("au", "ends_on", Day())),
+    )
+)
+register(
+    Rows(
+        key="classes",
+        model=SchoolClass,
+        match=("school_year", "school", "name"),
+        compact=True,
+        comment="Les classes des écoles, année par année.",
+        order_by=("school_year__starts_on", "school__code", "level", "name", "pk"),
+        fields=(
+            Field("nom", "name", example="CE1-CE2"),
+            Field("école", "school", Reference(Establishment, only={"kind": Establishment.Kind.SCHOOL})),
+            Field("année", "school_year", Reference(SchoolYear, by="name"), example="2026-2027"),
+            Field("niveau", "level", LEVEL, default=SchoolClass.Level.ELEMENTAIRE),
+        ),
     )
 )
 register(
@@ -473,6 +573,71 @@ register(
                     Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0),
                 ),
             ),
+        ),
+    )
+)
+
+
+class EachOnce(Rows):
+    """Rows that the database may hold twice: what the file cannot tell apart is written once."""
+
+    def export(self, parent: Any = None) -> Any:
+        written: dict[tuple[Any, ...], Any] = {}
+        for row in self.ordered(parent):
+            written.setdefault(tuple(getattr(row, name) for name in self.match), row)
+        return [self.export_row(row) for row in written.values()] or None
+
+
+register(
+    EachOnce(
+        key="fermetures",
+        model=Closure,
+        match=("starts_on", "ends_on", "establishment", "activity", "school_class", "why", "opens"),
+        compact=True,
+        comment="Jours fermés, ou ouverts par exception. Sans lieu, activité ni classe : toute la commune.",
+        order_by=("starts_on", "pk"),
+        fields=(
+            Field("du", "starts_on", Day()),
+            Field("au", "ends_on", Day()),
+            Field("motif", "why", WHY, default=Closure.Why.OTHER),
+            Field("texte", "label", default=""),
+            Field("établissement", "establishment", Reference(Establishment), default=None),
+            Field("activité", "activity", Reference(Activity), default=None),
+            Field("classe", "school_class", ClassReference(), default=None),
+            Field("ouverture_exceptionnelle", "opens", Flag(), default=False),
+        ),
+    )
+)
+register(
+    EachOnce(
+        key="annonces",
+        model=Notice,
+        match=("title", "starts_on"),
+        # One of a closure goes with it, and follows its dates.
+        only={"closure": None},
+        comment="Ce que les familles lisent sur « Mon compte famille », d'un jour à un autre.",
+        order_by=("starts_on", "pk"),
+        fields=(
+            Field("titre", "title"),
+            Field("texte", "text"),
+            Field("niveau", "level", NOTICE_LEVEL, default=Notice.Level.INFORMATION),
+            Field("du", "starts_on", Day()),
+            Field("au", "ends_on", Day()),
+            Field("lieux", "places", ListOf(Reference(Establishment)), default=list, many=True),
+        ),
+    )
+)
+register(
+    Rows(
+        key="objets_des_messages",
+        model=ThreadKind,
+        match=("name",),
+        compact=True,
+        comment="De quoi les familles peuvent écrire à la mairie.",
+        fields=(
+            Field("nom", "name", example="Facture"),
+            Field("ordre", "order", Number(), default=10),
+            Field("proposé", "active", Flag(), default=True),
         ),
     )
 )

@@ -51,6 +51,7 @@ from portal.reservations.models.presence import (
 from portal.reservations.models.rules import ActivityDeadline, DeadlineRule, DeadlineWindow
 from portal.reservations.models.staff import StaffRight
 from portal.reservations.models.statistics import CountedMonth, MonthlyFigure
+from portal.reservations.models.town_files import TownFile
 
 __all__ = [
     "NEWEST_FIRST",
@@ -101,6 +102,7 @@ __all__ = [
     "Schooling",
     "Slot",
     "StaffRight",
+    "TownFile",
     "attended_on",
     "class_name",
 ]
