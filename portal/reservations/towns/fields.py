@@ -103,6 +103,7 @@ class FileReport:
     left: list[str] = field(default_factory=list)  # in place, and not named by sections that the file has
     to_check: list[str] = field(default_factory=list)  # loaded, but an agent should look at it
     closes: str = ""  # whose booked days it closes, in words; nothing where it closes none
+    barred: bool = False  # who loads it may not close them
     # What it changes of what has happened already, a sentence each: asked about before it is done.
     asked: list[str] = field(default_factory=list)
 

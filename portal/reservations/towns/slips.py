@@ -4,6 +4,7 @@ What can only mean one thing is understood: « {prix: 3,20} », an indent of unb
 is refused with its line, what was read there, and how it is spelt.
 """
 
+import codecs
 import re
 from collections.abc import Sequence
 
@@ -224,3 +225,22 @@ def _said(lines: Sequence[str], number: int) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID].rstrip()}…"
+
+
+# Bytes ------------------------------------------------------------------------------------------------
+
+
+def decoded(content: bytes) -> str | None:
+    """A file's text by its mark, else UTF-8, else as Windows writes French; None where it is no text."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    elif b"\0" in content:
+        return None
+    else:
+        encodings = ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None

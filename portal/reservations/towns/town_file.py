@@ -443,6 +443,10 @@ def sections() -> list[Rows]:
 class Unconfirmed(Exception):
     """The file does what is asked about first, and nobody confirmed it; the message says what."""
 
+    def __init__(self, said: str, report: FileReport) -> None:
+        super().__init__(said)
+        self.report = report
+
 
 class ClosesDays(Unconfirmed):
     """It closes days that families have booked; the message says how many."""
@@ -460,8 +464,8 @@ class Otherwise(Exception):
         self.report = report
 
 
-class MayNotClose(Exception):
-    """It closes booked days, and who loads it has no right to; the message says how many."""
+class MayNotClose(Unconfirmed):
+    """It closes booked days, and who loads it has no right to."""
 
 
 def anybody(bookings: BookingQuerySet) -> bool:
@@ -521,15 +525,20 @@ def load(
             report = loading.finish()
             closing = Closing.between(before, Offer.read(today), today)
             if closing.days:
-                report.closes = closing.sentence
+                report.closes, report.barred = closing.sentence, not may_close(closing.bookings)
             if dry_run:
                 transaction.set_rollback(True)
                 return report
             if expected is not None and expected != report.fingerprint:
                 raise Otherwise(report)
-            _close(closing, may_close, by=by, at=at, confirmed=confirmed)
+            if report.barred:
+                raise MayNotClose(report.closes, report)
+            if report.closes and (at is None or not confirmed):
+                raise ClosesDays(report.closes, report)
             if report.asked and not confirmed:
-                raise ChangesThePast("\n".join(report.asked))
+                raise ChangesThePast("\n".join(report.asked), report)
+            if at is not None and closing.days:
+                closing.close(by=by, at=at)
             if at is not None and not report.changes_nothing:
                 _keep(text, report, by=by, at=at)
     finally:
@@ -537,23 +546,6 @@ def load(
         notices.current.forget()
         town_time.activate()
     return report
-
-
-def _close(
-    closing: Closing,
-    may_close: Callable[[BookingQuerySet], bool],
-    *,
-    by: User | None,
-    at: datetime | None,
-    confirmed: bool,
-) -> None:
-    if not closing.days:
-        return
-    if not may_close(closing.bookings):
-        raise MayNotClose(closing.sentence)
-    if at is None or not confirmed:
-        raise ClosesDays(closing.sentence)
-    closing.close(by=by, at=at)
 
 
 def digest(text: str) -> str:
