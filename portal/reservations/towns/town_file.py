@@ -226,7 +226,7 @@ class Rows:
         """A value as the file writes it, on one line of a page; empty where there is none."""
         if value is None or value == "" or value == [] or value == {}:
             return ""
-        return _on_a_page(field_.kind.write(self.shown(field_, value)))
+        return on_a_page(field_.kind.write(self.shown(field_, value)))
 
     def entries(
         self, node: MappingNode, loading: Loading, where: tuple[str, ...]
@@ -416,11 +416,11 @@ def _slip_in(node: Node) -> str:
     return ""
 
 
-def _on_a_page(value: Any) -> str:
+def on_a_page(value: Any) -> str:
     if isinstance(value, CommentedMap):
-        return ", ".join(f"{key} : {_on_a_page(one)}" for key, one in value.items())
+        return ", ".join(f"{key} : {on_a_page(one)}" for key, one in value.items())
     if isinstance(value, CommentedSeq):
-        return ", ".join(map(_on_a_page, value))
+        return ", ".join(map(on_a_page, value))
     return str(value)
 
 
