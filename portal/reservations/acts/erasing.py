@@ -51,6 +51,7 @@ HOLDINGS = {
     "reservations.Move": Fate.GONE,
     "reservations.LeftDay": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
+    "reservations.TownFile": Fate.STAFF,
     "reservations.StaffRight_places": Fate.STAFF,
 }
 

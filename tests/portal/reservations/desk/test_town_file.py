@@ -186,7 +186,8 @@ def test_a_file_that_closes_booked_days_is_agreed_to_and_by_whom_may(asks, books
 
 def test_new_periods_want_their_slots(canteen, desk):
     text = (
-        f"activités:\n  - code: {canteen.activity.code}\n    nom: Restauration scolaire\n    service: cantine\n"
+        f"activités:\n  - code: {canteen.activity.code}\n    nom: Restauration scolaire\n"
+        "    service: cantine\n"
         "    périodes: [{code: bis, nom: Bis, année: 2026-2027, du: 2027-01-04, au: 2027-01-29}]\n"
     )
     answer = desk.post(reverse(LOAD), form_of(read(desk, text)) | {"agreed": "on"})

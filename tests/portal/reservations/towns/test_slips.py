@@ -1,5 +1,6 @@
 """What people write instead of a town's file: understood, or answered in French with line and spelling."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -240,7 +241,5 @@ def test_a_value_is_refused_with_what_was_read_and_the_right_spelling(kind, text
     st.text(alphabet="0123456789/-:., hT€àert²٣", max_size=20),
 )
 def test_no_value_breaks_its_reader(kind, text):
-    try:
+    with suppress(Mistake):
         value(kind, text)
-    except Mistake as mistake:
-        assert mistake.text

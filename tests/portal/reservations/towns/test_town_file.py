@@ -327,8 +327,8 @@ def test_texts_of_several_lines_come_back(db):
             (
                 24,
                 "activités › cantine › formules › repas",
-                "Le champ « midi » n'existe pas ici. Entre accolades, une virgule sépare deux champs : un texte"
-                " qui en contient une se met entre guillemets.",
+                "Le champ « midi » n'existe pas ici. Entre accolades, une virgule sépare deux champs : un"
+                " texte qui en contient une se met entre guillemets.",
             ),
         ),
         (
