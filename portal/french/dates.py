@@ -3,8 +3,6 @@
 import calendar
 from datetime import date, timedelta
 
-from portal.french import spelling
-
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 MONTHS = (
     "janvier",
@@ -27,12 +25,6 @@ SHORT_MONTHS = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "août", "se
 def month_name(day: date, *, year: bool = True) -> str:
     """« novembre 2026 », the month that `day` is of; « novembre » without `year`."""
     return f"{MONTHS[day.month - 1]} {day.year}" if year else MONTHS[day.month - 1]
-
-
-def month_named(word: str) -> int | None:
-    """« décembre », « Decembre » as 12; None for another word."""
-    found = [number for number, name in enumerate(MONTHS, 1) if spelling.bare(name) == spelling.bare(word)]
-    return found[0] if found else None
 
 
 def months_after(day: date, months: int) -> date:

@@ -21,7 +21,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from portal.french import numbers
-from portal.french.dates import WEEKDAYS, month_named
+from portal.french.dates import WEEKDAYS, month_name
 from portal.french.plurals import counted
 from portal.french.spelling import bare
 from portal.french.weekdays import mask_of, weekdays_in
@@ -137,6 +137,7 @@ def closest(word: str, known: Iterable[str]) -> str:
 # How many lines a remark on many of them names.
 LINES_SAID = 3
 MOST_DIGITS = 9
+MONTH_NUMBERS = {plain(month_name(date(2000, number, 1), year=False)): number for number in range(1, 13)}
 
 # Values -----------------------------------------------------------------------------------------------
 
@@ -286,8 +287,8 @@ def read_day(text: str) -> date:
     if found := DAY_FIRST.fullmatch(text):
         day, month, year = map(int, found.groups())
         return date(year, month, day)
-    if (found := IN_WORDS.fullmatch(text)) and (month := month_named(found[2])):
-        return date(int(found[3]), month, int(found[1]))
+    if (found := IN_WORDS.fullmatch(text)) and plain(found[2]) in MONTH_NUMBERS:
+        return date(int(found[3]), MONTH_NUMBERS[plain(found[2])], int(found[1]))
     raise ValueError(text)
 
 
