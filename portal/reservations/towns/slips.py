@@ -24,12 +24,16 @@ CENTS = re.compile(rf"\d{{1,6}}(?:[ {UNBREAKABLE}]?(?:€|%|euros?))?", re.IGNOR
 # « nom:Cantine », « -code: repas »: what a space would make readable.
 NO_SPACE_AFTER_COLON = re.compile(r"\s*(?:-\s+)?(?P<key>[^\W\d][^:\s]*):(?P<value>[^\s:/].*)")
 NO_SPACE_AFTER_DASH = re.compile(r"\s*-(?P<rest>[^\W\d][^:]*:(?:\s.*)?)")
+BRACKET = re.compile(r"[\[\]{}]")
+DEEPEST = 50
+TOO_DEEP = "Trop de crochets ou d'accolades les uns dans les autres."
 LONGEST_SAID = 60
 
 
 def parse(text: str) -> MappingNode:
     """The file's tree of nodes; values stay the texts that were written. Raises TownFileError."""
     cleaned = _cleaned(text)
+    _check_depth(cleaned)
     try:
         root = YAML(typ="rt").compose(cleaned)
     except MarkedYAMLError as error:
@@ -40,8 +44,7 @@ def parse(text: str) -> MappingNode:
         said = "Un caractère invisible ne se lit pas ici. Effacez cette ligne et écrivez-la à nouveau."
         raise TownFileError([FileProblem(line, "", said)]) from error
     except RecursionError as error:
-        said = "Trop de crochets ou d'accolades les uns dans les autres."
-        raise TownFileError([FileProblem(1, "", said)]) from error
+        raise TownFileError([FileProblem(1, "", TOO_DEEP)]) from error
     except YAMLError as error:
         raise TownFileError([FileProblem(1, "", "Ce fichier n'est pas lisible.")]) from error
     if not isinstance(root, MappingNode):
@@ -56,6 +59,16 @@ def _cleaned(text: str) -> str:
     text = text.removeprefix("\ufeff")
     text = INDENT.sub(lambda found: " " * len(found[0]), text)
     return TAB_AFTER_COLON.sub(": ", text)
+
+
+def _check_depth(text: str) -> None:
+    """Before anything is read: brackets in brackets cost more than they say."""
+    depth = 0
+    for found in BRACKET.finditer(text):
+        depth = depth + 1 if found[0] in "[{" else max(depth - 1, 0)
+        if depth > DEEPEST:
+            line = text.count("\n", 0, found.start()) + 1
+            raise TownFileError([FileProblem(line, "", TOO_DEEP)])
 
 
 # What is understood -----------------------------------------------------------------------------------
@@ -154,7 +167,7 @@ def _bracket(
     if "content" in problem:
         return number + 1, f"« {_said(lines, number)} » : une virgule est de trop, ou une valeur manque."
     opened, closed = ("{", "}") if "mapping" in context else ("[", "]")
-    if number == begun:
+    if number == begun and "stream end" not in problem:
         return number + 1, (
             f"« {_said(lines, number)} » : entre « {opened} » et « {closed} », une virgule sépare deux"
             " valeurs. Un texte avec une virgule ou des guillemets se met entre guillemets."

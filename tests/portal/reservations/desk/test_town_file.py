@@ -87,20 +87,18 @@ def test_who_heads_the_service_alone_finds_it_in_the_menu_of_the_town(town, now)
 
 
 def test_a_file_is_read_before_it_is_loaded_and_then_kept(canteen, desk, manager):
-    text = HOLIDAY + town_file.export().split("# Ce à quoi")[0].replace("Valmirelle-les-Prés", "Valmirelle")
-    file = SimpleUploadedFile("ville.yaml", text.encode())
-    preview = desk.post(reverse(LOAD), {"file": file})
+    text = town_file.export().replace("nom: Restauration scolaire\n", "nom: Cantine\n")
+    preview = desk.post(reverse(LOAD), {"file": SimpleUploadedFile("ville.yaml", text.encode())})
     shown = html.fromstring(preview.text).text_content()
-    assert "Rien n’est encore enregistré." in shown
-    assert "Fête du village" in shown and "Nouveau (1)" in shown
-    assert not PublicHoliday.objects.filter(name="Fête du village").exists()
+    assert "Rien n’est encore enregistré." in shown and "Modifié (1)" in shown
+    assert Activity.objects.get().name == "Restauration scolaire"
     assert not TownFile.objects.exists()
     answer = desk.post(reverse(LOAD), form_of(preview))
     assert answer.status_code == 302, answer.text
     assert said(answer)[0].startswith("Fichier chargé : lignes : ")
-    assert PublicHoliday.objects.filter(name="Fête du village").exists()
+    assert Activity.objects.get().name == "Cantine"
     kept = TownFile.objects.get()
-    assert (kept.by, kept.loaded_at, kept.sha256) == (manager, NOW, town_file.digest(kept.text))
+    assert (kept.by, kept.loaded_at, kept.text, kept.changed) == (manager, NOW, text, 1)
 
 
 def test_a_field_is_told_as_it_was_and_as_it_would_be(canteen, desk):
@@ -141,7 +139,7 @@ def test_mistakes_are_told_with_their_lines_and_the_text_is_there_to_be_correcte
     answer = read(desk, "jours_fériés:\n  - {jour: 2026-12-04}\n  - {jour: bientôt, nom: Fête}\n")
     found = html.fromstring(answer.text)
     assert [item.text for item in found.xpath("//*[@class='errornote']//li")] == [
-        "Ligne 2 (jours_fériés › nom) : Le champ « nom » manque.",
+        "Ligne 2 (jours_fériés › 2026-12-04 › nom) : Le champ « nom » manque.",
         "Ligne 3 (jours_fériés › Fête › jour) : « bientôt » n'est pas une date."
         " Écrivez-la ainsi : 2026-09-01.",
     ]
@@ -157,7 +155,7 @@ def test_mistakes_are_told_with_their_lines_and_the_text_is_there_to_be_correcte
         ({"file": SimpleUploadedFile("a.yaml", b"PK\x03\x04\0\0")}, "Ce n&#x27;est pas un fichier de texte"),
         ({"file": SimpleUploadedFile("a.yaml", b"x" * 410_000)}, "Ce fichier dépasse 400 ko."),
         ({"text": "a: [", "differences": "x"}, "s&#x27;ouvre ici et ne se ferme pas"),
-        ({"text": "a: \0b"}, "ne se lit pas ici"),
+        ({"text": "a: \0b"}, "caractère nul"),
     ],
 )
 def test_what_is_no_such_file_gets_a_sentence(desk, posted, sentence):

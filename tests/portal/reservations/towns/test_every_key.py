@@ -40,11 +40,11 @@ NO_SET_UP = {
     "families.Guardian",
     "families.Household",
     "families.Letter",
-    "families.Residence",
     "families.User",
     "reservations.Schooling",
     # The roles of agents: a file of the town gives nobody a right.
     "auth.Group",
+    "reservations.StaffRight",
     # Another week, another menu: « Importer des menus ».
     "catering.Dish",
     "catering.Menu",
