@@ -112,13 +112,14 @@ class TownFileAdmin(ShownOnly[TownFile], OwnPages[TownFile]):
     list_display = ("loaded_at", "who", "made", "short_digest")
     list_select_related = ("by",)
     ordering = ("-loaded_at", "-pk")
-    search_fields = ("sha256",)
-    fields = readonly_fields = ("loaded_at", "who", "made", "sha256", "content")
+    fields = readonly_fields = ("loaded_at", "who", "made", "sha256")
     change_form_template = "admin/reservations/town_file_past.html"
 
     @admin.display(description="par", ordering="by")
     def who(self, obj: TownFile) -> str:
-        return str(obj.by or "la commande du serveur")
+        if obj.by is None:
+            return "la commande du serveur"
+        return obj.by.get_full_name() or obj.by.username
 
     @admin.display(description="ce qu'il a changé")
     def made(self, obj: TownFile) -> str:
@@ -127,10 +128,6 @@ class TownFileAdmin(ShownOnly[TownFile], OwnPages[TownFile]):
     @admin.display(description="empreinte", ordering="sha256")
     def short_digest(self, obj: TownFile) -> str:
         return obj.sha256[:DIGITS]
-
-    @admin.display(description="fichier")
-    def content(self, obj: TownFile) -> str:
-        return format_html('<pre class="desk-file" tabindex="0">{}</pre>', obj.text)
 
     def beside(self, request: HttpRequest, row: TownFile) -> dict[str, Any]:
         return {"past": row}
@@ -156,7 +153,7 @@ class TownFileAdmin(ShownOnly[TownFile], OwnPages[TownFile]):
         context = {
             "may_load": request.user.has_perm(LOAD),
             "sees": sees,
-            "latest": [(one, self.who(one), self.made(one), self.short_digest(one)) for one in latest],
+            "latest": [(one, self.who(one), self.made(one)) for one in latest],
         }
         return self.page(request, "admin/reservations/town_file.html", TITLE, context)
 
@@ -260,14 +257,14 @@ PARTS = {Kind.NEW: "Nouveau", Kind.CHANGED: "Modifié", Kind.GONE: "N'y serait p
 
 def in_words(created: int, changed: int, removed: int, unchanged: int) -> str:
     """« 3 lignes nouvelles, 1 modifiée, 40 inchangées »; what there is none of is not said."""
-    said = [
-        counted(number, *words)
-        for number, words in (
-            (created, ("nouvelle", "nouvelles")),
-            (changed, ("modifiée", "modifiées")),
-            (removed, ("retirée", "retirées")),
-            (unchanged, ("inchangée", "inchangées")),
-        )
-        if number
+    found = [
+        (created, "nouvelle", "nouvelles"),
+        (changed, "modifiée", "modifiées"),
+        (removed, "retirée", "retirées"),
+        (unchanged, "inchangée", "inchangées"),
     ]
-    return f"lignes : {', '.join(said)}" if said else "rien"
+    said = [counted(number, one, several) for number, one, several in found if number]
+    if not said:
+        return "aucune ligne"
+    first, word = said[0].rsplit(" ", 1)
+    return ", ".join([f"{first} {'lignes' if word.endswith('s') else 'ligne'} {word}", *said[1:]])

@@ -164,10 +164,13 @@ def _explained(error: MarkedYAMLError, lines: Sequence[str]) -> tuple[int, str]:
 def _bracket(
     context: str, problem: str, lines: Sequence[str], begun: int, number: int, column: int
 ) -> tuple[int, str]:
-    if "content" in problem:
+    ended = "stream end" in problem
+    if "content" in problem and not ended:
         return number + 1, f"« {_said(lines, number)} » : une virgule est de trop, ou une valeur manque."
-    opened, closed = ("{", "}") if "mapping" in context else ("[", "]")
-    if number == begun and "stream end" not in problem:
+    line = lines[begun] if begun < len(lines) else ""
+    is_mapping = "mapping" in context or ("node" in context and line.rfind("{") > line.rfind("["))
+    opened, closed = ("{", "}") if is_mapping else ("[", "]")
+    if number == begun and not ended:
         return number + 1, (
             f"« {_said(lines, number)} » : entre « {opened} » et « {closed} », une virgule sépare deux"
             " valeurs. Un texte avec une virgule ou des guillemets se met entre guillemets."

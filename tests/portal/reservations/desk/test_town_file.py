@@ -95,7 +95,7 @@ def test_a_file_is_read_before_it_is_loaded_and_then_kept(canteen, desk, manager
     assert not TownFile.objects.exists()
     answer = desk.post(reverse(LOAD), form_of(preview))
     assert answer.status_code == 302, answer.text
-    assert said(answer)[0].startswith("Fichier chargé : lignes : ")
+    assert said(answer)[0].startswith("Fichier chargé : 1 ligne modifiée, ")
     assert Activity.objects.get().name == "Cantine"
     kept = TownFile.objects.get()
     assert (kept.by, kept.loaded_at, kept.text, kept.changed) == (manager, NOW, text, 1)
@@ -140,7 +140,7 @@ def test_mistakes_are_told_with_their_lines_and_the_text_is_there_to_be_correcte
     found = html.fromstring(answer.text)
     assert [item.text for item in found.xpath("//*[@class='errornote']//li")] == [
         "Ligne 2 (jours_fériés › 2026-12-04 › nom) : Le champ « nom » manque.",
-        "Ligne 3 (jours_fériés › Fête › jour) : « bientôt » n'est pas une date."
+        "Ligne 3 (jours_fériés › bientôt › jour) : « bientôt » n'est pas une date."
         " Écrivez-la ainsi : 2026-09-01.",
     ]
     assert "bientôt" in form_of(answer)["text"]

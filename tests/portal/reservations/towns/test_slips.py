@@ -67,6 +67,8 @@ from portal.reservations.towns.fields import (
             2,
             "« [ » s'ouvre ici et ne se ferme pas : ajoutez « ] » à la fin de « jours: [lundi, mardi ».",
         ),
+        ("a: [", 1, "« [ » s'ouvre ici et ne se ferme pas : ajoutez « ] » à la fin de « a: [ »."),
+        ("a: {b: [c], d:", 1, "« { » s'ouvre ici et ne se ferme pas : ajoutez « } »"),
         ("a:\n  - {code: x}}\n", 2, "« } » ferme ce qui n'est pas ouvert. Retirez ce signe."),
         ("a: [lundi,, mardi]\n", 1, "« a: [lundi,, mardi] » : une virgule est de trop"),
         ('a: {nom: "x"y}\n', 1, "une virgule sépare deux valeurs"),
