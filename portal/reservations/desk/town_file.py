@@ -257,14 +257,16 @@ PARTS = {Kind.NEW: "Nouveau", Kind.CHANGED: "Modifié", Kind.GONE: "N'y serait p
 
 def in_words(created: int, changed: int, removed: int, unchanged: int) -> str:
     """« 3 lignes nouvelles, 1 modifiée, 40 inchangées »; what there is none of is not said."""
-    found = [
+    found = (
         (created, "nouvelle", "nouvelles"),
         (changed, "modifiée", "modifiées"),
         (removed, "retirée", "retirées"),
         (unchanged, "inchangée", "inchangées"),
-    ]
-    said = [counted(number, one, several) for number, one, several in found if number]
-    if not said:
-        return "aucune ligne"
-    first, word = said[0].rsplit(" ", 1)
-    return ", ".join([f"{first} {'lignes' if word.endswith('s') else 'ligne'} {word}", *said[1:]])
+    )
+    said: list[str] = []
+    for number, one, several in found:
+        if number:
+            # Only the first says of what.
+            words = (one, several) if said else (f"ligne {one}", f"lignes {several}")
+            said.append(counted(number, *words))
+    return ", ".join(said) or "aucune ligne"
