@@ -182,7 +182,8 @@ class TownFileAdmin(ShownOnly[TownFile], OwnPages[TownFile]):
             return self._form_page(request, form)
         text = form.chosen
         try:
-            if "differences" in request.POST:
+            # Confirmed is the text that was read, and what it would do.
+            if request.POST.get("digest") == town_file.digest(text):
                 return self._load(request, text)
             report = town_file.load(text, dry_run=True, at=timezone.now(), may_close=self._may_close(request))
         except TownFileError as error:
@@ -198,7 +199,7 @@ class TownFileAdmin(ShownOnly[TownFile], OwnPages[TownFile]):
                 at=timezone.now(),
                 confirmed=agreed,
                 by=user_of(request),
-                expected=request.POST["differences"],
+                expected=request.POST.get("differences", ""),
                 may_close=self._may_close(request),
             )
         except town_file.Otherwise as otherwise:
@@ -245,8 +246,8 @@ class TownFileAdmin(ShownOnly[TownFile], OwnPages[TownFile]):
                 if rows
             ],
             "to_agree": bool(report.closes or report.asked),
-            "digest": town_file.digest(text)[:DIGITS],
-            "differences_digest": report.fingerprint[:DIGITS],
+            "digest": town_file.digest(text),
+            "digits": f":{DIGITS}",
         }
         title = "Ce que ce fichier change"
         return self.page(request, "admin/reservations/town_file_preview.html", title, context)
