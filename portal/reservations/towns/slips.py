@@ -167,9 +167,10 @@ def _bracket(
     ended = "stream end" in problem
     if "content" in problem and not ended:
         return number + 1, f"« {_said(lines, number)} » : une virgule est de trop, ou une valeur manque."
-    line = lines[begun] if begun < len(lines) else ""
-    is_mapping = "mapping" in context or ("node" in context and line.rfind("{") > line.rfind("["))
-    opened, closed = ("{", "}") if is_mapping else ("[", "]")
+    opened = "{" if "mapping" in context else "["
+    if ended:
+        begun, opened = _left_open(lines)
+    closed = "}" if opened == "{" else "]"
     if number == begun and not ended:
         return number + 1, (
             f"« {_said(lines, number)} » : entre « {opened} » et « {closed} », une virgule sépare deux"
@@ -179,6 +180,18 @@ def _bracket(
         f"« {opened} » s'ouvre ici et ne se ferme pas : ajoutez « {closed} »"
         f" à la fin de « {_said(lines, begun)} »."
     )
+
+
+def _left_open(lines: Sequence[str]) -> tuple[int, str]:
+    """Of a file that ends too early, the last bracket that is open, and its line."""
+    left: list[tuple[int, str]] = []
+    for number, line in enumerate(lines):
+        for found in BRACKET.findall(line):
+            if found in "[{":
+                left.append((number, found))
+            elif left:
+                left.pop()
+    return left[-1] if left else (0, "[")
 
 
 def _key(lines: Sequence[str], number: int, column: int) -> tuple[int, str]:
