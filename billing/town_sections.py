@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode, Node
@@ -42,6 +42,7 @@ from portal.reservations.towns.fields import (
     Text,
     Words,
     closest,
+    plain,
     scalar,
 )
 from portal.reservations.towns.town_file import Rows, register
@@ -122,23 +123,28 @@ COLLECTION = Words({"régie": "regie", "titre": "titre"})
 DEFAULTS, ACCOUNTS = BillingSettings(), JournalAccounts()
 # What the town's own régie and a further one both say.
 ISSUER = (
-    Field("mention_des_relances", "reminder_notice", default=""),
+    Field(
+        "mention_des_relances",
+        "reminder_notice",
+        default="",
+        example="Sans paiement, la somme est transmise au comptable public.",
+    ),
     Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
-    Field("émetteur", "issuer_name", default=""),
-    Field("adresse", "issuer_address", default=""),
-    Field("signataire", "signatory", default=""),
-    Field("siret", "siret", default=""),
-    Field("mention_de_tva", "vat_notice", default=""),
-    Field("mentions_légales", "legal_notice", default=""),
-    Field("voies_de_recours", "recourse", default=""),
-    Field("iban", "iban", default=""),
-    Field("bic", "bic", default=""),
-    Field("identifiant_créancier", "creditor_identifier", default=""),
-    Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
-    Field("envoi_du_chèque", "cheque_address", default=""),
-    Field("guichet", "desk", default=""),
-    Field("fonds_de_caisse", "cash_float", Amount(), default=Decimal(0)),
-    Field("encaisse_maximale", "cash_maximum", Amount(), default=None),
+    Field("émetteur", "issuer_name", default="", example="Régie enfance de Saint-Exemple"),
+    Field("adresse", "issuer_address", default="", example="1 place de la Mairie"),
+    Field("signataire", "signatory", default="", example="Dominique Roy, régisseur titulaire"),
+    Field("siret", "siret", default="", example="732 829 320 00074"),
+    Field("mention_de_tva", "vat_notice", default="", example="Hors du champ de la TVA."),
+    Field("mentions_légales", "legal_notice", default="", example="Délibération du 12 juin 2026."),
+    Field("voies_de_recours", "recourse", default="", example="Deux mois devant le tribunal administratif."),
+    Field("iban", "iban", default="", example="FR14 2004 1010 0505 0001 3M02 606"),
+    Field("bic", "bic", default="", example="PSSTFRPPXXX"),
+    Field("identifiant_créancier", "creditor_identifier", default="", example="FR72 ZZZ 123456"),
+    Field("chèque_à_l'ordre_de", "cheque_payable_to", default="", example="Régie enfance"),
+    Field("envoi_du_chèque", "cheque_address", default="", example="Mairie, 1 place de la Mairie"),
+    Field("guichet", "desk", default="", example="Mairie, de 9 h à 12 h"),
+    Field("fonds_de_caisse", "cash_float", Amount(), default=Decimal(0), example="50"),
+    Field("encaisse_maximale", "cash_maximum", Amount(), default=None, example="1500"),
 )
 LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
@@ -146,8 +152,37 @@ SIBLINGS = Words(
 )
 
 
+class MeansCode(Text):
+    """A means of payment: one that every town knows by its word, one of the town's own by its code."""
+
+    example = "chèque"
+    WORDS: ClassVar[dict[str, str]] = {
+        "espèces": "cash",
+        "chèque": "cheque",
+        "carte bancaire": "card",
+        "virement bancaire": "transfer",
+        "CESU": "cesu",
+        "CESU dématérialisé": "cesu_e",
+        "Chèque-Vacances": "ancv",
+        "Chèque-Vacances Connect": "ancv_c",
+        "bon CAF": "caf",
+        "prélèvement": "debit",
+        "paiement en ligne": "online",
+    }
+    CODES: ClassVar[dict[str, str]] = {plain(word): code for word, code in WORDS.items()}
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> str:
+        text = scalar(node).strip()
+        return self.CODES.get(plain(text), text)
+
+    def write(self, value: Any) -> Any:
+        return next((word for word, code in self.WORDS.items() if code == value), value)
+
+
 class Prices(Text):
     """3.20, or a price a column: {repas: 3.20, pai: 1.60}."""
+
+    example = "3.20"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> dict[str, str]:
         if not isinstance(node, MappingNode):
@@ -170,6 +205,8 @@ class Prices(Text):
 
 class FormulaReference(Text):
     """« activité/formule », by their codes."""
+
+    example = "cantine/repas"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> Formula:
         text = scalar(node).strip()
@@ -244,23 +281,23 @@ register(
         order_by=("code",),
         comment="Les prix. Les deux bornes d'une tranche sont comprises ; une borne absente est sans limite.",
         fields=(
-            Field("code", "code"),
-            Field("nom", "name"),
+            Field("code", "code", example="repas-2026"),
+            Field("nom", "name", example="Repas 2026-2027"),
             Field("principe", "kind", KIND, default=Tariff.Kind.BANDS),
             Field("prix_pour", "unit", UNIT, default=Tariff.Unit.PRESENCE),
             Field("du", "valid_from", Day(), default=None),
-            Field("au", "valid_to", Day(), default=None),
+            Field("au", "valid_to", Day(), default=None, example="2027-07-02"),
             Field("forfait_en_cours_de_route", "begun", BEGUN, default=Tariff.Begun.WHOLE),
             Field("forfait_de_deux_foyers", "homes", HOMES, default=Tariff.Homes.WHOLE),
             Field("forfait_sans_jour", "emptied", EMPTIED, default=Tariff.Emptied.KEPT),
-            Field("colonnes", "columns", ListOf(Text()), default=list),
+            Field("colonnes", "columns", ListOf(Text()), default=list, example="[repas, pai]"),
             Field("entre_deux_tranches", "between", BETWEEN, default=Tariff.Between.LOWER),
             Field("sans_quotient", "no_quotient", NO_QUOTIENT, default=Tariff.NoQuotient.HIGHEST),
-            Field("tranche_sans_quotient", "no_quotient_band", default=""),
-            Field("prix_sans_quotient", "no_quotient_price", Amount(), default=None),
-            Field("arrondi", "step", Amount(), default=Decimal("0.01")),
-            Field("tva", "vat_percent", Amount(), default=Decimal(0)),
-            Field("part_de_garde", "care_percent", Amount(), default=Decimal(0)),
+            Field("tranche_sans_quotient", "no_quotient_band", default="", example="A"),
+            Field("prix_sans_quotient", "no_quotient_price", Amount(), default=None, example="5.60"),
+            Field("arrondi", "step", Amount(), default=Decimal("0.01"), example="0.05"),
+            Field("tva", "vat_percent", Amount(), default=Decimal(0), example="10"),
+            Field("part_de_garde", "care_percent", Amount(), default=Decimal(0), example="100"),
         ),
         to_check=to_check,
         rewrites=keep_past,
@@ -273,10 +310,10 @@ register(
                 exact=True,
                 compact=True,
                 fields=(
-                    Field("nom", "name", default=""),
-                    Field("de", "low", Amount(), default=None),
-                    Field("à", "high", Amount(), default=None),
-                    Field("prix", "prices", Prices()),
+                    Field("nom", "name", default="", example="A"),
+                    Field("de", "low", Amount(), default=None, example="0"),
+                    Field("à", "high", Amount(), default=None, example="500"),
+                    Field("prix", "prices", Prices(), example="{repas: 3.20, pai: 1.60}"),
                 ),
             ),
             Rows(
@@ -287,14 +324,14 @@ register(
                 exact=True,
                 compact=True,
                 fields=(
-                    Field("colonne", "column", default=""),
-                    Field("enfants", "children", Number(), default=1),
-                    Field("taux", "percent", Amount(), default=Decimal(0)),
-                    Field("plus", "base", Amount(), default=Decimal(0)),
-                    Field("plancher", "floor", Amount(), default=None),
-                    Field("plafond", "ceiling", Amount(), default=None),
-                    Field("quotient_du_plancher", "low", Amount(), default=None),
-                    Field("quotient_du_plafond", "high", Amount(), default=None),
+                    Field("colonne", "column", default="", example="repas"),
+                    Field("enfants", "children", Number(), default=1, example="2"),
+                    Field("taux", "percent", Amount(), default=Decimal(0), example="0.3"),
+                    Field("plus", "base", Amount(), default=Decimal(0), example="0.50"),
+                    Field("plancher", "floor", Amount(), default=None, example="1.20"),
+                    Field("plafond", "ceiling", Amount(), default=None, example="5.60"),
+                    Field("quotient_du_plancher", "low", Amount(), default=None, example="300"),
+                    Field("quotient_du_plafond", "high", Amount(), default=None, example="1400"),
                 ),
             ),
             Rows(
@@ -306,12 +343,12 @@ register(
                 compact=True,
                 fields=(
                     Field("quand", "when", WHEN),
-                    Field("à_partir_de", "number", Number(), default=0),
+                    Field("à_partir_de", "number", Number(), default=0, example="2"),
                     Field("niveau", "level", LEVEL, default=""),
                     Field("effet", "effect", EFFECT),
-                    Field("valeur", "amount", Amount(), default=Decimal(0)),
-                    Field("colonne", "column", default=""),
-                    Field("colonnes", "columns", ListOf(Text()), default=list),
+                    Field("valeur", "amount", Amount(), default=Decimal(0), example="1.50"),
+                    Field("colonne", "column", default="", example="pai"),
+                    Field("colonnes", "columns", ListOf(Text()), default=list, example="[repas, pai]"),
                 ),
             ),
             Rows(
@@ -324,12 +361,12 @@ register(
                 order_by=("formula__activity__code", "formula__code", "pk"),
                 fields=(
                     Field("formule", "formula", FormulaReference()),
-                    Field("colonne", "column", default=""),
+                    Field("colonne", "column", default="", example="repas"),
                     Field("situation", "situation", SITUATION, default=""),
                     Field("pour", "audience", AUDIENCE, default=""),
                     Field("niveau", "level", LEVEL, default=""),
-                    Field("rang", "rank", Number(), default=1),
-                    Field("enfants", "children", Number(), default=1),
+                    Field("rang", "rank", Number(), default=1, example="2"),
+                    Field("enfants", "children", Number(), default=1, example="2"),
                     Field("supplément", "supplement", Flag(), default=False),
                 ),
             ),
@@ -344,12 +381,12 @@ register(
         order_by=("activity__code",),
         comment="Quelles absences ne sont pas facturées. Sans activité : toutes les autres.",
         fields=(
-            Field("activité", "activity", Reference(Activity), default=None),
+            Field("activité", "activity", Reference(Activity), default=None, example="cantine"),
             Field("certificat", "certificates_count", Flag(), default=True),
-            Field("sous_heures", "within_hours", Number(), default=None),
-            Field("carence", "waiting_days", Number(), default=0),
-            Field("carence_si_tard", "late_waiting_days", Number(), default=None),
-            Field("plus_après_jours", "max_days", Number(), default=None),
+            Field("sous_heures", "within_hours", Number(), default=None, example="48"),
+            Field("carence", "waiting_days", Number(), default=0, example="1"),
+            Field("carence_si_tard", "late_waiting_days", Number(), default=None, example="3"),
+            Field("plus_après_jours", "max_days", Number(), default=None, example="15"),
             Field("grève_gratuite", "strike_free", Flag(), default=True),
             Field("enseignant_absent_gratuit", "teacher_free", Flag(), default=True),
             Field("sortie_gratuite", "trip_free", Flag(), default=True),
@@ -371,12 +408,19 @@ register(
             Field("fratrie_en_retard", "siblings_late", LATE, default=DEFAULTS.siblings_late),
             Field("quotient_en_retard", "quotient_late", LATE, default=DEFAULTS.quotient_late),
             Field("à_partir_du", "starts_on", Day(), default=None),
-            Field("série", "series", default=DEFAULTS.series),
+            Field("série", "series", default=DEFAULTS.series, example="F"),
             Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),
-            Field("jours_entre_relances", "reminder_days", Number(), default=DEFAULTS.reminder_days),
-            Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
+            Field(
+                "jours_entre_relances",
+                "reminder_days",
+                Number(),
+                default=DEFAULTS.reminder_days,
+                example="15",
+            ),
+            Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0), example="5"),
             *ISSUER,
             Field("buraliste", "tobacconist", Flag(), default=False),
+            Field("paiement_partiel_en_ligne", "part_payment", Flag(), default=False),
             Field("bordereaux_à_partir_du", "deposits_from", Day(), default=None),
         ),
     )
@@ -389,16 +433,16 @@ register(
         order_by=("order", "code"),
         comment="Seulement ceux que la commune change ou ajoute.",
         fields=(
-            Field("code", "code"),
-            Field("libellé", "label"),
-            Field("ordre", "order", Number(), default=50),
+            Field("code", "code", MeansCode()),
+            Field("libellé", "label", example="Chèque"),
+            Field("ordre", "order", Number(), default=50, example="1"),
             Field("utilisé", "active", Flag(), default=True),
             Field("au_guichet", "at_desk", Flag(), default=True),
             Field("limité", "limited", Flag(), default=False),
-            Field("référence", "reference", default=""),
+            Field("référence", "reference", default="", example="N° de chèque"),
             Field("sans_rendu_de_monnaie", "no_change", Flag(), default=False),
             Field("remise", "deposit", DEPOSIT, default=PaymentMeans.Deposit.NONE),
-            Field("compte", "account", default=""),
+            Field("compte", "account", default="", example="'5112'"),
         ),
         children=(
             Rows(
@@ -409,9 +453,9 @@ register(
                 exact=True,
                 compact=True,
                 fields=(
-                    Field("activité", "activity", Reference(Activity)),
+                    Field("activité", "activity", Reference(Activity), example="cantine"),
                     Field("formule", "formula", FormulaReference(), default=None),
-                    Field("moins_de", "under_age", Number(), default=None),
+                    Field("moins_de", "under_age", Number(), default=None, example="6"),
                 ),
             ),
         ),
@@ -424,9 +468,9 @@ register(
         match=("code",),
         comment="Les régies qui encaissent à part ; sans elles, tout est à celle de la commune.",
         fields=(
-            Field("nom", "name"),
-            Field("code", "code"),
-            Field("lettres", "letters"),
+            Field("nom", "name", example="Centre de loisirs"),
+            Field("code", "code", example="LOISIRS"),
+            Field("lettres", "letters", example="CL"),
             *ISSUER,
         ),
         children=(
@@ -437,7 +481,7 @@ register(
                 parent="regie",
                 exact=True,
                 compact=True,
-                fields=(Field("activité", "activity", Reference(Activity)),),
+                fields=(Field("activité", "activity", Reference(Activity), example="cantine"),),
             ),
         ),
     )
@@ -450,10 +494,10 @@ register(
         order_by=("activity__code", "formula__activity__code", "formula__code"),
         comment="Les codes d'une activité, ou d'une formule, dont le code l'emporte.",
         fields=(
-            Field("activité", "activity", Reference(Activity), default=None),
+            Field("activité", "activity", Reference(Activity), default=None, example="cantine"),
             Field("formule", "formula", FormulaReference(), default=None),
-            Field("analytique", "analytic", default=""),
-            Field("compte", "account", default=""),
+            Field("analytique", "analytic", default="", example="CANTINE"),
+            Field("compte", "account", default="", example="'70671'"),
         ),
     )
 )
@@ -465,16 +509,18 @@ register(
         single=True,
         comment="Les comptes du journal général.",
         fields=(
-            Field("redevables", "debtors", default=ACCOUNTS.debtors),
-            Field("recettes", "revenue", default=ACCOUNTS.revenue),
-            Field("avoirs_d'une_année_passée", "earlier_years", default=ACCOUNTS.earlier_years),
-            Field("abandons_de_créances", "written_off", default=ACCOUNTS.written_off),
-            Field("à_classer", "waiting", default=ACCOUNTS.waiting),
-            Field("espèces", "cash", default=ACCOUNTS.cash),
-            Field("chèques", "cheques", default=ACCOUNTS.cheques),
-            Field("cartes", "cards", default=ACCOUNTS.cards),
-            Field("titres", "vouchers", default=ACCOUNTS.vouchers),
-            Field("banque", "bank", default=ACCOUNTS.bank),
+            Field("redevables", "debtors", default=ACCOUNTS.debtors, example="'411'"),
+            Field("recettes", "revenue", default=ACCOUNTS.revenue, example="'7067'"),
+            Field(
+                "avoirs_d'une_année_passée", "earlier_years", default=ACCOUNTS.earlier_years, example="'673'"
+            ),
+            Field("abandons_de_créances", "written_off", default=ACCOUNTS.written_off, example="'6541'"),
+            Field("à_classer", "waiting", default=ACCOUNTS.waiting, example="'4711'"),
+            Field("espèces", "cash", default=ACCOUNTS.cash, example="'531'"),
+            Field("chèques", "cheques", default=ACCOUNTS.cheques, example="'5112'"),
+            Field("cartes", "cards", default=ACCOUNTS.cards, example="'5115'"),
+            Field("titres", "vouchers", default=ACCOUNTS.vouchers, example="'5118'"),
+            Field("banque", "bank", default=ACCOUNTS.bank, example="'515'"),
         ),
     )
 )

@@ -6,6 +6,8 @@ from families.models import Allergen
 from portal.reservations.models import Establishment
 
 SERVICE = "catering"
+# How a town's file calls it.
+SERVICE_WORD = "cantine"
 LONGEST_DISH = 160
 
 

@@ -12,14 +12,14 @@ register(
         compact=True,
         comment="Les régimes que les familles peuvent choisir.",
         fields=(
-            Field("nom", "name"),
+            Field("nom", "name", example="Sans porc"),
             Field("pai", "needs_pai", Flag(), default=False),
             Field("sans_porc", "without_pork", Flag(), default=False),
             Field("sans_viande", "without_meat", Flag(), default=False),
             Field("sans_poisson", "without_fish", Flag(), default=False),
             Field("sans_produit_animal", "without_animals", Flag(), default=False),
             Field("proposé", "active", Flag(), default=True),
-            Field("ordre", "order", Number(), default=0),
+            Field("ordre", "order", Number(), default=0, example="1"),
         ),
     )
 )

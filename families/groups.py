@@ -65,6 +65,11 @@ DANGEROUS = (
         "à la main : l'historique du foyer garde tout ce qui était écrit de lui",
     ),
     Dangerous(
+        "reservations.add_townfile",
+        "Charger le fichier de la commune : il écrit tout ce qui est réglé, tarifs compris",
+        "charger un fichier d'avant, que l'historique garde ; des jours fermés se rouvrent pendant une heure",
+    ),
+    Dangerous(
         "families.add_erasure",
         "Effacer un foyer ou un enfant",
         "aucun : la loi le veut ainsi, un certificat reste",
@@ -243,6 +248,8 @@ RIGHTS: dict[str, Rights] = {
             "erasurerequest": CHANGE,
             "erasure": "view add",
         },
+        # Its file writes all that is set up.
+        "reservations": {"townfile": "view add"},
         "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW, "letterwording": EVERYTHING},
         "billing": {"billingsettings": CHANGE},
     },

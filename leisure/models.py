@@ -7,6 +7,8 @@ from django.db import models
 from portal.reservations.models import Establishment
 
 SERVICE = "leisure"
+# How a town's file calls it.
+SERVICE_WORD = "loisirs"
 
 
 class CentreManager(models.Manager["Centre"]):

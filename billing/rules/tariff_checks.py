@@ -120,6 +120,22 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Ta
             )
         )
     neighbour = "du dessous" if between is Between.LOWER else "du dessus"
+    # « de 0 à 500, de 501 à 900 »: a grid in whole euros has as many gaps as bands, and they say one thing.
+    whole = [
+        lower.high
+        for lower, upper in pairwise(ordered)
+        if lower.high is not None and _is_a_whole_euro(lower.high, upper)
+    ]
+    if len(whole) > 1:
+        found.append(
+            TariffProblem(
+                Trouble.GAP,
+                "Les tranches vont d'un euro entier au suivant : un quotient qui tombe entre deux, avec des"
+                f" centimes, paie la tranche {neighbour}.",
+                min(whole) + CENT,
+                max(whole) + 1 - CENT,
+            )
+        )
     for lower, upper in pairwise(ordered):
         low = lowest(upper)
         if lower.high is None or low <= lower.high:
@@ -136,7 +152,7 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Ta
                     high,
                 )
             )
-        elif low - lower.high > CENT:
+        elif low - lower.high > CENT and not (len(whole) > 1 and lower.high in whole):
             start, end = lower.high + CENT, low - CENT
             which = f"Le quotient {number(start)} n'est" if start == end else (
                 f"Les quotients de {number(start)} à {number(end)} ne sont"
@@ -160,3 +176,8 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Ta
             )
         )
     return found
+
+
+def _is_a_whole_euro(high: Decimal, upper: Band) -> bool:
+    """Whether a band ends at an euro and the other begins at the next."""
+    return high == high.to_integral_value() and lowest(upper) == high + 1

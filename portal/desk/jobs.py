@@ -105,7 +105,8 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
     Job.TOWN: {
         Sight.ALWAYS: """
-            portal.town reservations.establishment reservations.schoolclass reservations.activity
+            portal.town reservations_town_file reservations.establishment reservations.schoolclass
+            reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
             families_staffmember_add reservations_statistics
         """,
@@ -114,7 +115,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             reservations.schoolyear reservations.publicholiday reservations.deadlinerule
             reservations.activitydeadline reservations.audience families.paperkind families.threadkind
             families.readyanswer
-            portal.refusalreason portal.letterwording reservations_town_export
+            portal.refusalreason portal.letterwording reservations.townfile
             portal_town_line families.reading families.owndecision
             families.securityevent families.retentionrule families.processingtexts
             families_processingtexts_register families.disposallist families.erasure
@@ -129,7 +130,7 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
 }
 # Lists that a page of their own leads to: in the menu they would stand twice.
-WITHIN_A_PAGE = frozenset({"families.processingtexts"})
+WITHIN_A_PAGE = frozenset({"families.processingtexts", "reservations.townfile"})
 # A page's own list says whether the town uses it.
 USED_BY = {
     "billing_online_statement": "billing.onlinepayment",

@@ -1,5 +1,7 @@
 """What the engine writes into a town's file: the town, its calendar, its rules, its activities."""
 
+import re
+from collections import Counter
 from datetime import time
 from typing import Any
 
@@ -10,6 +12,7 @@ from ruamel.yaml.nodes import Node
 from families.messages import answers
 from families.models import PaperKind, ProcessingTexts, ReadyAnswer, RetentionRule, ThreadKind
 from families.privacy import retention
+from portal import theme
 from portal.desk import reasons
 from portal.french.grades import Grade
 from portal.french.weekdays import MONDAY_TO_FRIDAY
@@ -22,13 +25,16 @@ from portal.reservations.models import (
     Audience,
     Campaign,
     Capacity,
+    Closure,
     DeadlineRule,
     DeadlineWindow,
     Establishment,
     Formula,
+    Notice,
     Part,
     Period,
     PublicHoliday,
+    SchoolClass,
     SchoolHoliday,
     SchoolYear,
 )
@@ -52,42 +58,107 @@ from portal.reservations.towns.fields import (
     Weekdays,
     Words,
     closest,
+    plain,
     scalar,
 )
 from portal.reservations.towns.town_file import Rows, register
 
 REGION = Words({label: value for value, label in Town.Region.choices})
 ZONE = Words({value: value for value in Town.Zone.values})
-CLOCK = Words({value: value for value in Town.Clock.values})
+CLOCK = Words(
+    {label: value for value, label in Town.Clock.choices},
+    also={value: value for value in Town.Clock.values},
+)
 
 
 class ServiceName(Text):
-    """An installed service: an app that offers one names it `SERVICE` in its models."""
+    """An installed service: an app that offers one names it `SERVICE` in its models, and `SERVICE_WORD` as
+    this file does. Its own name is read too."""
+
+    example = "cantine"
+
+    def services(self) -> dict[str, str]:
+        """By its word."""
+        found = {}
+        for app in apps.get_app_configs():
+            service = getattr(app.models_module, "SERVICE", "")
+            if service:
+                found[str(getattr(app.models_module, "SERVICE_WORD", service))] = str(service)
+        return found
 
     def read(self, node: Node, loading: Loading, parent: Any) -> str:
-        text = scalar(node).strip()
-        offered = [getattr(app.models_module, "SERVICE", None) for app in apps.get_app_configs()]
-        known = [service for service in offered if service]
-        if text not in known:
+        text, known = scalar(node).strip(), self.services()
+        found = {plain(word): service for word, service in known.items()}.get(plain(text))
+        if found is None and text in known.values():
+            return text
+        if found is None:
             raise Mistake(f"Le service « {text} » n'est pas installé. {closest(text, known)}", node)
-        return text
+        return found
+
+    def write(self, value: Any) -> Any:
+        return next((word for word, service in self.services().items() if service == value), value)
 
 
 class LetterKind(Text):
-    """A kind of the portal's letters; « toutes » means all of them."""
+    """A kind of the portal's letters, by its usual subject or by its file's name; « toutes »: all of them."""
 
-    everything = "toutes"
+    example = everything = "toutes"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> str:
-        text = scalar(node).strip()
-        if text == self.everything:
+        text, named = scalar(node).strip(), self.by_subject()
+        if plain(text) == self.everything:
             return wordings.EVERY
-        if text not in wordings.kinds():
-            raise Mistake(f"Aucune lettre « {text} ». {closest(text, list(wordings.kinds()))}", node)
-        return text
+        if text in wordings.kinds():
+            return text
+        if plain(text) not in named:
+            raise Mistake(f"Aucune lettre « {text} ». {closest(text, wordings.kinds().values())}", node)
+        return named[plain(text)]
+
+    def by_subject(self) -> dict[str, str]:
+        """Of the subjects that no other letter has."""
+        known = wordings.kinds()
+        count = Counter(plain(subject) for subject in known.values())
+        return {plain(subject): kind for kind, subject in known.items() if count[plain(subject)] == 1}
 
     def write(self, value: Any) -> Any:
-        return value or self.everything
+        if value == wordings.EVERY:
+            return self.everything
+        return wordings.label(value) if value in self.by_subject().values() else value
+
+
+class Colour(Text):
+    """#1d4f91; white letters on it can be read."""
+
+    example = "'#1d4f91'"
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> str:
+        text = scalar(node).strip().lower()
+        if re.fullmatch(r"#[0-9a-f]{6}", text) and not theme.is_readable(text):
+            near = theme.nearest_readable(text)
+            raise Mistake(
+                f"« {text} » se lit mal sur le blanc. La plus proche qui convient : '{near}'.", node
+            )
+        return text
+
+
+class ClassReference(Text):
+    """« année/école/classe »: the year's name, the school's code, the class's name."""
+
+    example = "2026-2027/tilleuls/CE1"
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> SchoolClass:
+        text = scalar(node).strip()
+        known = SchoolClass.objects.select_related("school", "school_year").order_by(
+            "-school_year__name", "pk"
+        )
+        found = next((one for one in known if self.write(one) == text), None)
+        if found is None:
+            hint = closest(text, map(self.write, known)) if known else "Il n'y en a encore aucune."
+            raise Mistake(f"« {text} » : aucune classe de ce nom. {hint}", node)
+        return found
+
+    def write(self, value: Any) -> Any:
+        return f"{value.school_year.name}/{value.school.code}/{value.name}"
 
 
 class LetterText(Text):
@@ -177,7 +248,17 @@ SURCHARGE = Words(
         "prix": ActivityDeadline.Surcharge.PRICE,
     }
 )
-
+LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
+WHY = Words(
+    {
+        "fermeture": Closure.Why.OTHER,
+        "grève": Closure.Why.STRIKE,
+        "sortie_scolaire": Closure.Why.TRIP,
+        "travaux": Closure.Why.WORKS,
+        "pont": Closure.Why.BRIDGE,
+    }
+)
+NOTICE_LEVEL = Words({"information": Notice.Level.INFORMATION, "important": Notice.Level.IMPORTANT})
 PAPER_ABOUT = Words({"enfant": PaperKind.About.CHILD, "foyer": PaperKind.About.HOUSEHOLD})
 PAPER_LASTS = Words(
     {
@@ -210,24 +291,44 @@ register(
         match=(),
         comment="Ce que disent les pages et les messages.",
         fields=(
-            Field("nom", "name"),
-            Field("service", "service", default=Town._meta.get_field("service").default),
-            Field("adresse", "address", default=""),
-            Field("téléphone", "phone", default=""),
-            Field("e-mail", "email", default=""),
-            Field("horaires", "opening_hours", default=""),
-            Field("site", "website", default=""),
-            Field("couleur", "colour", default=Town._meta.get_field("colour").default),
+            Field("nom", "name", example="Saint-Exemple-sur-Rive"),
+            Field(
+                "service",
+                "service",
+                default=Town._meta.get_field("service").default,
+                example="Service enfance et famille",
+            ),
+            Field("adresse", "address", default="", example="1 place de la Mairie"),
+            Field("téléphone", "phone", default="", example="01 99 00 00 00"),
+            Field("e-mail", "email", default="", example="familles@example.org"),
+            Field("horaires", "opening_hours", default="", example="du lundi au vendredi, de 9 h à 17 h"),
+            Field("site", "website", default="", example="https://www.example.org"),
+            Field("couleur", "colour", Colour(), default=Town._meta.get_field("colour").default),
             Field("zone", "zone", ZONE, default=Town.Zone.A),
             Field("jours_fériés", "region", REGION, default=Town.Region.METROPOLE),
             Field("heure", "time_zone", CLOCK, default=""),
             Field("adresse_sans_validation", "address_changes_at_once", Flag(), default=False),
             Field("agents_inactifs_minutes", "staff_idle_minutes", Number(), default=30),
-            Field("agents_connexion_heures", "staff_session_hours", Number(), default=10),
-            Field("reprise_des_décisions_minutes", "take_back_minutes", Number(), default=2),
-            Field("mentions_légales", "legal_notice", default=""),
-            Field("données_personnelles", "privacy_notice", default=""),
-            Field("accessibilité", "accessibility_notice", default=""),
+            Field("agents_connexion_heures", "staff_session_hours", Number(), default=10, example="10"),
+            Field("reprise_des_décisions_minutes", "take_back_minutes", Number(), default=2, example="2"),
+            Field(
+                "mentions_légales",
+                "legal_notice",
+                default="",
+                example="Site édité par la commune de Saint-Exemple-sur-Rive.",
+            ),
+            Field(
+                "données_personnelles",
+                "privacy_notice",
+                default="",
+                example="Écrivez à dpo@example.org.",
+            ),
+            Field(
+                "accessibilité",
+                "accessibility_notice",
+                default="",
+                example="Partiellement conforme.",
+            ),
         ),
     )
 )
@@ -239,9 +340,15 @@ register(
         comment="Ce que la commune dit à sa façon dans les lettres du portail.",
         fields=(
             Field("lettre", "kind", LetterKind(), default=""),
-            Field("objet", "subject", LetterText("subject"), default=""),
-            Field("début", "opening", LetterText("opening"), default=""),
-            Field("fin", "closing", LetterText("closing"), default=""),
+            Field("objet", "subject", LetterText("subject"), default="", example='"{commune} : {objet}"'),
+            Field("début", "opening", LetterText("opening"), default="", example="Une réponse vous attend."),
+            Field(
+                "fin",
+                "closing",
+                LetterText("closing"),
+                default="",
+                example="Le guichet est ouvert le mercredi.",
+            ),
         ),
     )
 )
@@ -253,11 +360,11 @@ register(
         comment="Écoles, restaurants et centres.",
         order_by=("-kind", "name"),
         fields=(
-            Field("code", "code"),
-            Field("nom", "name"),
+            Field("code", "code", example="verger"),
+            Field("nom", "name", example="Restaurant du Verger"),
             Field("type", "kind", KIND_OF_ESTABLISHMENT),
-            Field("adresse", "address", default=""),
-            Field("téléphone", "phone", default=""),
+            Field("adresse", "address", default="", example="3 rue des Tilleuls"),
+            Field("téléphone", "phone", default="", example="01 99 00 00 01"),
             Field("jours", "open_weekdays", Weekdays(), default=MONDAY_TO_FRIDAY),
             Field(
                 "écoles",
@@ -265,6 +372,7 @@ register(
                 ListOf(Reference(Establishment, only={"kind": Establishment.Kind.SCHOOL})),
                 default=list,
                 many=True,
+                example="[tilleuls]",
             ),
             Field("en_service", "active", Flag(), default=True),
         ),
@@ -278,7 +386,32 @@ register(
         compact=True,
         comment="Du premier au dernier jour de classe.",
         order_by=("starts_on",),
-        fields=(Field("nom", "name"), Field("du", "starts_on", Day()), Field("au", "ends_on", Day())),
+        fields=(
+            Field("nom", "name", example="2026-2027"),
+            Field("du", "starts_on", Day()),
+            Field("au", "ends_on", Day(), example="2027-07-02"),
+        ),
+    )
+)
+register(
+    Rows(
+        key="classes",
+        model=SchoolClass,
+        match=("school_year", "school", "name"),
+        compact=True,
+        comment="Les classes des écoles, année par année.",
+        order_by=("school_year__starts_on", "school__code", "level", "name", "pk"),
+        fields=(
+            Field("nom", "name", example="CE1-CE2"),
+            Field(
+                "école",
+                "school",
+                Reference(Establishment, only={"kind": Establishment.Kind.SCHOOL}),
+                example="tilleuls",
+            ),
+            Field("année", "school_year", Reference(SchoolYear, by="name"), example="2026-2027"),
+            Field("niveau", "level", LEVEL, default=SchoolClass.Level.ELEMENTAIRE),
+        ),
     )
 )
 register(
@@ -290,10 +423,10 @@ register(
         comment="Du premier au dernier jour sans classe.",
         order_by=("starts_on", "zone"),
         fields=(
-            Field("nom", "name"),
+            Field("nom", "name", example="Vacances de Noël"),
             Field("zone", "zone", ZONE),
             Field("du", "starts_on", Day()),
-            Field("au", "ends_on", Day()),
+            Field("au", "ends_on", Day(), example="2027-07-02"),
         ),
     )
 )
@@ -304,7 +437,7 @@ register(
         match=("day",),
         compact=True,
         comment="Les jours fériés de la commune.",
-        fields=(Field("jour", "day", Day()), Field("nom", "name")),
+        fields=(Field("jour", "day", Day()), Field("nom", "name", example="Armistice de 1918")),
     )
 )
 register(
@@ -314,16 +447,16 @@ register(
         match=("name",),
         comment="Jusqu'à quand agir. Seuls comptent les champs du principe choisi.",
         fields=(
-            Field("nom", "name"),
+            Field("nom", "name", example="La veille à 10 h"),
             Field("principe", "kind", KIND_OF_RULE),
-            Field("nombre", "number", Number(), default=None),
+            Field("nombre", "number", Number(), default=None, example="2"),
             Field("jours_comptés", "day_unit", DAY_UNIT, default=DeadlineRule.DayUnit.CALENDAR),
             Field("sans_week-ends", "skip_weekends", Flag(), default=False),
             Field("sans_jours_fériés", "skip_public_holidays", Flag(), default=False),
             Field("sans_ces_jours", "skip_weekdays", Weekdays(), default=0),
             Field("heure", "at", Hour(), default=None),
             Field("jour", "weekday", WEEKDAY, default=None),
-            Field("jour_du_mois", "month_day", Number(), default=None),
+            Field("jour_du_mois", "month_day", Number(), default=None, example="20"),
             Field("tableau", "table", DeadlineTable(), default=dict),
             Field("tableau_si_lundi_férié", "holiday_monday_table", DeadlineTable(), default=dict),
             Field("instant_de_référence", "reference_time", Hour(), default=time(0, 0)),
@@ -341,9 +474,9 @@ register(
                 order_by=("covers_from", "audience", "opens_at", "pk"),
                 fields=(
                     Field("du", "covers_from", Day()),
-                    Field("au", "covers_to", Day()),
+                    Field("au", "covers_to", Day(), example="2027-07-02"),
                     Field("ouvre", "opens_at", Moment(), default=None),
-                    Field("clôt", "closes_at", Moment(), default=None),
+                    Field("clôt", "closes_at", Moment(), default=None, example="2026-07-15 18:00"),
                     Field("pour", "audience", AUDIENCE, default=DeadlineWindow.Audience.ALL),
                 ),
             ),
@@ -357,17 +490,17 @@ register(
         match=("code",),
         comment="Les papiers que la commune peut demander ; ceux d'une activité sont dits avec elle.",
         fields=(
-            Field("code", "code"),
-            Field("nom", "name"),
-            Field("à_quoi_il_sert", "purpose", default=""),
+            Field("code", "code", example="assurance"),
+            Field("nom", "name", example="Attestation d'assurance"),
+            Field("à_quoi_il_sert", "purpose", default="", example="Responsabilité civile et accidents."),
             Field("pour", "about", PAPER_ABOUT, default=PaperKind.About.CHILD),
             Field("valable", "lasts", PAPER_LASTS, default=PaperKind.Lasts.SCHOOL_YEAR),
-            Field("nombre_de_mois", "months", Number(), default=None),
+            Field("nombre_de_mois", "months", Number(), default=None, example="3"),
             Field("donné", "way", PAPER_WAY, default=PaperKind.Way.EITHER),
             Field("confidentialité", "secrecy", PAPER_SECRECY, default=PaperKind.Secrecy.ORDINARY),
             Field("redemandé_jours_avant", "remind_days", Number(), default=30),
             Field("demandé", "active", Flag(), default=True),
-            Field("ordre", "order", Number(), default=0),
+            Field("ordre", "order", Number(), default=0, example="1"),
         ),
     )
 )
@@ -378,12 +511,19 @@ register(
         match=("code",),
         comment="Ce à quoi un enfant s'inscrit, avec ses formules, ses périodes, ses places et ses délais.",
         fields=(
-            Field("code", "code"),
-            Field("nom", "name"),
+            Field("code", "code", example="cantine"),
+            Field("nom", "name", example="Restauration scolaire"),
             Field("service", "service", ServiceName()),
-            Field("présentation", "description", default=""),
             Field(
-                "établissements", "establishments", ListOf(Reference(Establishment)), default=list, many=True
+                "présentation", "description", default="", example="Un repas chaud, tous les jours de classe."
+            ),
+            Field(
+                "établissements",
+                "establishments",
+                ListOf(Reference(Establishment)),
+                default=list,
+                many=True,
+                example="[verger]",
             ),
             Field("jours", "weekdays", Weekdays(), default=MONDAY_TO_FRIDAY),
             Field("pendant", "during", DURING, default=Activity.During.TERM),
@@ -393,14 +533,14 @@ register(
             Field("inscriptions", "enrolment_processing", PROCESSING, default=Activity.Processing.ON_REQUEST),
             Field("fin_par_les_familles", "families_end", Flag(), default=False),
             Field("liste_d'attente", "waiting_list", Flag(), default=True),
-            Field("heures_pour_répondre", "offer_hours", Number(), default=None),
-            Field("âge_minimum", "min_age", Number(), default=None),
-            Field("âge_maximum", "max_age", Number(), default=None),
+            Field("heures_pour_répondre", "offer_hours", Number(), default=None, example="24"),
+            Field("âge_minimum", "min_age", Number(), default=None, example="3"),
+            Field("âge_maximum", "max_age", Number(), default=None, example="12"),
             Field("à_partir_de_la_classe", "first_grade", GRADE, default=None),
             Field("jusqu'à_la_classe", "last_grade", GRADE, default=None),
             Field("fiche_sanitaire", "health_file_required", Flag(), default=False),
             Field("proposée", "active", Flag(), default=True),
-            Field("ordre", "order", Number(), default=0),
+            Field("ordre", "order", Number(), default=0, example="1"),
         ),
         children=(
             Rows(
@@ -410,7 +550,7 @@ register(
                 parent="activity",
                 compact=True,
                 order_by=("kind__order", "kind__name"),
-                fields=(Field("papier", "kind", Reference(PaperKind)),),
+                fields=(Field("papier", "kind", Reference(PaperKind), example="assurance"),),
             ),
             Rows(
                 key="formules",
@@ -419,14 +559,14 @@ register(
                 parent="activity",
                 compact=True,
                 fields=(
-                    Field("code", "code"),
-                    Field("nom", "name"),
+                    Field("code", "code", example="repas"),
+                    Field("nom", "name", example="Repas"),
                     Field("moments", "parts", ListOf(PART)),
                     Field("repas_compris", "with_meal", Flag(), default=False),
                     Field("de", "starts_at", Hour(), default=None),
-                    Field("à", "ends_at", Hour(), default=None),
+                    Field("à", "ends_at", Hour(), default=None, example="'16:30'"),
                     Field("proposée", "active", Flag(), default=True),
-                    Field("ordre", "order", Number(), default=0),
+                    Field("ordre", "order", Number(), default=0, example="1"),
                 ),
             ),
             Rows(
@@ -435,20 +575,27 @@ register(
                 match=("code",),
                 parent="activity",
                 fields=(
-                    Field("code", "code"),
-                    Field("nom", "name"),
-                    Field("année", "school_year", Reference(SchoolYear, by="name")),
+                    Field("code", "code", example="annee-2026-2027"),
+                    Field("nom", "name", example="Année scolaire 2026-2027"),
+                    Field("année", "school_year", Reference(SchoolYear, by="name"), example="2026-2027"),
                     Field("du", "starts_on", Day()),
-                    Field("au", "ends_on", Day()),
+                    Field("au", "ends_on", Day(), example="2027-07-02"),
                     Field("ouvre", "opens_at", Moment(), default=None),
-                    Field("ouvre_hors_commune", "opens_at_non_residents", Moment(), default=None),
-                    Field("clôt", "closes_at", Moment(), default=None),
+                    Field(
+                        "ouvre_hors_commune",
+                        "opens_at_non_residents",
+                        Moment(),
+                        default=None,
+                        example="2026-06-15 08:00",
+                    ),
+                    Field("clôt", "closes_at", Moment(), default=None, example="2026-07-15 18:00"),
                     Field(
                         "établissements",
                         "establishments",
                         ListOf(Reference(Establishment)),
                         default=list,
                         many=True,
+                        example="[verger]",
                     ),
                 ),
             ),
@@ -460,10 +607,16 @@ register(
                 compact=True,
                 order_by=("establishment__code", "part", "formula__code"),
                 fields=(
-                    Field("établissement", "establishment", Reference(Establishment)),
+                    Field("établissement", "establishment", Reference(Establishment), example="verger"),
                     Field("moment", "part", PART),
-                    Field("formule", "formula", Reference(Formula, within="activity"), default=None),
-                    Field("places", "places", Number()),
+                    Field(
+                        "formule",
+                        "formula",
+                        Reference(Formula, within="activity"),
+                        default=None,
+                        example="repas",
+                    ),
+                    Field("places", "places", Number(), example="120"),
                 ),
             ),
             Rows(
@@ -474,16 +627,106 @@ register(
                 order_by=("action", "formula__code", "period__code", "pk"),
                 fields=(
                     Field("pour", "action", ACTION),
-                    Field("formule", "formula", Reference(Formula, within="activity"), default=None),
-                    Field("période", "period", Reference(Period, within="activity"), default=None),
-                    Field("règle", "rule", Reference(DeadlineRule, by="name")),
+                    Field(
+                        "formule",
+                        "formula",
+                        Reference(Formula, within="activity"),
+                        default=None,
+                        example="repas",
+                    ),
+                    Field(
+                        "période",
+                        "period",
+                        Reference(Period, within="activity"),
+                        default=None,
+                        example="annee-2026-2027",
+                    ),
+                    Field("règle", "rule", Reference(DeadlineRule, by="name"), example="La veille à 10 h"),
                     Field("en_retard", "late", LATE, default=ActivityDeadline.Late.REFUSE),
-                    Field("dernier_moment", "last_moment", Reference(DeadlineRule, by="name"), default=None),
+                    Field(
+                        "dernier_moment",
+                        "last_moment",
+                        Reference(DeadlineRule, by="name"),
+                        default=None,
+                        example="Le jour même à 9 h",
+                    ),
                     Field("majoration", "surcharge", SURCHARGE, default=""),
-                    Field("montant", "surcharge_amount", Amount(), default=None),
-                    Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0),
+                    Field("montant", "surcharge_amount", Amount(), default=None, example="1.50"),
+                    Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0, example="2"),
                 ),
             ),
+        ),
+    )
+)
+
+
+class EachOnce(Rows):
+    """Rows that the database may hold twice: what the file cannot tell apart is written once."""
+
+    def export(self, parent: Any = None) -> Any:
+        written: dict[tuple[Any, ...], Any] = {}
+        for row in self.ordered(parent):
+            written.setdefault(tuple(getattr(row, name) for name in self.match), row)
+        return [self.export_row(row) for row in written.values()] or None
+
+
+register(
+    EachOnce(
+        key="fermetures",
+        model=Closure,
+        match=("starts_on", "ends_on", "establishment", "activity", "school_class", "why", "opens"),
+        compact=True,
+        comment="Jours fermés, ou ouverts par exception. Sans lieu, activité ni classe : toute la commune.",
+        order_by=("starts_on", "pk"),
+        fields=(
+            Field("du", "starts_on", Day()),
+            Field("au", "ends_on", Day(), example="2027-07-02"),
+            Field("motif", "why", WHY, default=Closure.Why.OTHER),
+            Field("texte", "label", default="", example="Travaux de l'office"),
+            Field("établissement", "establishment", Reference(Establishment), default=None, example="verger"),
+            Field("activité", "activity", Reference(Activity), default=None, example="cantine"),
+            Field("classe", "school_class", ClassReference(), default=None),
+            Field("ouverture_exceptionnelle", "opens", Flag(), default=False),
+        ),
+    )
+)
+register(
+    EachOnce(
+        key="annonces",
+        model=Notice,
+        match=("title", "starts_on"),
+        # One of a closure goes with it, and follows its dates.
+        only={"closure": None},
+        comment="Ce que les familles lisent sur « Mon compte famille », d'un jour à un autre.",
+        order_by=("starts_on", "pk"),
+        fields=(
+            Field("titre", "title", example="Pique-nique le 12 juin"),
+            Field("texte", "text", example="Pensez à la gourde et à la casquette."),
+            Field("niveau", "level", NOTICE_LEVEL, default=Notice.Level.INFORMATION),
+            Field("du", "starts_on", Day()),
+            Field("au", "ends_on", Day(), example="2027-07-02"),
+            Field(
+                "lieux",
+                "places",
+                ListOf(Reference(Establishment)),
+                default=list,
+                many=True,
+                example="[verger]",
+            ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="objets_des_messages",
+        model=ThreadKind,
+        match=("name",),
+        compact=True,
+        comment="De quoi les familles peuvent écrire à la mairie.",
+        fields=(
+            Field("nom", "name", example="Facture"),
+            Field("ordre", "order", Number(), default=10, example="1"),
+            Field("proposé", "active", Flag(), default=True),
         ),
     )
 )
@@ -507,10 +750,10 @@ register(
         compact=True,
         comment="Les foyers dont parlent les campagnes d'inscription.",
         fields=(
-            Field("code", "code"),
-            Field("nom", "label"),
+            Field("code", "code", example="hors-commune"),
+            Field("nom", "label", example="Hors commune"),
             Field("foyers", "belonging", BELONGING),
-            Field("ordre", "order", Number(), default=0),
+            Field("ordre", "order", Number(), default=0, example="1"),
         ),
     )
 )
@@ -523,11 +766,11 @@ register(
         comment="Quand les familles inscrivent pour une année. Sans ligne : dès que la précédente finit.",
         order_by=("school_year__starts_on", "activity__code", "audience__code"),
         fields=(
-            Field("année", "school_year", Reference(SchoolYear, by="name")),
-            Field("activité", "activity", Reference(Activity), default=None),
-            Field("public", "audience", Reference(Audience), default=None),
+            Field("année", "school_year", Reference(SchoolYear, by="name"), example="2026-2027"),
+            Field("activité", "activity", Reference(Activity), default=None, example="cantine"),
+            Field("public", "audience", Reference(Audience), default=None, example="hors-commune"),
             Field("ouvre", "opens_at", Moment()),
-            Field("clôt", "closes_at", Moment(), default=None),
+            Field("clôt", "closes_at", Moment(), default=None, example="2026-07-15 18:00"),
         ),
     )
 )
@@ -570,27 +813,13 @@ register(
         comment="Les motifs de refus que la commune a changés ; les autres sont ceux d'usage.",
         fields=(
             Field("pour", "about", REFUSED),
-            Field("motif", "text"),
-            Field("ordre", "order", Number(), default=0),
+            Field("motif", "text", example="Il n'y a plus de place."),
+            Field("ordre", "order", Number(), default=0, example="1"),
         ),
     )
 )
 
 
-register(
-    Rows(
-        key="objets_de_messages",
-        model=ThreadKind,
-        match=("name",),
-        compact=True,
-        comment="À propos de quoi les familles écrivent à la mairie.",
-        fields=(
-            Field("nom", "name"),
-            Field("ordre", "order", Number(), default=10),
-            Field("proposé", "active", Flag(), default=True),
-        ),
-    )
-)
 register(
     Rows(
         key="réponses_prêtes",
@@ -633,11 +862,11 @@ register(
         comment="Les durées que la commune a changées ; les autres sont celles d'usage.",
         fields=(
             Field("nature", "kind", KEPT_KIND),
-            Field("durée", "duration", Number()),
+            Field("durée", "duration", Number(), example="24"),
             Field("unité", "unit", KEPT_UNIT, default=RetentionRule.Unit.MONTH),
             Field("appliquée", "active", Flag(), default=True),
             Field("visa_des_archives", "needs_visa", Flag(), default=False),
-            Field("fondement", "source", default=""),
+            Field("fondement", "source", default="", example="délibération du 12 juin 2026"),
         ),
     )
 )
@@ -649,11 +878,11 @@ register(
         single=True,
         comment="Ce que la commune seule peut dire de ses traitements de données.",
         fields=(
-            Field("responsable", "controller", default=""),
-            Field("délégué", "officer", default=""),
-            Field("sous-traitants", "processors", default=""),
-            Field("transferts", "transfers", default=""),
-            Field("sécurité", "security", default=""),
+            Field("responsable", "controller", default="", example="Commune de Saint-Exemple-sur-Rive"),
+            Field("délégué", "officer", default="", example="Centre de gestion, dpo@example.org"),
+            Field("sous-traitants", "processors", default="", example="Hébergeur du portail"),
+            Field("transferts", "transfers", default="", example="Aucun"),
+            Field("sécurité", "security", default="", example="Double authentification des agents"),
             Field("revu_le", "updated_on", Day(), default=None),
         ),
     )

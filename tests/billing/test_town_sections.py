@@ -1,5 +1,6 @@
 """Tariffs of real towns: replayed through rows, and carried by the town's file without a difference."""
 
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from io import StringIO
@@ -9,8 +10,10 @@ from django.core.management import CommandError, call_command
 
 from billing.models import ActivityRegie, FormulaTariff, Tariff
 from billing.rules import pricing
-from portal.conformance import published_tariffs, published_towns, replay
+from portal.conformance import deadline_cases, published_tariffs, published_towns, replay
+from portal.conformance.values import Unreadable
 from portal.management.commands.replay_towns import Command
+from portal.reservations.models import DeadlineRule
 from portal.reservations.towns import fields, town_file
 from tests import DATA
 from tests.billing.conftest import MEALS, eats
@@ -221,6 +224,33 @@ def test_what_the_desk_would_warn_of_is_said_and_loaded(canteen, rest, remark):
     [said] = town_file.load(TARIFF + rest).to_check
     assert said.startswith(f"Ligne 3 (tarifs › repas) : {remark}")
     assert Tariff.objects.get().code == "repas"
+
+
+@pytest.mark.django_db
+def test_what_is_to_check_in_several_tariffs_is_said_once():
+    grid = "\n  tranches: [{de: 0, à: 499, prix: 1,20}, {de: 500, à: 899, prix: 2}, {de: 900, prix: 3}]\n"
+    text = "tarifs:\n" + "".join(f"- code: t{number}\n  nom: T{grid}" for number in range(1, 6))
+    [said] = town_file.load(text).to_check
+    assert said.startswith(
+        "Lignes 2 (tarifs › t1), 5 (tarifs › t2), 8 (tarifs › t3) et 2 autres : Les tranches"
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("town", [*TOWNS["towns"], *COMMUNES["towns"]], ids=lambda town: town["id"])
+def test_each_published_town_comes_back_as_it_went(town):
+    """Its tariffs, and its deadlines where they can be read."""
+    for place, row in enumerate(town.get("tariffs") or []):
+        published_tariffs.write(row, f"{town['id']}-{place}".replace("_", "-"))
+    for rule in town.get("rules") or []:
+        with suppress(Unreadable):
+            deadline_cases.make_row(town, rule)
+    written = town_file.export()
+    assert town_file.load(written).changes_nothing
+    Tariff.objects.all().delete()
+    DeadlineRule.objects.all().delete()
+    town_file.load(written)
+    assert town_file.export() == written
 
 
 @pytest.mark.django_db

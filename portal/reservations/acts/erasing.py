@@ -52,6 +52,7 @@ HOLDINGS = {
     "reservations.LeftDay": Fate.GONE,
     "reservations.ThreadPlace": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
+    "reservations.TownFile": Fate.STAFF,
     "reservations.StaffRight_places": Fate.STAFF,
 }
 

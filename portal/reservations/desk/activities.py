@@ -22,7 +22,6 @@ from portal.reservations.acts import opening
 from portal.reservations.days.rule_preview import overlapping_periods
 from portal.reservations.desk.deadlines import ActivityDeadlineForm
 from portal.reservations.desk.guarding import AsksBeforeClosing
-from portal.reservations.desk.town_file import ExportsTown
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -136,9 +135,7 @@ def _activity_shown(request: HttpRequest) -> Any:
 
 
 @admin.register(Activity)
-class ActivityAdmin(
-    AsksBeforeClosing[Activity], TolerantChoices[Activity], ExportsTown, WithHistory[Activity]
-):
+class ActivityAdmin(AsksBeforeClosing[Activity], TolerantChoices[Activity], WithHistory[Activity]):
     desk_order = 20
     list_display = ("name", "service", "processing", "during", "active", "order")
     list_filter = ("service", "active", "during")

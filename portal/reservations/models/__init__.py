@@ -52,6 +52,7 @@ from portal.reservations.models.rules import ActivityDeadline, DeadlineRule, Dea
 from portal.reservations.models.staff import StaffRight
 from portal.reservations.models.statistics import CountedMonth, MonthlyFigure
 from portal.reservations.models.threads import ThreadPlace
+from portal.reservations.models.town_files import TownFile
 
 __all__ = [
     "NEWEST_FIRST",
@@ -103,6 +104,7 @@ __all__ = [
     "Slot",
     "StaffRight",
     "ThreadPlace",
+    "TownFile",
     "attended_on",
     "class_name",
 ]

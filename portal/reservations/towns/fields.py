@@ -4,11 +4,14 @@
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -18,15 +21,15 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from portal.french import numbers
-from portal.french.dates import WEEKDAYS
+from portal.french.dates import WEEKDAYS, month_name
 from portal.french.plurals import counted
 from portal.french.spelling import bare
 from portal.french.weekdays import mask_of, weekdays_in
 from portal.reservations.deadlines.rule_rows import read_table, write_table
 from portal.reservations.deadlines.rules import TableRow
 
-YES = ("oui", "true", "vrai")
-NO = ("non", "false", "faux")
+YES = ("oui", "true", "vrai", "yes")
+NO = ("non", "false", "faux", "no")
 
 
 class FileProblem(NamedTuple):
@@ -62,6 +65,32 @@ class AlreadyKnown(Exception):
     """The value depends on a row that was already refused: nothing more to say."""
 
 
+class Kind(StrEnum):
+    """What becomes of a row."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    GONE = "gone"
+
+
+class FieldDifference(NamedTuple):
+    """A field as it was and as the file has it, both as the file writes them."""
+
+    key: str
+    before: str
+    after: str
+
+
+class RowDifference(NamedTuple):
+    """A row that loading writes or removes, and where the file says so."""
+
+    line: int
+    where: str
+    label: str
+    kind: Kind
+    fields: tuple[FieldDifference, ...] = ()
+
+
 @dataclass
 class FileReport:
     """What loading did, in labels for the reader: « établissement « Le Verger » »."""
@@ -70,10 +99,24 @@ class FileReport:
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    differences: list[RowDifference] = field(default_factory=list)  # in the order of the file
+    left: list[str] = field(default_factory=list)  # in place, and not named by sections that the file has
     to_check: list[str] = field(default_factory=list)  # loaded, but an agent should look at it
     closes: str = ""  # whose booked days it closes, in words; nothing where it closes none
+    barred: bool = False  # who loads it may not close them
     # What it changes of what has happened already, a sentence each: asked about before it is done.
     asked: list[str] = field(default_factory=list)
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not (self.created or self.changed or self.removed)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that loading would do to the town as it stands: another one, and something has changed."""
+        rows = sorted((one.where, one.label, one.kind, *one.fields) for one in self.differences)
+        facts = [rows, sorted(self.removed), self.closes, self.asked]
+        return sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
 
 
 def plain(word: str) -> str:
@@ -91,6 +134,11 @@ def closest(word: str, known: Iterable[str]) -> str:
     return "Possible : " + ", ".join(by_plain.values()) + "."
 
 
+# How many lines a remark on many of them names.
+LINES_SAID = 3
+MOST_DIGITS = 9
+MONTH_NUMBERS = {plain(month_name(date(2000, number, 1), year=False)): number for number in range(1, 13)}
+
 # Values -----------------------------------------------------------------------------------------------
 
 
@@ -102,13 +150,30 @@ class Loading:
         self.problems: list[FileProblem] = []
         self.report = FileReport()
         self.refused: set[tuple[type[models.Model], str]] = set()
+        self._remarks: dict[str, list[FileProblem]] = {}
 
     def complain(self, node: Node, where: Sequence[str], text: str) -> None:
         self.problems.append(FileProblem(node.start_mark.line + 1, " › ".join(where), text))
 
     def remark(self, node: Node, where: Sequence[str], texts: Iterable[str]) -> None:
-        line = node.start_mark.line + 1
-        self.report.to_check.extend(str(FileProblem(line, " › ".join(where), text)) for text in texts)
+        for text in texts:
+            found = FileProblem(node.start_mark.line + 1, " › ".join(where), text)
+            self._remarks.setdefault(text, []).append(found)
+
+    def finish(self) -> FileReport:
+        """The report; what is remarked of several rows is said once, with their lines."""
+        report = self.report
+        report.to_check = [_said_once(text, found) for text, found in self._remarks.items()]
+        report.differences.sort(key=lambda one: one.line)
+        return report
+
+
+def _said_once(text: str, found: Sequence[FileProblem]) -> str:
+    if len(found) == 1:
+        return str(found[0])
+    named = ", ".join(f"{one.line} ({one.where})" for one in found[:LINES_SAID])
+    more = f" et {counted(len(found) - LINES_SAID, 'autre', 'autres')}" if len(found) > LINES_SAID else ""
+    return f"Lignes {named}{more} : {text}"
 
 
 def scalar(node: Node) -> str:
@@ -127,6 +192,11 @@ def is_empty(node: Node) -> bool:
 
 
 def items(node: Node) -> list[Node]:
+    if isinstance(node, ScalarNode) and not node.style:
+        return [
+            ScalarNode(node.tag, word.strip(), node.start_mark, node.end_mark)
+            for word in node.value.split(",")
+        ]
     if not isinstance(node, SequenceNode):
         raise Mistake("Une liste est attendue ici, par exemple [lundi, mardi].", node)
     return list(node.value)
@@ -134,6 +204,8 @@ def items(node: Node) -> list[Node]:
 
 class Text:
     """A text as it stands."""
+
+    example = "texte"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> Any:
         return scalar(node).strip()
@@ -146,10 +218,12 @@ class Text:
 class Flag(Text):
     """« oui » or « non »."""
 
+    example = "oui"
+
     def read(self, node: Node, loading: Loading, parent: Any) -> bool:
         word = plain(scalar(node))
         if word not in YES + NO:
-            raise Mistake(f"« {scalar(node)} » n'est ni oui ni non.", node)
+            raise Mistake(f"« {scalar(node)} » n'est ni oui ni non. Écrivez oui ou non.", node)
         return word in YES
 
     def write(self, value: Any) -> Any:
@@ -157,29 +231,39 @@ class Flag(Text):
 
 
 class Number(Text):
-    """A whole number, never negative."""
+    """A whole number, never negative: « 30 », « 1 250 »."""
+
+    example = "30"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> int:
         text = scalar(node).strip()
-        if not text.isascii() or not text.isdigit():
-            raise Mistake(f"« {text} » n'est pas un nombre entier.", node)
-        return int(text)
+        digits = "".join(text.split())
+        if digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS:
+            return int(digits)
+        with_unit = re.fullmatch(r"(\d{1,9})\s*[^\W\d]+\.?", text)  # « 30 jours »
+        hint = f" Écrivez-le seul : {with_unit[1]}." if with_unit else ""
+        raise Mistake(f"« {text} » n'est pas un nombre entier.{hint}", node)
 
     def write(self, value: Any) -> Any:
         return int(value)
 
 
 class Amount(Text):
-    """A decimal: « 2,50 », « 2.50 » or « 1 250 € »."""
+    """A decimal: « 2,50 », « 2.50 », « 1 250 € » or « 2 € 50 »."""
+
+    example = "2.50"
+    UNIT = re.compile(r"\s*(?:€|%|euros?|eur)\s*$", re.IGNORECASE)
+    CENTS_LAST = re.compile(r"\s*(\d+)\s*(?:€|euros?)\s*(\d\d)\s*$", re.IGNORECASE)
 
     def read(self, node: Node, loading: Loading, parent: Any) -> Decimal:
         text = scalar(node)
+        number = self.UNIT.sub("", self.CENTS_LAST.sub(r"\1.\2", text))
         try:
-            amount = Decimal(numbers.plain(text))
+            amount = Decimal(numbers.plain(number))
         except InvalidOperation:
-            raise Mistake(f"« {text} » n'est pas un nombre.", node) from None
+            raise Mistake(f"« {text} » n'est pas un nombre. Écrivez-le ainsi : 2.50.", node) from None
         if not amount.is_finite():
-            raise Mistake(f"« {text} » n'est pas un nombre.", node)
+            raise Mistake(f"« {text} » n'est pas un nombre. Écrivez-le ainsi : 2.50.", node)
         return amount
 
     def write(self, value: Any) -> Any:
@@ -188,14 +272,30 @@ class Amount(Text):
         return f"{whole}.{cents:0<2}" if cents else whole
 
 
+# A day as French writes it, the year last; as the file writes it, the year first; with the month's name.
+DAY_FIRST = re.compile(r"(\d{1,2})\s*[/.-]\s*(\d{1,2})\s*[/.-]\s*(\d{4})")
+YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
+IN_WORDS = re.compile(r"(\d{1,2})(?:er)?\s+([^\W\d]+)\s+(\d{4})")
+SHORT_YEAR = re.compile(r"(\d{1,2})\s*[/.-]\s*(\d{1,2})\s*[/.-]\s*(\d{2})")
+
+
 def read_day(text: str) -> date:
-    """« 2026-09-01 », « 01/09/2026 ». Raises ValueError."""
-    return date.fromisoformat("-".join(reversed(text.split("/"))) if "/" in text else text)
+    """« 2026-09-01 », « 1/9/2026 », « 1er septembre 2026 ». Raises ValueError."""
+    text = text.strip()
+    if found := YEAR_FIRST.fullmatch(text):
+        return date(*map(int, found.groups()))
+    if found := DAY_FIRST.fullmatch(text):
+        day, month, year = map(int, found.groups())
+        return date(year, month, day)
+    if (found := IN_WORDS.fullmatch(text)) and plain(found[2]) in MONTH_NUMBERS:
+        return date(int(found[3]), MONTH_NUMBERS[plain(found[2])], int(found[1]))
+    raise ValueError(text)
 
 
 def read_hour(text: str) -> time:
-    """« 10:00 », « 10h », « 10 h 30 », « 10:00:30 ». Raises ValueError."""
-    found = HOUR.fullmatch(text.strip().lower())
+    """« 10:00 », « 10h », « 10 h 30 », « 8 heures », « midi », « 10:00:30 ». Raises ValueError."""
+    text = HOURS_IN_WORDS.sub("h", text.strip().lower())
+    found = HOUR.fullmatch("12:00" if text == "midi" else text)
     if found is None:
         raise ValueError(text)
     hour, minute, second = (int(number or 0) for number in found.groups())
@@ -203,6 +303,17 @@ def read_hour(text: str) -> time:
 
 
 HOUR = re.compile(r"(\d{1,2})\s*[h:]\s*(\d{2})?(?::(\d{2}))?")
+HOURS_IN_WORDS = re.compile(r"heures?")
+ALMOST_AN_HOUR = re.compile(r"(\d{1,2})(?:[.,](\d{2}))?")  # « 8 », « 8.30 »
+MOMENT = re.compile(r"(?P<day>.+?)(?:\s+à\s+|T|,?\s+)(?P<hour>\d{1,2}\s*[h:].*|midi)", re.IGNORECASE)
+
+
+def _hour_meant(text: str) -> str:
+    """How an hour that was almost one is spelt; else an example."""
+    found = ALMOST_AN_HOUR.fullmatch(text.strip())
+    if found is None or int(found[1]) > 23:
+        return "10:00"
+    return f"{int(found[1])}:{found[2] or '00'}"
 
 
 def write_hour(value: time) -> str:
@@ -210,14 +321,27 @@ def write_hour(value: time) -> str:
 
 
 class Day(Text):
-    """2026-09-01, or 01/09/2026."""
+    """2026-09-01, or 1/9/2026."""
+
+    example = "2026-09-01"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> date:
         text = scalar(node).strip()
         try:
             return read_day(text)
         except ValueError:
-            raise Mistake(f"« {text} » n'est pas une date. Écrivez-la ainsi : 2026-09-01.", node) from None
+            raise Mistake(self.refusal(text), node) from None
+
+    def refusal(self, text: str) -> str:
+        if found := SHORT_YEAR.fullmatch(text):
+            day, month, year = found.groups()
+            return f"« {text} » : écrivez l'année en entier, {int(day)}/{int(month)}/20{year}."
+        if found := MOMENT.fullmatch(text):
+            try:
+                return f"« {text} » : ici, le jour suffit. Écrivez {read_day(found['day'])}, sans heure."
+            except ValueError:
+                pass
+        return f"« {text} » n'est pas une date. Écrivez-la ainsi : 2026-09-01."
 
     def write(self, value: Any) -> Any:
         return value
@@ -226,12 +350,15 @@ class Day(Text):
 class Hour(Text):
     """10:00, or 10 h."""
 
+    example = "10:00"
+
     def read(self, node: Node, loading: Loading, parent: Any) -> time:
         text = scalar(node)
         try:
             return read_hour(text)
         except ValueError:
-            raise Mistake(f"« {text} » n'est pas une heure. Écrivez-la ainsi : 10:00.", node) from None
+            said = f"« {text} » n'est pas une heure. Écrivez-la ainsi : {_hour_meant(text)}."
+            raise Mistake(said, node) from None
 
     def write(self, value: Any) -> Any:
         return write_hour(value)
@@ -240,15 +367,24 @@ class Hour(Text):
 class Moment(Text):
     """2026-06-01 08:00, in the town's own time."""
 
+    example = "2026-06-01 08:00"
+
     def read(self, node: Node, loading: Loading, parent: Any) -> datetime:
         text = scalar(node).strip()
-        day, _, hour = text.replace("T", " ").partition(" ")
+        found = MOMENT.fullmatch(text)
         try:
-            return timezone.make_aware(datetime.combine(read_day(day), read_hour(hour)))
+            if found is None:
+                raise ValueError(text)
+            return timezone.make_aware(datetime.combine(read_day(found["day"]), read_hour(found["hour"])))
+        except (ValueError, OverflowError):
+            raise Mistake(self.refusal(text), node) from None
+
+    def refusal(self, text: str) -> str:
+        try:
+            day = read_day(text)
         except ValueError:
-            raise Mistake(
-                f"« {text} » n'est pas une date avec son heure. Écrivez ainsi : 2026-06-01 08:00.", node
-            ) from None
+            return f"« {text} » n'est pas une date avec son heure. Écrivez ainsi : 2026-06-01 08:00."
+        return f"« {text} » ne dit pas l'heure. Écrivez le jour et l'heure, par exemple : {day} 08:00."
 
     def write(self, value: Any) -> Any:
         local = timezone.localtime(value)
@@ -256,11 +392,13 @@ class Moment(Text):
 
 
 class Words(Text):
-    """One of the given French words, each standing for a stored value."""
+    """One of the given French words, each standing for a stored value. `also` are spellings of before, which
+    are read and no longer written."""
 
-    def __init__(self, words: Mapping[str, Any]) -> None:
+    def __init__(self, words: Mapping[str, Any], *, also: Mapping[str, Any] | None = None) -> None:
         self.words = dict(words)
-        self.values = {plain(word): value for word, value in words.items()}
+        self.values = {plain(word): value for word, value in {**(also or {}), **words}.items()}
+        self.example = next(iter(words), "")
 
     def read(self, node: Node, loading: Loading, parent: Any) -> Any:
         text = scalar(node)
@@ -273,10 +411,11 @@ class Words(Text):
 
 
 class ListOf(Text):
-    """[…]: several values of one kind, each once, in the file's order."""
+    """[…]: several values of one kind, each once, in the file's order. « lundi, mardi » is one too."""
 
     def __init__(self, kind: Text) -> None:
         self.kind = kind
+        self.example = f"[{kind.example}]"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> list[Any]:
         found: list[Any] = []
@@ -295,9 +434,17 @@ WEEKDAY = Words({name: number for number, name in enumerate(WEEKDAYS)})
 
 
 class Weekdays(Text):
-    """[lundi, mardi]: a mask of weekdays."""
+    """[lundi, mardi]: a mask of weekdays. « du lundi au vendredi » is one too."""
+
+    example = "[lundi, mardi, jeudi, vendredi]"
+    SPAN = re.compile(r"(?:du )?(?P<first>[^\W\d]+) au (?P<last>[^\W\d]+)", re.IGNORECASE)
 
     def read(self, node: Node, loading: Loading, parent: Any) -> int:
+        span = self.SPAN.fullmatch(node.value.strip()) if isinstance(node, ScalarNode) else None
+        if span is not None:
+            first, last = (WEEKDAY.values.get(plain(span[name])) for name in ("first", "last"))
+            if first is not None and last is not None and first <= last:
+                return mask_of(range(first, last + 1))
         return mask_of(ListOf(WEEKDAY).read(node, loading, parent))
 
     def write(self, value: Any) -> Any:
@@ -319,6 +466,7 @@ class Reference(Text):
         self.by = by
         self.within = within
         self.only = dict(only or {})
+        self.example = f"un {by} de « {model._meta.verbose_name_plural} »"
 
     def read(self, node: Node, loading: Loading, parent: Any) -> Any:
         text = scalar(node).strip()
@@ -349,6 +497,7 @@ def flow(values: Iterable[Any]) -> CommentedSeq:
 class DeadlineTable(Text):
     """{lundi: jeudi 15:00, mercredi: jamais}: limit weekday and hour of each target weekday."""
 
+    example = "{lundi: jeudi 15:00, mardi: jamais}"
     LIMIT = re.compile(
         r"(?P<weekday>[^\W\d]+)(\s+(à\s*)?(?P<at>\d{1,2}\s*[h:]\s*\d{0,2}))?"
         r"(\s*\(?(?P<weeks>\d+) semaines? plus tôt\)?)?"
@@ -415,6 +564,12 @@ class Field:
     kind: Text = field(default_factory=Text)
     default: Any = REQUIRED
     many: bool = False  # a many-to-many relation, read as a list of references
+    example: str = ""  # where its kind's own says too little
+    says: str = ""  # what it means, where the model's own words would not do
+
+    @property
+    def usual(self) -> Any:
+        return self.default() if callable(self.default) else self.default
 
     def value_of(self, row: models.Model) -> Any:
         return list(getattr(row, self.name).all()) if self.many else getattr(row, self.name)

@@ -6,8 +6,11 @@ Apps above the engine add their own sections by calling `register` in a module `
 
     load(text) -> FileReport       all or nothing; TownFileError has every mistake, its line and field;
                                    Unconfirmed where booked days would close (ClosesDays) or what was done
-                                   would change (ChangesThePast), and nobody confirmed it
+                                   would change (ChangesThePast), and nobody confirmed it; Otherwise where
+                                   it would no longer do what somebody has read (`expected`)
     export() -> str                the same file, from the database
+
+The command and the desk load by the same function; what was loaded is kept (`TownFile`).
 
 Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does
 not name is left alone. A field left out takes its usual value, so that a file always says the same thing.
@@ -15,8 +18,9 @@ See docs/town-file.md.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from hashlib import sha256
 from io import StringIO
 from typing import Any
 
@@ -25,22 +29,29 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from families.models import User
 from portal import town, town_time
 from portal.french.normalised import NormalisedField
+from portal.models import Town
 from portal.reservations.acts.closing import Closing
+from portal.reservations.days import notices
 from portal.reservations.days.offer import Offer
+from portal.reservations.models import TownFile
+from portal.reservations.models.bookings import BookingQuerySet
+from portal.reservations.towns import slips
 from portal.reservations.towns.fields import (
     REQUIRED,
     AlreadyKnown,
     Field,
-    FileProblem,
+    FieldDifference,
     FileReport,
+    Kind,
     Loading,
     Mistake,
+    RowDifference,
     TownFileError,
     closest,
     is_empty,
@@ -64,6 +75,8 @@ class Loaded:
     changed: bool
     entries: dict[str, tuple[Node, Node]]
     where: tuple[str, ...]
+    line: int
+    fields: list[FieldDifference] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,7 @@ class Rows:
     single: bool = False  # one block instead of a list
     comment: str = ""
     order_by: tuple[str, ...] = ()
+    only: Mapping[str, Any] = field(default_factory=dict)  # other rows of the model are not the file's
     to_check: Callable[[Any], Iterable[str]] = no_remark  # what an agent should look at in a loaded row
     # Looks at a row that is there and at its values of the file, which it may set; what it answers is called
     # once the row and its children are written. Both raise Mistake.
@@ -99,7 +113,7 @@ class Rows:
             nodes = node.value
         else:
             text = "Une liste de lignes qui commencent par « - » est attendue ici."
-            loading.complain(node, (*where, self.key), text)
+            loading.complain(node, (*where, self.key), _slip_in(node) or text)
             return
         seen: dict[tuple[Any, ...], int] = {}
         loaded = [self.load_row(each, loading, (*where, self.key), parent, seen) for each in nodes]
@@ -107,14 +121,21 @@ class Rows:
         # Relations last: a restaurant may be written before the schools it serves.
         for each in done:
             self.relate(each, loading, parent)
+        kept = [each.row.pk for each in done]
+        rows = self.rows(parent).exclude(pk__in=kept)
+        if self.exact_of:
+            rows = rows.filter(
+                **{f"{self.exact_of}__in": {getattr(each.row, self.exact_of) for each in done}}
+            )
         if self.exact or self.exact_of:
-            kept = [each.row.pk for each in done]
-            within = {self.parent: parent} if self.parent else {}
-            if self.exact_of:
-                within[f"{self.exact_of}__in"] = {getattr(each.row, self.exact_of) for each in done}
-            for row in self.model._default_manager.filter(**within).exclude(pk__in=kept):
-                loading.report.removed.append(self.label(row))
+            line, path = node.start_mark.line + 1, " › ".join((*where, self.key))
+            for row in rows:
+                label = self.label(row)
+                loading.report.removed.append(label)
+                loading.report.differences.append(RowDifference(line, path, label, Kind.GONE))
                 row.delete()
+        elif not self.single:
+            loading.report.left.extend(self.label(row) for row in rows)
 
     def load_row(
         self,
@@ -125,7 +146,8 @@ class Rows:
         seen: dict[tuple[Any, ...], int],
     ) -> "Loaded | None":
         if not isinstance(node, MappingNode):
-            loading.complain(node, where, "Des champs de la forme « nom: valeur » sont attendus ici.")
+            text = "Des champs de la forme « nom: valeur » sont attendus ici."
+            loading.complain(node, where, _slip_in(node) or text)
             return None
         name = self.name_in(node)
         where = (*where, name) if name else where
@@ -152,7 +174,8 @@ class Rows:
             if plain(child.key) in entries:
                 child.load(entries[plain(child.key)][1], loading, where, loaded.row)
             elif child.exact:
-                child.load(SequenceNode("", []), loading, where, loaded.row)
+                nothing = SequenceNode("", [], node.start_mark, node.end_mark)
+                child.load(nothing, loading, where, loaded.row)
         if written_over is not None and len(loading.problems) == before:
             try:
                 written_over()
@@ -177,12 +200,33 @@ class Rows:
                 except AlreadyKnown:
                     continue
             relation = getattr(loaded.row, field_.name)
-            if {other.pk for other in relation.all()} != {other.pk for other in others}:
+            before = list(relation.all())
+            if {other.pk for other in before} != {other.pk for other in others}:
                 relation.set(others)
                 loaded.changed = True
-        report = loading.report
+                loaded.fields.append(self.difference(field_, before, others))
+        report, label = loading.report, self.label(loaded.row)
         kind = report.created if loaded.is_new else report.changed if loaded.changed else report.unchanged
-        kind.append(self.label(loaded.row))
+        kind.append(label)
+        if loaded.changed:
+            report.differences.append(
+                RowDifference(
+                    loaded.line,
+                    " › ".join(loaded.where),
+                    label,
+                    Kind.NEW if loaded.is_new else Kind.CHANGED,
+                    tuple(loaded.fields),
+                )
+            )
+
+    def difference(self, field_: Field, before: Any, after: Any) -> FieldDifference:
+        return FieldDifference(field_.key, self.said(field_, before), self.said(field_, after))
+
+    def said(self, field_: Field, value: Any) -> str:
+        """A value as the file writes it, on one line of a page; empty where there is none."""
+        if value is None or value == "" or value == [] or value == {}:
+            return ""
+        return on_a_page(field_.kind.write(self.shown(field_, value)))
 
     def entries(
         self, node: MappingNode, loading: Loading, where: tuple[str, ...]
@@ -193,11 +237,20 @@ class Rows:
         found: dict[str, tuple[Node, Node]] = {}
         for key_node, value_node in node.value:
             key = plain(written(key_node))
+            if key not in allowed and is_empty(value_node) and (split := _without_space(key_node, allowed)):
+                key, value_node = split
             if key not in allowed:
                 text = f"Le champ « {written(key_node)} » n'existe pas ici."
-                loading.complain(key_node, where, f"{text} {closest(key, known)}")
+                hint = closest(key, known)
+                if node.flow_style and is_empty(value_node):
+                    between = "Entre accolades, une virgule sépare deux champs : un texte qui en contient une"
+                    near = hint if hint.startswith("Vouliez") else ""
+                    hint = f"{between} se met entre guillemets. {near}".strip()
+                loading.complain(key_node, where, f"{text} {hint}")
             elif key in found:
-                loading.complain(key_node, where, f"Le champ « {key_node.value} » est écrit deux fois.")
+                first = found[key][0].start_mark.line + 1
+                said = f"Le champ « {written(key_node)} » est écrit deux fois"
+                loading.complain(key_node, where, f"{said} : il l'est déjà à la ligne {first}.")
             else:
                 found[key] = (key_node, value_node)
         return found
@@ -231,7 +284,7 @@ class Rows:
                     loading.complain(entry[0] if entry else node, here, f"Le champ « {field_.key} » manque.")
                     complete = False
                 else:
-                    values[field_.name] = field_.default() if callable(field_.default) else field_.default
+                    values[field_.name] = field_.usual
                 continue
             try:
                 values[field_.name] = self.kept(field_, field_.kind.read(entry[1], loading, parent))
@@ -252,11 +305,14 @@ class Rows:
         column = self.model._meta.get_field(field_.name)
         return column.shown(value) if isinstance(column, NormalisedField) else value
 
+    def rows(self, parent: Any) -> "models.QuerySet[Any]":
+        """Those that are the file's, of a parent where it has one."""
+        within = {self.parent: parent} if self.parent else {}
+        return self.model._default_manager.filter(**self.only, **within)
+
     def find(self, values: Mapping[str, Any], parent: Any) -> models.Model | None:
-        rows = self.model._default_manager.all()
-        if self.parent:
-            rows = rows.filter(**{self.parent: parent})
-        return rows.filter(**{attribute: values[attribute] for attribute in self.match}).first()
+        named = {attribute: values[attribute] for attribute in self.match}
+        return self.rows(parent).filter(**named).order_by("pk").first()
 
     def save(
         self,
@@ -272,11 +328,19 @@ class Rows:
         is_new = row is None
         if row is None:
             row = self.model(**({self.parent: parent} if self.parent else {}))
-        changed = is_new
+        changed, told = is_new, []
         for field_ in self.fields:
-            if not field_.many and getattr(row, field_.name, REQUIRED) != values[field_.name]:
-                setattr(row, field_.name, values[field_.name])
+            if field_.many:
+                continue
+            before, after = getattr(row, field_.name, None), values[field_.name]
+            if before != after or is_new:
+                setattr(row, field_.name, after)
                 changed = True
+            # Of a new row what the file says; of another one what becomes different.
+            if is_new and plain(field_.key) in entries:
+                told.append(self.difference(field_, None, after))
+            elif not is_new and before != after:
+                told.append(self.difference(field_, before, after))
         try:
             row.full_clean()
         except ValidationError as error:
@@ -284,7 +348,7 @@ class Rows:
             return None
         if changed:
             row.save()
-        return Loaded(row, is_new, changed, entries, where)
+        return Loaded(row, is_new, changed, entries, where, node.start_mark.line + 1, told)
 
     def complain_about(
         self,
@@ -309,22 +373,21 @@ class Rows:
 
     def export(self, parent: Any = None) -> Any:
         """The rows as the file writes them; None when there are none."""
-        rows = self.model._default_manager.all()
-        if self.parent:
-            rows = rows.filter(**{self.parent: parent})
-        if self.order_by:
-            rows = rows.order_by(*self.order_by)
-        blocks = [self.export_row(row) for row in rows]
+        blocks = [self.export_row(row) for row in self.ordered(parent)]
         if not blocks:
             return None
         return blocks[0] if self.single else blocks
+
+    def ordered(self, parent: Any = None) -> list[Any]:
+        """The rows in the file's order."""
+        rows = self.rows(parent)
+        return list(rows.order_by(*self.order_by) if self.order_by else rows)
 
     def export_row(self, row: models.Model) -> CommentedMap:
         block = CommentedMap()
         for field_ in self.fields:
             value = field_.value_of(row)
-            default = field_.default() if callable(field_.default) else field_.default
-            if value is None or (field_.default is not REQUIRED and value == default):
+            if value is None or (field_.default is not REQUIRED and value == field_.usual):
                 continue
             block[field_.key] = field_.kind.write(self.shown(field_, value))
         for child in self.children:
@@ -334,6 +397,31 @@ class Rows:
         if self.compact:
             block.fa.set_flow_style()
         return block
+
+
+def _without_space(key_node: Node, allowed: set[str]) -> tuple[str, Node] | None:
+    """« {code:repas} » as field and value, where there is such a field."""
+    word, sign, value = written(key_node).partition(":")
+    if not sign or plain(word) not in allowed:
+        return None
+    return plain(word), ScalarNode(key_node.tag, value.strip(), key_node.start_mark, key_node.end_mark)
+
+
+def _slip_in(node: Node) -> str:
+    """What a space would have made readable; empty where it is something else."""
+    if isinstance(node, ScalarNode):
+        return slips.no_space(str(node.value))
+    if isinstance(node, MappingNode) and node.value:
+        return slips.no_space(f"{written(node.value[0][0])}: …")
+    return ""
+
+
+def on_a_page(value: Any) -> str:
+    if isinstance(value, CommentedMap):
+        return ", ".join(f"{key} : {on_a_page(one)}" for key, one in value.items())
+    if isinstance(value, CommentedSeq):
+        return ", ".join(map(on_a_page, value))
+    return str(value)
 
 
 # The file ---------------------------------------------------------------------------------------------
@@ -355,6 +443,10 @@ def sections() -> list[Rows]:
 class Unconfirmed(Exception):
     """The file does what is asked about first, and nobody confirmed it; the message says what."""
 
+    def __init__(self, said: str, report: FileReport) -> None:
+        super().__init__(said)
+        self.report = report
+
 
 class ClosesDays(Unconfirmed):
     """It closes days that families have booked; the message says how many."""
@@ -364,18 +456,47 @@ class ChangesThePast(Unconfirmed):
     """It writes over what counted for days that are over."""
 
 
+class Otherwise(Exception):
+    """The town has changed since somebody read what the file would do; `report` says what it would do now."""
+
+    def __init__(self, report: FileReport) -> None:
+        super().__init__("La commune a changé entre-temps.")
+        self.report = report
+
+
+class MayNotClose(Unconfirmed):
+    """It closes booked days, and who loads it has no right to."""
+
+
+def anybody(bookings: BookingQuerySet) -> bool:
+    """Whoever runs the command may close days."""
+    return True
+
+
 def load(
-    text: str, *, dry_run: bool = False, at: datetime | None = None, confirmed: bool = False
+    text: str,
+    *,
+    dry_run: bool = False,
+    at: datetime | None = None,
+    confirmed: bool = False,
+    by: User | None = None,
+    expected: str | None = None,
+    may_close: Callable[[BookingQuerySet], bool] = anybody,
 ) -> FileReport:
     """Loads a town's file, all or nothing; with `dry_run`, only says what it would do.
 
     Raises TownFileError with every mistake found, and Unconfirmed where booked days would close: once
     `confirmed`, those from the day of `at` (aware) on are cancelled and their families told; or where what
     counted on days before would be written over. Without `at`, nothing has happened yet.
+
+    `expected`: the fingerprint of the report that was read before; raises Otherwise where it is another one.
+    `may_close` is asked of the booked days that close; raises MayNotClose.
+
+    What changed something at a moment `at` is kept as a TownFile, `by` whom.
     """
     today = date.min if at is None else timezone.localdate(at)
     known = sections()
-    root = _parse(text)
+    root = slips.parse(text)
     loading = Loading(today)
     by_key = {plain(section.key): section for section in known}
     present: dict[str, Node] = {}
@@ -383,64 +504,66 @@ def load(
         key = plain(written(key_node))
         if key not in by_key:
             names = [section.key for section in known]
-            text = f"La rubrique « {written(key_node)} » n'existe pas. {closest(key, names)}"
-            loading.complain(key_node, (), text)
+            said = f"La rubrique « {written(key_node)} » n'existe pas. {closest(key, names)}"
+            loading.complain(key_node, (), said)
         elif key in present:
             loading.complain(key_node, (), f"La rubrique « {key_node.value} » est écrite deux fois.")
         else:
             present[key] = value_node
     try:
         with transaction.atomic():
+            # One file after the other: what is compared is what is written.
+            Town.objects.select_for_update().first()
             before = Offer.read(today)
             for section in known:
                 if plain(section.key) in present:
                     section.load(present[plain(section.key)], loading)
                     town_time.activate()  # moments of the next sections are of the town that was just written
-            if not loading.problems:
-                _close(before, loading, today, at=at, confirmed=confirmed, dry_run=dry_run)
-                if loading.report.asked and not (dry_run or confirmed):
-                    raise ChangesThePast("\n".join(loading.report.asked))
-            if dry_run or loading.problems:
+            if loading.problems:
                 transaction.set_rollback(True)
+                raise TownFileError(loading.problems)
+            report = loading.finish()
+            closing = Closing.between(before, Offer.read(today), today)
+            if closing.days:
+                report.closes, report.barred = closing.sentence, not may_close(closing.bookings)
+            if dry_run:
+                transaction.set_rollback(True)
+                return report
+            if expected is not None and expected != report.fingerprint:
+                raise Otherwise(report)
+            if report.barred:
+                raise MayNotClose(report.closes, report)
+            if report.closes and (at is None or not confirmed):
+                raise ClosesDays(report.closes, report)
+            if report.asked and not confirmed:
+                raise ChangesThePast("\n".join(report.asked), report)
+            if at is not None and closing.days:
+                closing.close(by=by, at=at)
+            if at is not None and not report.changes_nothing:
+                _keep(text, report, by=by, at=at)
     finally:
         town.forget()  # kept for half a minute: what was undone must not be
+        notices.current.forget()
         town_time.activate()
-    if loading.problems:
-        raise TownFileError(loading.problems)
-    return loading.report
+    return report
 
 
-def _close(
-    before: Offer, loading: Loading, today: date, *, at: datetime | None, confirmed: bool, dry_run: bool
-) -> None:
-    closing = Closing.between(before, Offer.read(today), today)
-    if not closing.days:
-        return
-    loading.report.closes = closing.sentence
-    if dry_run:
-        return
-    if at is None or not confirmed:
-        raise ClosesDays(closing.sentence)
-    closing.close(by=None, at=at)
+def digest(text: str) -> str:
+    """A file's fingerprint."""
+    return sha256(text.encode()).hexdigest()
 
 
-def _parse(text: str) -> MappingNode:
-    """The file's tree of nodes, each with its line; values stay the texts that were written."""
-    try:
-        root = YAML(typ="rt").compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise TownFileError(
-            [FileProblem(line, "", f"Ce n'est pas du YAML lisible : {error.problem}.")]
-        ) from error
-    except (YAMLError, RecursionError) as error:
-        raise TownFileError([FileProblem(1, "", f"Ce n'est pas du YAML lisible : {error}.")]) from error
-    if not isinstance(root, MappingNode):
-        raise TownFileError(
-            [FileProblem(1, "", "Le fichier doit contenir des rubriques, par exemple « commune: ».")]
-        )
-    return root
+def _keep(text: str, report: FileReport, *, by: User | None, at: datetime) -> None:
+    TownFile.objects.create(
+        loaded_at=at,
+        by=by,
+        text=text,
+        sha256=digest(text),
+        created=len(report.created),
+        changed=len(report.changed),
+        removed=len(report.removed),
+        unchanged=len(report.unchanged),
+    )
 
 
 HEADER = "Configuration d'une commune. Chaque champ est expliqué dans docs/town-file.md."

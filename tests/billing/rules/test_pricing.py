@@ -286,6 +286,20 @@ def test_a_grid_tells_its_gaps_and_overlaps_with_exact_amounts():
     assert Trouble.REVERSED in {one.trouble for one in problems((band("9", "2", "1"),))}
 
 
+def test_a_grid_in_whole_euros_says_its_gaps_once():
+    bands = tuple(band(str(low), str(low + 99), "1") for low in range(0, 4000, 100))
+    assert [(one.trouble, one.low, one.high) for one in problems(bands)] == [
+        (Trouble.GAP, D("99.01"), D("3899.99")),
+        (Trouble.END, D("3999.01"), None),
+    ]
+    assert problems(bands)[0].sentence == (
+        "Les tranches vont d'un euro entier au suivant : un quotient qui tombe entre deux, avec des centimes,"
+        " paie la tranche du dessous."
+    )
+    wider = (*bands, band("4001", "4200", "2"))
+    assert [one.trouble for one in problems(wider)].count(Trouble.GAP) == 2
+
+
 def test_amounts_are_written_in_french():
     assert euros(D("1250.4")) == "1\N{NO-BREAK SPACE}250,40\N{NO-BREAK SPACE}€"
 

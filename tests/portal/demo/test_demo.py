@@ -57,10 +57,12 @@ from portal.reservations.models import (
     SchoolHoliday,
     SchoolYear,
     Slot,
+    TownFile,
 )
 from portal.reservations.models.campaigns import open_at
 from portal.reservations.pages import blocks
 from portal.reservations.states import HOLDING, Action, BookingState, EnrolmentState, ReservationState
+from portal.reservations.towns import town_file
 from portal.settings import BASE_DIR
 from tests.conftest import NOW
 from tests.factories import HouseholdFactory, paris
@@ -107,6 +109,19 @@ def test_a_child_lives_in_two_homes_by_even_and_odd_weeks_and_eats_one_diet(demo
 def test_every_child_that_may_eat_has_a_diet(demo: loading.Demo):
     fed = Booking.objects.meals().exclude(child__diet_choice__isnull=False)
     assert not fed.exists()
+
+
+# Its file -----------------------------------------------------------------------------------------------
+
+
+def test_its_file_taken_away_and_loaded_again_changes_nothing(demo: loading.Demo):
+    written = town_file.export()
+    report = town_file.load(written, at=timezone.now())
+    assert report.changes_nothing and not report.asked and not report.closes
+    assert not report.differences and len(report.unchanged) > 200
+    assert town_file.export() == written
+    # What it was loaded from is in the history.
+    assert TownFile.objects.get().created > 200
 
 
 # The books --------------------------------------------------------------------------------------------

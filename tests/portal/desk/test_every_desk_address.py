@@ -169,7 +169,10 @@ OWN_PAGES = {
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
     "reservations_enrolment_enrol": "reservations.change_enrolment",
     "reservations_lot_new": "reservations.change_booking reservations.change_lot",
-    "reservations_town_export": "reservations.view_activity",
+    "reservations_town_export": "reservations.view_townfile or reservations.view_activity",
+    "reservations_town_file": "reservations.view_townfile or reservations.view_activity",
+    "reservations_town_load": "reservations.add_townfile",
+    "reservations_townfile_past": "reservations.view_townfile",
 }
 # Their row is a household.
 JOINING = {"families_homechange_join", "families_homechange_part"}

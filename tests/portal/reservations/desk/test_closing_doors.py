@@ -52,7 +52,6 @@ class Door:
     typed: dict[str, Any] = field(default_factory=dict)
     row: Callable[[Any], Any] | None = None
     closes: tuple[date, ...] = (THURSDAY,)
-    in_file: bool = True
     reason: str = ""
 
     def __str__(self) -> str:
@@ -177,7 +176,6 @@ DOORS = [
         "closure",
         lambda canteen: Closure.objects.create(starts_on=THURSDAY, ends_on=THURSDAY, why="strike"),
         {"starts_on": "26/11/2026", "ends_on": "26/11/2026", "why": "strike"},
-        in_file=False,
         reason="Grève",
     ),
 ]
@@ -268,9 +266,6 @@ def test_confirmed_at_the_desk_it_cancels_tells_once_a_home_and_calls_nobody(
 
 
 def test_the_towns_file_asks_too(door, booked, canteen, tmp_path):
-    if not door.in_file:  # closures are no part of the file
-        assert Closure not in {section.model for section in town_file.sections()}
-        return
     with transaction.atomic():
         door.change(canteen)
         written = town_file.export()

@@ -6,12 +6,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
-from django.urls import reverse
 
 import portal.demo
-from families.models import Diet, ReadyAnswer
+from families.models import Diet, ReadyAnswer, ThreadKind
 from portal.desk import reasons
 from portal.models import RefusalReason, Town
 from portal.reservations.models import (
@@ -20,13 +18,17 @@ from portal.reservations.models import (
     Audience,
     Campaign,
     Capacity,
+    Closure,
     DeadlineRule,
     DeadlineWindow,
     Establishment,
     Formula,
+    Notice,
     Period,
     PublicHoliday,
+    SchoolClass,
     SchoolHoliday,
+    TownFile,
 )
 from portal.reservations.models.campaigns import USUAL_AUDIENCES
 from portal.reservations.town_sections import usual
@@ -62,7 +64,7 @@ règles_de_délai:
 activités:
   - code: cantine
     nom: Restauration scolaire
-    service: catering
+    service: cantine
     établissements: [verger]
     formules:
       - {code: repas, nom: Repas, moments: [midi]}
@@ -288,12 +290,12 @@ def test_texts_of_several_lines_come_back(db):
             ),
         ),
         (
-            "service: catering",
-            "service: cattering",
+            "service: cantine",
+            "service: cantinne",
             (
                 21,
                 "activités › cantine › service",
-                "Le service « cattering » n'est pas installé. Vouliez-vous écrire « catering » ?",
+                "Le service « cantinne » n'est pas installé. Vouliez-vous écrire « cantine » ?",
             ),
         ),
         (
@@ -312,11 +314,40 @@ def test_texts_of_several_lines_come_back(db):
         ),
         (
             "moments: [midi]",
-            "moments: midi",
+            "moments: {midi: oui}",
             (
                 24,
                 "activités › cantine › formules › repas › moments",
                 "Une liste est attendue ici, par exemple [lundi, mardi].",
+            ),
+        ),
+        (
+            "{code: repas, nom: Repas, moments: [midi]}",
+            "{code: repas, nom: Repas, midi, moments: [midi]}",
+            (
+                24,
+                "activités › cantine › formules › repas",
+                "Le champ « midi » n'existe pas ici. Entre accolades, une virgule sépare deux champs : un"
+                " texte qui en contient une se met entre guillemets.",
+            ),
+        ),
+        (
+            "    nombre: 1\n",
+            "    nombre: 1\n    nombre: 2\n",
+            (
+                17,
+                "règles_de_délai › La veille",
+                "Le champ « nombre » est écrit deux fois : il l'est déjà à la ligne 16.",
+            ),
+        ),
+        (
+            "commune:\n  nom: Saint-Exemple\n",
+            "commune:\n  nom:Saint-Exemple\n",
+            (
+                2,
+                "commune",
+                "« nom:Saint-Exemple » : une espace manque après les deux-points."
+                " Écrivez « nom: Saint-Exemple ».",
             ),
         ),
     ],
@@ -376,7 +407,153 @@ def test_accents_and_signs_of_the_fields_do_not_matter(db):
     assert not Establishment.objects.get().active
 
 
-# Command and desk -------------------------------------------------------------------------------------
+def test_what_can_only_mean_one_thing_is_understood(db):
+    slips = SMALL.replace("moments: [midi]", "moments: midi").replace('"1,50"}', "1,50}")
+    slips = slips.replace("{code: repas,", "{code:repas,").replace("écoles: [tilleuls]", "écoles: tilleuls")
+    town_file.load(SMALL)
+    assert town_file.load(slips).changes_nothing
+
+
+def test_the_words_are_french_and_the_old_spellings_still_load(db):
+    old = SMALL.replace("service: cantine", "service: catering")
+    old = old.replace("commune:\n", "commune:\n  heure: Pacific/Marquesas\n")
+    old += """\
+moyens_de_paiement:
+  - {code: cash, libellé: Espèces}
+  - {code: bons, libellé: Bons de la commune}
+textes_des_lettres:
+  - {lettre: families/paper_asked, fin: À bientôt.}
+"""
+    town_file.load(old)
+    written = town_file.export()
+    assert "service: cantine\n" in written and "heure: les Marquises\n" in written
+    assert "code: espèces\n" in written and "code: bons\n" in written
+    assert "families/" not in written and "lettre: toutes" not in written
+    assert town_file.load(written).changes_nothing
+    assert town_file.export() == written
+
+
+def test_a_colour_that_cannot_be_read_on_white_is_refused_as_at_the_desk(db):
+    [(line, where, said)] = problems_of("commune:\n  nom: A\n  couleur: '#ffee00'\n")
+    assert (line, where) == (3, "commune › A › couleur")
+    assert said.startswith("« #ffee00 » se lit mal sur le blanc. La plus proche qui convient : '#")
+
+
+# What it would change -----------------------------------------------------------------------------------
+
+
+def told(report):
+    return [
+        (one.kind.value, one.label, [(field.key, field.before, field.after) for field in one.fields])
+        for one in report.differences
+    ]
+
+
+def test_differences_are_told_row_by_row_and_field_by_field(db):
+    town_file.load(SMALL)
+    text = SMALL.replace("écoles: [tilleuls]", "écoles: []").replace("places: 120", "places: 90")
+    text = text.replace("    heure: 10 h 30\n", "").replace("en_retard: accord", "en_retard: demande")
+    text += "jours_fériés:\n  - {jour: 11/11/2026, nom: Armistice}\n"
+    report = town_file.load(text, dry_run=True)
+    assert told(report) == [
+        ("changed", "établissement « Restaurant du Verger »", [("écoles", "tilleuls", "")]),
+        ("changed", "règle de délai « La veille »", [("heure", "10:30", "")]),
+        (
+            "changed",
+            "capacité habituelle « Restaurant du Verger – midi : 90 »",
+            [("places", "120", "90")],
+        ),
+        ("changed", told(report)[3][1], [("en_retard", "accord", "demande")]),
+        (
+            "new",
+            "jour férié « Armistice (11/11/2026) »",
+            [("jour", "", "2026-11-11"), ("nom", "", "Armistice")],
+        ),
+    ]
+    assert [one.line for one in report.differences] == sorted(one.line for one in report.differences)
+
+
+def test_what_would_no_longer_be_there_and_what_stays_without_being_named(db):
+    windows = """\
+règles_de_délai:
+  - nom: Vacances
+    principe: fenêtres
+    fenêtres:
+      - {du: 2026-12-19, au: 2026-12-24, clôt: 2026-12-04 18:00}
+"""
+    town_file.load(SMALL)
+    town_file.load(windows)
+    report = town_file.load(windows.replace("19,", "20,"), dry_run=True)
+    assert sorted(kind for kind, *_ in told(report)) == ["gone", "new"]
+    assert report.left == ["règle de délai « La veille »"]
+
+
+def test_a_fingerprint_is_of_what_changes_in_the_town_as_it_is(db):
+    town_file.load(SMALL)
+    text = SMALL.replace("places: 120", "places: 90")
+    read = town_file.load(text, dry_run=True)
+    Capacity.objects.update(places=100)
+    with pytest.raises(town_file.Otherwise) as otherwise:
+        town_file.load(text, expected=read.fingerprint)
+    assert Capacity.objects.get().places == 100
+    assert [one.fields for one in otherwise.value.report.differences] == [(("places", "100", "90"),)]
+    # What the file does not touch may change meanwhile.
+    PublicHoliday.objects.create(day=date(2026, 11, 11), name="Armistice")
+    town_file.load(text, expected=otherwise.value.report.fingerprint)
+    assert Capacity.objects.get().places == 90
+
+
+def test_what_was_loaded_is_kept_and_what_changed_nothing_is_not(db):
+    at = paris(2026, 11, 9, 10)
+    town_file.load(SMALL, dry_run=True, at=at)
+    assert not TownFile.objects.exists()
+    town_file.load(SMALL, at=at)
+    town_file.load(SMALL, at=at)
+    kept = TownFile.objects.get()
+    assert (kept.text, kept.sha256, kept.by, kept.loaded_at) == (SMALL, town_file.digest(SMALL), None, at)
+    assert (kept.created, kept.changed, kept.removed, kept.unchanged) == (10, 0, 0, 0)
+
+
+def test_classes_closures_notices_and_objects_of_messages_go_and_come(db):
+    text = (
+        SMALL
+        + """\
+classes:
+  - {nom: CE1/CE2, école: tilleuls, année: 2026-2027}
+  - {nom: Petite section, école: tilleuls, année: 2026-2027, niveau: maternelle}
+fermetures:
+  - {du: 2027-05-07, au: 2027-05-07, motif: pont}
+  - {du: 2027-06-03, au: 2027-06-03, motif: sortie_scolaire, texte: Musée, classe: 2026-2027/tilleuls/CE1/CE2}
+annonces:
+  - titre: Pique-nique
+    texte: |-
+      Pensez à la gourde.
+      Et à la casquette.
+    du: 2027-06-01
+    au: 2027-06-04
+    lieux: [verger]
+objets_des_messages:
+  - {nom: Facture}
+"""
+    )
+    town_file.load(text)
+    trip = Closure.objects.get(why="trip")
+    assert (str(trip.school_class), trip.label) == ("CE1/CE2, École des Tilleuls", "Musée")
+    # Twice the same, and one that a closure put: neither is written twice.
+    Closure.objects.create(starts_on=date(2027, 5, 7), ends_on=date(2027, 5, 7), why="bridge", label="Bis")
+    Notice.objects.create(
+        title="Fermé", text="Fermé.", starts_on=trip.starts_on, ends_on=trip.ends_on, closure=trip
+    )
+    written = town_file.export()
+    assert written.count("motif: pont") == 1 and "Fermé" not in written
+    assert town_file.load(written).changes_nothing
+    for model in (Notice, Closure, SchoolClass, ThreadKind):
+        model.objects.all().delete()
+    assert len(town_file.load(written).created) == 6
+    assert town_file.export() == written
+
+
+# The command -------------------------------------------------------------------------------------
 
 
 def test_the_command_says_what_it_did(db, tmp_path):
@@ -408,26 +585,6 @@ def test_a_file_that_cannot_be_read_is_told_so(db, tmp_path, name):
     (tmp_path / "latin.yaml").write_bytes("commune: {nom: Été}".encode("latin-1"))
     with pytest.raises(CommandError, match=name):
         call_command("load_town", str(tmp_path / name))
-
-
-def test_staff_who_may_see_activities_export_the_file(town, agent, agent_client):
-    agent.user_permissions.add(
-        Permission.objects.get(codename="view_activity", content_type__app_label="reservations")
-    )
-    answer = agent_client.get(reverse("admin:reservations_town_export"))
-    assert answer.content.decode() == town_file.export()
-    assert answer["Content-Disposition"].startswith(
-        'attachment; filename="valmirelle-les-pres-2026-11-09.yaml"'
-    )
-    assert (
-        "Exporter la configuration de la commune" in agent_client.get(reverse("admin:index")).content.decode()
-    )
-
-
-def test_others_do_not(town, regie, regie_client, books_client):
-    regie.groups.clear()
-    assert regie_client.get(reverse("admin:reservations_town_export")).status_code == 403
-    assert books_client.get(reverse("admin:reservations_town_export")).status_code == 302
 
 
 def test_the_example_of_the_documentation_loads(db):
@@ -468,7 +625,7 @@ motifs_de_refus:
 
 def test_what_families_write_about_and_how_agents_answer_goes_both_ways(db):
     text = """\
-objets_de_messages:
+objets_des_messages:
   - {nom: Facture, ordre: 20}
 réponses_prêtes:
   - nom: Nous vérifions
