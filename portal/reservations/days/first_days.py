@@ -1,16 +1,24 @@
 """From which day families could use each activity, and what it still wants before they can."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
+from portal.french.weekdays import weekdays_in
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.offer import Offer
 from portal.reservations.deadlines.decisions import Standing
-from portal.reservations.models import Activity, ActivityDeadline, Formula, Period, Slot
+from portal.reservations.models import (
+    Activity,
+    ActivityDeadline,
+    Establishment,
+    Formula,
+    Period,
+    Slot,
+)
 from portal.reservations.states import Action
 
 # Beyond a year nobody asks when the canteen opens.
@@ -109,3 +117,16 @@ def _of(
         if verdict.standing is Standing.EARLY:
             return FirstDay(activity, day, opens=verdict.moment)
     return FirstDay(activity, wants=["un jour que l'on puisse encore réserver : ses délais sont passés"])
+
+
+def weekdays_without_class(
+    activity: Activity, place: Establishment, schools: Iterable[Establishment]
+) -> list[int]:
+    """The days of the week on which an activity of school days opens somewhere although none of the schools
+    that come there has class."""
+    taught = 0
+    for school in schools:
+        taught |= school.open_weekdays
+    if activity.during != Activity.During.TERM or place.kind == Establishment.Kind.CENTRE or not taught:
+        return []
+    return weekdays_in(activity.weekdays & place.open_weekdays & ~taught)

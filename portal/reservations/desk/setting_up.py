@@ -17,7 +17,7 @@ from portal.french import moments
 from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
 from portal.french.sentences import lower_first
-from portal.french.weekdays import names_of, weekdays_in
+from portal.french.weekdays import names_of
 from portal.reservations.days import first_days
 from portal.reservations.deadlines import wording
 from portal.reservations.models import (
@@ -146,21 +146,11 @@ def activities(at: datetime) -> Standing:
 
 def _opens_without_school(activity: Activity, place: Establishment, schools: list[Establishment]) -> str:
     """What is said of an activity that opens on a day on which none of the schools has class; "" if none."""
-    days = without_class(activity, place, schools)
+    days = first_days.weekdays_without_class(activity, place, schools)
     if not days:
         return ""
     said = moments.listing([WEEKDAYS[day] for day in days])
     return f"« {activity} » ouvre le {said} à « {place} », où aucune école desservie n'a classe ce jour-là."
-
-
-def without_class(activity: Activity, place: Establishment, schools: list[Establishment]) -> list[int]:
-    """The days of the week on which an activity of school days opens although no school of the place does."""
-    if activity.during != Activity.During.TERM or place.kind == Establishment.Kind.CENTRE or not schools:
-        return []
-    taught = 0
-    for school in schools:
-        taught |= school.open_weekdays
-    return weekdays_in(activity.weekdays & place.open_weekdays & ~taught)
 
 
 def periods(at: datetime) -> Standing:
