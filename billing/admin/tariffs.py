@@ -214,8 +214,8 @@ class HasPrices(forms.BaseInlineFormSet[Any, Tariff, Any]):
             raise ValidationError(
                 "Indiquez un taux : sans lui, ce tarif ne donne aucun prix."
                 if by_rate
-                else "Indiquez au moins un prix : sans lui, ce tarif ne donne aucun prix. Un prix unique est une "
-                "seule ligne, sans bornes."
+                else "Indiquez au moins un prix : sans lui, ce tarif ne donne aucun prix. Un prix unique est"
+                " une seule ligne, sans bornes."
             )
 
 

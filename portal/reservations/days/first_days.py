@@ -112,7 +112,8 @@ def _of(
         if not calendar.is_open(day):
             continue
         verdict = books[period_pk].schedule(formula.pk, Action.BOOK, calendar, at).verdict(day)
-        if verdict.may_act:
+        # What comes late is at best asked for: no day to announce.
+        if verdict.standing is Standing.ON_TIME:
             return FirstDay(activity, day)
         if verdict.standing is Standing.EARLY:
             return FirstDay(activity, day, opens=verdict.moment)

@@ -9,7 +9,7 @@ from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -213,8 +213,7 @@ class ActivityAdmin(
         if activity.active and not activity.periods.exists():
             messages.warning(
                 request,
-                f"« {activity} » n'a pas encore de période : tant qu'elle n'en a pas, aucun jour ne peut être "
-                "réservé.",
+                f"« {activity} » n'a pas encore de période : jusque-là, aucun jour ne peut être réservé.",
             )
 
 
@@ -286,7 +285,8 @@ class PeriodAdmin(AsksBeforeClosing[Period], TolerantChoices[Period], WithHistor
 
 @dataclass(frozen=True)
 class PlaceToOpen:
-    """What opening a period opens somewhere: `days` is « 31 lundis, 33 mardis », `doubt` what is seldom meant."""
+    """What opening a period opens somewhere: `days` is « 31 lundis et 33 mardis », `doubt` what is rarely
+    meant."""
 
     name: str
     count: int
@@ -298,6 +298,9 @@ def _by_establishment(
     activity: Activity, slots: list[Slot], schools: list[Establishment]
 ) -> list[PlaceToOpen]:
     found = []
+    prefetch_related_objects(
+        list({slot.establishment_id: slot.establishment for slot in slots}.values()), "schools"
+    )
     for place, own in groupby(slots, key=lambda slot: slot.establishment):
         its = list(own)
         weekdays = Counter(day.weekday() for day in {slot.day for slot in its})
