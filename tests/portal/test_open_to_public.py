@@ -14,7 +14,7 @@ SOON = "Le portail ouvre bientôt"
 
 
 @pytest.fixture
-def shut(town: Town) -> Town:
+def shut(now, town: Town) -> Town:
     open_to_public.start_closed()
     return Town.objects.get()
 
@@ -85,10 +85,10 @@ def test_opening_and_closing_leave_a_trace_and_do_it_once(shut: Town, chief) -> 
         "Portail ouvert au public.",
         "Portail fermé au public.",
     ]
-    assert [one.is_open for one in Town.history.order_by("history_id")][-2:] == [True, False]
+    assert [one.is_open for one in Town.history.order_by("pk")][-2:] == [True, False]
 
 
-def test_loading_the_demo_opens_it(now) -> None:
+def test_loading_the_demo_opens_it(now, db) -> None:
     open_to_public.start_closed()
     loading.load(10, at=NOW)
     assert Town.objects.get().is_open

@@ -111,12 +111,13 @@ def _of(
         calendar = offer.calendar(activity.pk, place_pk)
         if not calendar.is_open(day):
             continue
-        verdict = books[period_pk].schedule(formula.pk, Action.BOOK, calendar, at).verdict(day)
+        book, opens = books[period_pk], None
+        verdict = book.schedule(formula.pk, Action.BOOK, calendar, at).verdict(day)
+        if verdict.standing is Standing.EARLY and (opens := verdict.moment) is not None:
+            verdict = book.schedule(formula.pk, Action.BOOK, calendar, opens).verdict(day)
         # What comes late is at best asked for: no day to announce.
         if verdict.standing is Standing.ON_TIME:
-            return FirstDay(activity, day)
-        if verdict.standing is Standing.EARLY:
-            return FirstDay(activity, day, opens=verdict.moment)
+            return FirstDay(activity, day, opens)
     return FirstDay(activity, wants=["un jour que l'on puisse encore réserver : ses délais sont passés"])
 
 

@@ -134,8 +134,9 @@ class FirstSteps(OwnPages[Town]):
         shown = first_steps.shown_to(request.user, at)
         readies = first_steps.readiness(at)
         blocked = any(one.standing.blocks for one in shown) or not any(one.ready for one in readies)
-        form = OpenForm(request.POST or None) if blocked else forms.Form(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        posted = request.POST if request.method == "POST" else None
+        form = OpenForm(posted) if blocked else forms.Form(posted)
+        if form.is_valid():
             open_to_public.open_up(user_of(request))
             messages.success(request, "Le portail est ouvert au public : les familles peuvent entrer.")
             return redirect("admin:index")

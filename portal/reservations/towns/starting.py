@@ -97,7 +97,7 @@ def _rows(proposed: list[Proposal], kind: str, zone: str) -> list[dict[str, Any]
     rows = [one for one in proposed if one.kind == kind]
     if kind == "public":
         return [{"jour": one.first, "nom": one.name} for one in rows]
-    return [{"nom": one.name, "zone": zone, "du": one.first, "au": one.last} for one in rows]
+    return [{"nom": one.name, "zone": str(zone), "du": one.first, "au": one.last} for one in rows]
 
 
 def _days(document: Any, proposed: list[Proposal]) -> Mapping[date, date]:

@@ -155,7 +155,10 @@ def test_the_canteen_may_open_on_its_first_day_still_on_time(canteen) -> None:
 def test_a_period_that_opens_later_says_from_when(canteen) -> None:
     Period.objects.update(opens_at=NOW.replace(day=20, hour=8))
     (said,) = first_steps.readiness(NOW)
-    assert "à partir du vendredi 20 novembre à 8 h" in said.sentence
+    assert said.sentence.replace("\N{NO-BREAK SPACE}", " ") == (
+        "Votre commune peut ouvrir « Restauration scolaire » le lundi 23 novembre 2026 ; les familles "
+        "réservent à partir du vendredi 20 novembre à 8 h."
+    )
 
 
 def test_without_a_price_it_says_which_formula_lacks_it(canteen) -> None:
