@@ -47,8 +47,9 @@ class Hands:
 
     def tick(self, name: str, *labels: str) -> None:
         for label in labels:
-            box = self.page.locator(f"label:has(input[name={name}])", has_text=label).locator("input")
-            box.check()
+            exactly = re.compile(f"^\\s*{label}\\s*$")
+            named = self.page.locator(f"label:has(input[name={name}])").filter(has_text=exactly)
+            named.locator("input").check()
             self.fields += 1
 
     def pick(self, name: str, words: str) -> None:
@@ -154,7 +155,7 @@ def test_a_village_opens_its_canteen_at_the_desk(hands: Hands, open_page: Callab
     assert hands.fields <= MOST, f"{hands.fields} fields"
 
     visitor.goto("/")
-    expect(visitor.get_by_role("button", name="Me connecter")).to_be_visible()
+    expect(visitor.get_by_role("button", name="Se connecter")).to_be_visible()
     assert Establishment.objects.count() == 2
     assert not Slot.objects.filter(day__week_day=4).exists(), "A Wednesday that nobody ticked."
     (found,) = first_days.find(datetime.fromisoformat("2026-11-09T10:00+01:00"))

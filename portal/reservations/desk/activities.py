@@ -97,7 +97,7 @@ class OfActivity(admin.TabularInline[M, Activity]):
         return field
 
 
-class SomethingToBook(forms.BaseInlineFormSet[Formula, Activity, FormulaForm]):
+class SomethingToBook(forms.BaseInlineFormSet[Formula, Activity, forms.ModelForm[Formula]]):
     """An activity that families are offered has a formula: without one there is nothing to tick."""
 
     def clean(self) -> None:
