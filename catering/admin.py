@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils import timezone
 
+from catering import first_steps as first_steps
 from catering import kitchen, menu_import
 from catering.models import SERVICE, Dish, Menu
 from families.admin.health import opens_details

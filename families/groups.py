@@ -75,6 +75,11 @@ DANGEROUS = (
         "aucun : la loi le veut ainsi, un certificat reste",
     ),
     Dangerous(
+        "portal.open_public_town",
+        "Ouvrir le portail au public, et le refermer",
+        "« Fermer au public » ; les familles ne lisent alors que l'annonce de l'ouverture",
+    ),
+    Dangerous(
         EXPORT,
         "Sortir des personnes dans un fichier (CSV, XLSX, PDF)",
         "aucun : chaque fichier s'inscrit au registre des consultations",
@@ -250,7 +255,7 @@ RIGHTS: dict[str, Rights] = {
         },
         # Its file writes all that is set up.
         "reservations": {"townfile": "view add"},
-        "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW, "letterwording": EVERYTHING},
+        "portal": {"town": f"{CHANGE} open_line open_public", "sentmail": VIEW, "letterwording": EVERYTHING},
         "billing": {"billingsettings": CHANGE},
     },
     DIRECTOR: {

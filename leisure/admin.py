@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from leisure import first_steps as first_steps
 from leisure.admin_registers import KeepsRegisters
 from leisure.admin_requests import AnswersRequests
 from leisure.admin_wizard import OpensPeriods

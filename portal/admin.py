@@ -26,6 +26,7 @@ from portal.french.plurals import counted
 from portal.letters import wordings
 from portal.models import LetterWording, RefusalReason, Release, Town
 from portal.reservations.desk import town_clock
+from portal.reservations.desk.first_steps import FirstSteps
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.tasks import queue, workers
 from portal.town import current as town_of
@@ -119,8 +120,10 @@ class TownForm(forms.ModelForm[Town]):
 
 
 @admin.register(Town)
-class TownAdmin(LinePages, AsksBeforeClosing[Town], OneRow[Town], WithHistory[Town]):
+class TownAdmin(FirstSteps, LinePages, AsksBeforeClosing[Town], OneRow[Town], WithHistory[Town]):
     """One row: the list leads straight to it."""
+
+    desk_links = (FirstSteps.first_steps_link, *LinePages.desk_links)
 
     takes_files = True  # the crest
     form = TownForm

@@ -128,6 +128,9 @@ class Town(models.Model):
     privacy_notice = models.TextField("données personnelles", blank=True)
     accessibility_notice = models.TextField("déclaration d'accessibilité", blank=True)
 
+    # Until the town hall says « Ouvrir au public », families read that it will open. Written by
+    # `portal.open_to_public`.
+    is_open = models.BooleanField("ouvert au public", default=True, db_default=True, editable=False)
     # Whether it wrote any (`LetterWording`): who wrote none is asked nothing more.
     own_letter_words = models.BooleanField(default=False, db_default=False, editable=False)
 
@@ -136,7 +139,10 @@ class Town(models.Model):
     class Meta:
         verbose_name = "commune"
         verbose_name_plural = "commune"
-        permissions = [("open_line_town", "Peut ouvrir, fermer et régler la file d'attente")]
+        permissions = [
+            ("open_line_town", "Peut ouvrir, fermer et régler la file d'attente"),
+            ("open_public_town", "Peut ouvrir le portail aux familles, et le refermer"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(pk=1),

@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "portal.web.headers.PrivatePagesMiddleware",
     "families.signing_in.lifetimes.SessionLifetimeMiddleware",
     "portal.waiting.inside.InsideMiddleware",
+    "portal.open_to_public.OpeningSoonMiddleware",
     "portal.web.interrupted.KeepInterruptedFormMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "families.signing_in.second_factor.SecondFactorMiddleware",

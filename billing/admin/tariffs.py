@@ -201,8 +201,27 @@ class CompactInline(admin.TabularInline[M, Tariff]):
         return field
 
 
+class HasPrices(forms.BaseInlineFormSet[Any, Tariff, Any]):
+    """A tariff says a price where its kind looks for it: nothing could be billed by one that says none."""
+
+    def clean(self) -> None:
+        super().clean()
+        by_rate = self.instance.kind == Tariff.Kind.EFFORT
+        if by_rate != (self.model is TariffRate) or any(self.errors):
+            return
+        filled = [one.cleaned_data for one in self.forms if one.has_changed() or one.instance.pk]
+        if not any(not row.get("DELETE") for row in filled):
+            raise ValidationError(
+                "Indiquez un taux : sans lui, ce tarif ne donne aucun prix."
+                if by_rate
+                else "Indiquez au moins un prix : sans lui, ce tarif ne donne aucun prix. Un prix unique est"
+                " une seule ligne, sans bornes."
+            )
+
+
 class BandInline(CompactInline[TariffBand]):
     model = TariffBand
+    formset = HasPrices
     verbose_name = "tranche"
     verbose_name_plural = (
         "Grille : les deux bornes d'une tranche sont comprises, une borne vide est sans limite"
@@ -227,6 +246,7 @@ class BandInline(CompactInline[TariffBand]):
 
 class RateInline(CompactInline[TariffRate]):
     model = TariffRate
+    formset = HasPrices
     form = TrimmedForm[TariffRate]
     extra = 0
     verbose_name_plural = "Taux d'effort : un pourcentage du quotient, entre un plancher et un plafond"

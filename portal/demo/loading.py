@@ -106,6 +106,8 @@ def load(
     rng = Random(SEED)  # noqa: S311 the same town every time
     factory.random.reseed_random(SEED)
     town_file.load((HERE / "town.yaml").read_text(encoding="utf-8"), at=at)
+    # A demo is there to be walked into, whoever made a Responsable before it.
+    Town.objects.update(is_open=True)
     draw_crest()
     extend_calendar(today + AHEAD)
     open_campaign(at)

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db.models import Exists, Model
 
 from portal.database.kept import KeptAWhile
-from portal.models import Town
+from portal.models import Town, current_town
 
 
 class Job(Enum):
@@ -116,7 +116,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             reservations.activitydeadline reservations.audience families.paperkind families.threadkind
             families.readyanswer
             portal.refusalreason portal.letterwording reservations.townfile
-            portal_town_line families.reading families.owndecision
+            portal_town_first_steps portal_town_line families.reading families.owndecision
             families.securityevent families.retentionrule families.processingtexts
             families_processingtexts_register families.disposallist families.erasure
         """,
@@ -151,8 +151,15 @@ def _places() -> Iterator[tuple[str, Place]]:
 PLACES = dict(_places())
 
 
+# Before anything else while the town gets ready for families, then under its fold.
+FIRST_STEPS = "portal_town_first_steps"
+BEFORE_ALL = Place(Job.HOME, Sight.ALWAYS, -1)
+
+
 def place_of(name: str) -> Place:
     """Of « app.model » or of a page's own address; what nobody named stands under the town's fold."""
+    if name == FIRST_STEPS and not current_town().is_open:
+        return BEFORE_ALL
     return PLACES.get(name, Place(Job.TOWN, Sight.SELDOM, len(PLACES)))
 
 

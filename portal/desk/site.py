@@ -30,6 +30,7 @@ from portal import town
 from portal.desk import (
     finding,
     first_page,
+    first_steps,
     held,
     jobs,
     list_tools,
@@ -311,6 +312,7 @@ class PortalAdminSite(AdminSite):
             "site_header": f"{name} – mairie",
             "site_title": f"{name} – mairie",
             "may_export": request.user.has_perm(rights.EXPORT),
+            "first_steps": "" if town.current().is_open else first_steps.address(request),
         }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ class LineForm(forms.Form):
 class LinePages(OwnPages[Town]):
     """Adds this page to the town's."""
 
-    desk_links = (
+    desk_links: Sequence[DeskLink] = (
         DeskLink(TITLE, URL_NAME, PERMISSION, "les jours d'affluence", order=95, offered=inside.keeps_a_line),
     )
 

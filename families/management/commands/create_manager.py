@@ -15,9 +15,10 @@ from django.db import transaction
 from django.urls import reverse
 
 from families import groups, login_names
-from families.models import SecurityEvent, User
+from families.models import Household, SecurityEvent, User
 from families.signing_in import factors
 from families.traces import security
+from portal import open_to_public
 from portal.database.starting import DataCommand
 from portal.desk import rights
 
@@ -56,14 +57,23 @@ class Command(DataCommand):
         user.username = self._ask("Identifiant", given["identifiant"], _identifiant)
         user.email = self._ask("Adresse e-mail", given["adresse"], _address)
         user.set_password(self._password(user))
+        # Whom an installation that nobody uses yet is made for sets it up first, then opens it to families.
+        is_new = not (User.objects.filter(is_staff=True).exists() or Household.objects.exists())
         with transaction.atomic():
             user.save()
+            if is_new:
+                open_to_public.start_closed()
             rights.give_role(user, Group.objects.get_or_create(name=groups.MANAGER)[0], by=None)
             # Whoever holds the server vouches for it: the portal's first mail may be days away.
             EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
             security.note(SecurityEvent.Kind.RIGHTS, user=user, detail=f"compte créé {AT_THE_SERVER}")
         self.stdout.write(f"Le compte « {user.username} » est prêt. Connectez-vous :")
         self.stdout.write(settings.PORTAL_URL.rstrip("/") + reverse("admin:index"))
+        if is_new:
+            self.stdout.write(
+                "« Premiers pas » vous y attend : le portail reste fermé aux familles jusqu'à ce que vous"
+                " l'ouvriez."
+            )
         if settings.STAFF_SECOND_FACTOR:
             self.stdout.write("Le portail vous demandera d'abord d'ajouter une double authentification.")
 

@@ -97,6 +97,11 @@ class Proposals:
         return [row for row in self.rows if not row.known]
 
 
+def school_year_of(day: date) -> int:
+    """The year in which the school year of `day` began; July and August look ahead to the next one."""
+    return day.year if day.month >= 7 else day.year - 1
+
+
 def propose(start_year: int, zone: str, region: str) -> Proposals:
     """The rows of the school year that begins in September of `start_year`, beside those already kept."""
     proposals = Proposals(start_year, zone, region)

@@ -213,6 +213,10 @@ class Offer:
                 found[one] = reason
         return found
 
+    def calendar(self, activity: int, place: int) -> OpenDays:
+        """Of an activity somewhere (keys), for whoever attends it."""
+        return self._calendar(self.rows[Activity][activity], self.rows[Establishment][place], ANYBODY)
+
     def formulas_of(self, activity: int) -> list[int]:
         """The keys of an activity's formulas, offered or not."""
         return [pk for pk, row in self.rows[Formula].items() if row.activity_id == activity]

@@ -1,12 +1,15 @@
 """What families can enrol for: activities with their formulas and capacities, periods and their slots."""
 
 from collections import Counter
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -15,10 +18,13 @@ from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import confirm_page
 from portal.desk.pages import WithHistory, log_all
 from portal.desk.site import M
+from portal.french import moments
+from portal.french.dates import WEEKDAYS
 from portal.french.day_fields import HourInput
 from portal.french.plurals import counted
 from portal.models import Town
 from portal.reservations.acts import opening
+from portal.reservations.days import first_days
 from portal.reservations.days.rule_preview import overlapping_periods
 from portal.reservations.desk.deadlines import ActivityDeadlineForm
 from portal.reservations.desk.guarding import AsksBeforeClosing
@@ -27,9 +33,11 @@ from portal.reservations.models import (
     ActivityDeadline,
     ActivityPaper,
     Capacity,
+    Establishment,
     Formula,
     Part,
     Period,
+    Slot,
 )
 from portal.web.signed_in import SignedInRequest
 
@@ -88,9 +96,27 @@ class OfActivity(admin.TabularInline[M, Activity]):
         return field
 
 
+class SomethingToBook(forms.BaseInlineFormSet[Formula, Activity, forms.ModelForm[Formula]]):
+    """An activity that families are offered has a formula: without one there is nothing to tick."""
+
+    def clean(self) -> None:
+        super().clean()
+        kept = [
+            one.cleaned_data
+            for one in self.forms
+            if getattr(one, "cleaned_data", None) and not one.cleaned_data.get("DELETE")
+        ]
+        if self.instance.active and not kept and not any(self.errors):
+            raise ValidationError(
+                "Indiquez au moins une formule, par exemple « Repas » : sans formule, les familles "
+                "n'auraient rien à réserver. Ou décochez « Proposée » le temps de préparer l'activité."
+            )
+
+
 class FormulaInline(OfActivity[Formula]):
     model = Formula
     form = FormulaForm
+    formset = SomethingToBook
     prepopulated_fields = {"code": ("name",)}
     fields = ("name", "code", "parts", "with_meal", "starts_at", "ends_at", "order", "active")
 
@@ -174,6 +200,19 @@ class ActivityAdmin(AsksBeforeClosing[Activity], TolerantChoices[Activity], With
         # A code that stands is named in files and links: it no longer follows the name.
         return {} if obj else super().get_prepopulated_fields(request, obj)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        # Asked for: a Wednesday that nobody unticked opened canteens on days without class.
+        return {"weekdays": 0, **super().get_changeform_initial_data(request)}
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        activity = form.instance
+        if activity.active and not activity.periods.exists():
+            messages.warning(
+                request,
+                f"« {activity} » n'a pas encore de période : jusque-là, aucun jour ne peut être réservé.",
+            )
+
 
 @admin.register(Period)
 class PeriodAdmin(AsksBeforeClosing[Period], TolerantChoices[Period], WithHistory[Period]):
@@ -223,7 +262,11 @@ class PeriodAdmin(AsksBeforeClosing[Period], TolerantChoices[Period], WithHistor
             text = counted(count, "créneau ouvert", "créneaux ouverts")
             self.message_user(request, f"{text}.", messages.SUCCESS if count else messages.WARNING)
             return None
-        previews = [(period, _by_establishment(opening.missing_slots(period, at=at))) for period in queryset]
+        schools = list(Establishment.objects.filter(kind=Establishment.Kind.SCHOOL, active=True))
+        previews = [
+            (period, _by_establishment(period.activity, opening.missing_slots(period, at=at), schools))
+            for period in queryset
+        ]
         return confirm_page(
             self,
             request,
@@ -233,9 +276,38 @@ class PeriodAdmin(AsksBeforeClosing[Period], TolerantChoices[Period], WithHistor
             button="Ouvrir les créneaux",
             template="admin/reservations/open_slots.html",
             previews=previews,
-            count=sum(count for _, places in previews for _, count in places),
+            count=sum(place.count for _, places in previews for place in places),
         )
 
 
-def _by_establishment(slots: list[Any]) -> list[tuple[str, int]]:
-    return list(Counter(str(slot.establishment) for slot in slots).items())
+@dataclass(frozen=True)
+class PlaceToOpen:
+    """What opening a period opens somewhere: `days` is « 31 lundis et 33 mardis », `doubt` what is rarely
+    meant."""
+
+    name: str
+    count: int
+    days: str
+    doubt: str
+
+
+def _by_establishment(
+    activity: Activity, slots: list[Slot], schools: list[Establishment]
+) -> list[PlaceToOpen]:
+    found = []
+    prefetch_related_objects(
+        list({slot.establishment_id: slot.establishment for slot in slots}.values()), "schools"
+    )
+    for place, own in groupby(slots, key=lambda slot: slot.establishment):
+        its = list(own)
+        weekdays = Counter(day.weekday() for day in {slot.day for slot in its})
+        days = [
+            counted(weekdays[day], name, f"{name}s") for day, name in enumerate(WEEKDAYS) if weekdays[day]
+        ]
+        served = {school.pk for school in place.schools.all()}
+        own_schools = [school for school in schools if not served or school.pk in served]
+        empty = first_days.weekdays_without_class(activity, place, own_schools)
+        named = moments.listing([WEEKDAYS[day] for day in empty if weekdays[day]])
+        doubt = f"Aucune école desservie n'a classe le {named}." if named else ""
+        found.append(PlaceToOpen(str(place), len(its), moments.listing(days), doubt))
+    return found

@@ -26,11 +26,6 @@ KINDS = {"year": "Année scolaire", "public": "Jours fériés", "school": "Vacan
 WRITTEN = (SchoolYear, PublicHoliday, SchoolHoliday)
 
 
-def school_year_of(day: date) -> int:
-    """The year in which the school year of `day` began; July and August look ahead to the next one."""
-    return day.year if day.month >= 7 else day.year - 1
-
-
 class CalendarForm(forms.Form):
     """Which calendar to propose."""
 
@@ -40,7 +35,7 @@ class CalendarForm(forms.Form):
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        this_year = school_year_of(today)
+        this_year = holiday_proposals.school_year_of(today)
         last = max(holiday_proposals.last_year_known(), this_year + 1)
         # One more than is known: the page then says what is missing.
         field_of(self, "annee", forms.ChoiceField).choices = [
@@ -82,7 +77,11 @@ class CalendarImport(ImportsCalendar[SchoolHoliday]):
         today = timezone.localdate()
         asked = request.POST or request.GET
         current = town.current()
-        initial = {"annee": school_year_of(today), "zone": current.zone, "region": current.region}
+        initial = {
+            "annee": holiday_proposals.school_year_of(today),
+            "zone": current.zone,
+            "region": current.region,
+        }
         form = CalendarForm(asked if "annee" in asked else None, today=today, initial=initial)
         proposals = None
         if form.is_valid():

@@ -54,6 +54,10 @@ class EstablishmentAdmin(AsksBeforeClosing[Establishment], TolerantChoices[Estab
         # A code that stands is named in files and links: it no longer follows the name.
         return {} if obj else super().get_prepopulated_fields(request, obj)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        # Asked for: a school or a canteen seldom opens on Wednesdays, a centre does.
+        return {"open_weekdays": 0, **super().get_changeform_initial_data(request)}
+
     @admin.display(description="jours d'ouverture")
     def days(self, obj: Establishment) -> str:
         return names_of(obj.open_weekdays)

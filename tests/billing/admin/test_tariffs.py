@@ -252,3 +252,17 @@ def test_the_list_of_tariffs_asks_the_same_number_of_queries_for_ten(
     accountant.get("/mairie/")  # each process keeps for half a minute when the next offer ends
     with django_assert_max_num_queries(12):
         accountant.get(reverse("admin:billing_tariff_changelist"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("bands", "Indiquez au moins un prix"),
+        ("flat", "Indiquez au moins un prix"),
+        ("effort", "Indiquez un taux"),
+    ],
+)
+def test_a_tariff_without_a_price_is_refused(accountant, kind, says):
+    answer = accountant.post(reverse("admin:billing_tariff_add"), grid([], kind=kind))
+    assert says in answer.content.decode()
+    assert not Tariff.objects.exists()

@@ -8,6 +8,8 @@ from django.core.management import CommandError, call_command
 
 from families.management.commands import create_manager
 from families.models import SecurityEvent, User
+from portal.models import Town
+from tests.conftest import Family
 from tests.families.signing_in.conftest import enrol, factors_of, log_in, who
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now", "town")]
@@ -125,3 +127,23 @@ def test_nobody_but_staff_is_reset_at_the_server(name: str, roux):
     with pytest.raises(CommandError, match="Aucun agent"):
         call_command("create_manager", reset=name)
     assert factors_of(roux.user)
+
+
+def test_a_new_installation_waits_to_be_opened_and_one_that_is_used_stays_open(types, capsys) -> None:
+    types(GOOD, GOOD)
+    call_command("create_manager", **OPTIONS)
+    assert not Town.objects.get().is_open
+    assert "« Premiers pas » vous y attend" in capsys.readouterr().out
+    Town.objects.update(is_open=True)
+    types(GOOD, GOOD)
+    call_command(
+        "create_manager", **OPTIONS | {"identifiant": "second", "adresse": "second@mairie.example.org"}
+    )
+    assert Town.objects.get().is_open
+    assert "Premiers pas" not in capsys.readouterr().out
+
+
+def test_a_town_with_families_stays_open(types, books: Family) -> None:
+    types(GOOD, GOOD)
+    call_command("create_manager", **OPTIONS)
+    assert Town.objects.get().is_open
