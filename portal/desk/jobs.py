@@ -107,7 +107,8 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.ALWAYS: """
             portal.town reservations.establishment reservations.schoolclass reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
-            families_staffmember_add reservations_statistics
+            families_staffmember_add families.trialhousehold
+            reservations_statistics
         """,
         Sight.USED: "reservations.campaign",
         Sight.SELDOM: """
