@@ -122,7 +122,7 @@ def holds(home: TrialHousehold) -> tuple[int, int]:
     return Custody._base_manager.filter(household=home.pk).count(), days
 
 
-# What it asks for ---------------------------------------------------------------------------------------------
+# What it asks for -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def answer(home: TrialHousehold, *, reason: str = "", by: User, at: datetime) ->
             booking.accept(asked.lines, by=by, at=at)
 
 
-# Its end ------------------------------------------------------------------------------------------------------
+# Its end --------------------------------------------------------------------------------------------------
 
 # Its rows, those first that point at others; by the path that leads to the household, or to its children.
 OF_THE_HOME: tuple[tuple[type[Model], str], ...] = (

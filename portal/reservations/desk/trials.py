@@ -80,24 +80,23 @@ class TrialForm(forms.Form):
     def wanted(self) -> Wanted:
         """What was typed."""
         said = self.cleaned_data
-        pairs = [(said.get(f"class_{n}"), said.get(f"age_{n}")) for n, _ in enumerate(NAMES, 1)]
+        children = []
+        for number, _ in enumerate(NAMES, 1):
+            school_class, age = said.get(f"class_{number}"), said.get(f"age_{number}")
+            if age is not None:
+                children.append(TrialChild(date(self.today.year - age, 1, 1), school_class))
+            elif school_class is not None:
+                children.append(TrialChild(_usually_born(school_class), school_class))
         return Wanted(
-            children=[
-                TrialChild(_born(self.today, school_class, age), school_class)
-                for school_class, age in pairs
-                if school_class is not None or age is not None
-            ],
+            children=children,
             adults=said["adults"],
             resident=said["resident"],
             quotient=said["quotient"],
         )
 
 
-def _born(today: date, school_class: SchoolClass | None, age: int | None) -> date:
-    """On the first of January, so that whoever has an age has it all year."""
-    if age is not None:
-        return date(today.year - age, 1, 1)
-    assert school_class is not None  # one of both is said
+def _usually_born(school_class: SchoolClass) -> date:
+    """On the first of January: whoever has the age of a class has it all year."""
     _, grade = school_class.grades
     return date(birth_year(grade, school_class.school_year.starts_on), 1, 1)
 
