@@ -20,10 +20,16 @@ from portal.tasks.attempts import whole
 def after_commit(letter: Task[..., None], *args: Any, robust: bool = False) -> None:
     """Has the worker write a letter, once what it says is there to stay. The letter of a trial household is
     written at once: the worker finds none of its rows."""
-    if trials.current() is not None:
-        transaction.on_commit(partial(letter.call, *args), robust=True)
+    tried = trials.current()
+    if tried is not None:
+        transaction.on_commit(partial(_tell_on_trial, tried, letter, *args), robust=True)
     else:
         transaction.on_commit(partial(letter.enqueue, *args), robust=robust)
+
+
+def _tell_on_trial(tried: trials.Tried, letter: Task[..., None], *args: Any) -> None:
+    with trials.trying(tried):
+        letter.call(*args)
 
 
 @whole

@@ -24,7 +24,7 @@ from portal.reservations.models import Activity, SchoolClass, SchoolYear
 from portal.reservations.pages import trying
 from portal.web.form_fields import field_of
 from portal.web.posted import posted_number
-from portal.web.signed_in import SignedInRequest, user_of
+from portal.web.signed_in import SignedInRequest, signed_in, user_of
 
 TITLE = "Essayer comme une famille"
 NAMES = ("Premier enfant", "Deuxième enfant", "Troisième enfant")
@@ -117,6 +117,22 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
     def has_delete_permission(self, request: HttpRequest, obj: TrialHousehold | None = None) -> bool:
         return False
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page says of each all that there is."""
+        return redirect("admin:families_trialhousehold_changelist")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """There is none: what is tried leaves nothing behind."""
+        return redirect("admin:families_trialhousehold_changelist")
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -126,7 +142,7 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
         # Who comes back from it is oneself again.
         trying.end(request)
         mine = TrialHousehold.objects.filter(trial_of=user).select_related("trial_of").first()
-        asked: SignedInRequest = request  # type: ignore[assignment]  # the desk is behind the login
+        asked = signed_in(request)
         form = TrialForm(request.POST if "commencer" in request.POST else None, today=timezone.localdate())
         if request.method == "POST":
             answer = self._posted(asked, mine, form)
