@@ -69,6 +69,12 @@ def _apart(model: type[models.Model], tried: Tried | None) -> Q:
     return Q(**{f"{way.name}__pk__outside_trials": (way.related_model, own)})
 
 
+def every_row(model: type[Row]) -> models.QuerySet[Row]:
+    """All rows of a model, whatever its manager leaves out, but for trial households'."""
+    rows = model._base_manager.all()
+    return rows.filter(_apart(model, current())) if isinstance(model._default_manager, TrialsApart) else rows
+
+
 def _way(model: type[models.Model]) -> Any:
     """The key by which rows lead to a household; None of households, and of children, whose homes do."""
     fields: dict[str, Any] = {field.name: field for field in model._meta.get_fields()}

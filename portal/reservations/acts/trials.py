@@ -190,8 +190,8 @@ OF_THE_HOUSEHOLD: tuple[type[Model], ...] = (FamilyQuotient, Residence, Guardian
 def remove(home: TrialHousehold) -> None:
     """All of it goes, with its old versions: as many queries, however much it holds. Nothing of it is final,
     a document or money; what it booked took no place. Removed already, nothing happens."""
-    held = Household._base_manager.select_for_update().filter(pk=home.pk, trial=True)
-    if not held.exists():
+    held = Household._base_manager.select_for_update(of=("self",)).filter(pk=home.pk, trial=True)
+    if not held.values_list("pk").first():
         return
     children = list(Custody._base_manager.filter(household=home.pk).values_list("child", flat=True))
     for model, path in OF_THE_HOME:

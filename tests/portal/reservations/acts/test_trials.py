@@ -1,5 +1,5 @@
-"""« Essayer comme une famille »: a household that enrols, books, cancels and sees its bill, and that no count,
-no list and no place knows of; gone with one button."""
+"""« Essayer comme une famille »: a household that enrols, books, cancels and sees its bill, and that no
+count, no list and no place knows of; gone with one button."""
 
 import re
 from collections.abc import Iterator
@@ -368,7 +368,7 @@ def test_no_manager_finds_a_row_of_it(lives: Tries):
 def test_the_nights_work_passes_it_over(lives: Tries, mailoutbox, now):
     before = everything()
     mailoutbox.clear()
-    done = nightly.run(at=now + timedelta(days=1))
+    done = list(nightly.do_all(at=now + timedelta(days=1)))
     assert [one for one in done if one.failed] == []
     after = everything()
     assert {name: after[name] for name in before if "reservations.Booking" in name} == {
