@@ -1,5 +1,5 @@
-"""« Facture d'essai »: what a trial household's invoice would look like. No document: nothing is numbered, sealed or
-kept, and nothing of it can be paid.
+"""« Facture d'essai »: what a trial household's invoice would look like. No document: nothing is numbered,
+sealed or kept, and nothing of it can be paid.
 
     draw(home, foreseen, month) -> bytes       its PDF, with « SPÉCIMEN » across
 """
