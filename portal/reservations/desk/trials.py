@@ -108,14 +108,13 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
     desk_order = 9
     exports = False
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    # Django's own pages of a row lead to it, for who has the right: no row is typed, and what is removed goes
+    # whole.
 
-    def has_change_permission(self, request: HttpRequest, obj: TrialHousehold | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: TrialHousehold | None = None) -> bool:
-        return False
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self._to_the_page(self.has_add_permission(request))
 
     def change_view(
         self,
@@ -124,13 +123,21 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The page says of each all that there is."""
-        return redirect("admin:families_trialhousehold_changelist")
+        return self._to_the_page(self.has_view_permission(request))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self._to_the_page(self.has_delete_permission(request))
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """There is none: what is tried leaves nothing behind."""
+        return self._to_the_page(self.has_view_permission(request))
+
+    def _to_the_page(self, may: bool) -> HttpResponse:
+        if not may:
+            raise PermissionDenied
         return redirect("admin:families_trialhousehold_changelist")
 
     def changelist_view(
