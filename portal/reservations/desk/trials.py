@@ -22,7 +22,6 @@ from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.acts.trials import TrialChild, TrialRefused, Wanted
 from portal.reservations.models import Activity, SchoolClass, SchoolYear
 from portal.reservations.pages import trying
-from portal.web.form_fields import field_of
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
 
@@ -73,7 +72,7 @@ class TrialForm(forms.Form):
             )
         self.order_fields([name for name in self.fields if name.partition("_")[0] in ("class", "age")])
         if not self.is_bound:
-            first = field_of(self, "class_1", forms.ModelChoiceField).queryset.first()
+            first = in_order.first()
             self.initial.update({"class_1": first} if first else {"age_1": USUAL_AGE})
 
     @property
@@ -197,7 +196,7 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
         """One's own, or a colleague's who no longer tries."""
         self.demand(request, "families.delete_trialhousehold")
         key = posted_number(request.POST.get("supprimer", ""))
-        home = TrialHousehold.objects.filter(pk=key).select_related("trial_of").first()
+        home = None if key is None else TrialHousehold.objects.filter(pk=key).first()
         if home is not None:
             name = str(home)
             trials.remove(home)
@@ -205,14 +204,14 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
         return redirect(request.path)
 
     def _page(self, request: SignedInRequest, mine: TrialHousehold | None, form: TrialForm) -> HttpResponse:
-        others = TrialHousehold.objects.exclude(pk=None if mine is None else mine.pk).select_related(
-            "trial_of"
-        )
+        others = TrialHousehold.objects.select_related("trial_of").order_by("pk")
+        if mine is not None:
+            others = others.exclude(pk=mine.pk)
         removes = request.user.has_perm("families.delete_trialhousehold")
-        context = {
+        context: dict[str, Any] = {
             "form": form,
             "mine": mine,
-            "others": list(others.order_by("pk")) if removes else [],
+            "others": list(others) if removes else [],
             "removes": removes,
             "makes": request.user.has_perm("families.add_trialhousehold"),
             "address": request.user.email,
