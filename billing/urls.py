@@ -12,6 +12,7 @@ urlpatterns = [
     path("mon-compte/report/<int:statement_id>/", account.carried, name="carried"),
     path("mon-compte/report/<int:statement_id>/pdf/", account.carried_pdf, name="carried_pdf"),
     path("previsionnelle/", invoices.provisional_invoice, name="provisional"),
+    path("essai.pdf", invoices.specimen_pdf, name="specimen"),
     path("<int:invoice_id>/", invoices.invoice, name="invoice"),
     path("avoirs/<slug:number>/", invoices.credit_note, name="credit_note"),
     path("avoirs/<slug:number>/pdf/", invoices.credit_note_pdf, name="credit_note_pdf"),

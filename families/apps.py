@@ -29,6 +29,7 @@ class FamiliesConfig(AppConfig):
         from families.reminders.quotients import QUOTIENT
         from families.signing_in import factor_events, factor_secrets, letters, lifetimes, noted
         from families.traces.reading import REGISTER
+        from families.trial_marks import FOR_EVER
         from portal.letters import mailing
 
         letters.make_them()
@@ -39,6 +40,7 @@ class FamiliesConfig(AppConfig):
         mailing.urgent("account/", "families/access_", "families/invitation", "families/opening_")
         schema.register(REGISTER)
         schema.register(FOUND)
+        schema.register(FOR_EVER)
         user_logged_in.connect(lifetimes.note_opening, dispatch_uid="families.lifetimes")
         factor_events.listen()
         rotating.register(factor_secrets.ROTATED)

@@ -247,6 +247,8 @@ RIGHTS: dict[str, Rights] = {
             "reading": VIEW,
             "securityevent": VIEW,
             "staffmember": WRITE,
+            # The home with which one tries the portal oneself.
+            "trialhousehold": "view add delete",
             "retentionrule": CHANGE,
             "processingtexts": WRITE,
             "disposallist": CHANGE,

@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from portal.database import trials
 from portal.database.composed import Given
 
 Login: TypeAlias = AbstractBaseUser | AnonymousUser
@@ -25,11 +26,13 @@ def belongs_to(user: Login | Given, household: str) -> Q:
     """Of rows whose household is at path `household`, or is the row itself where that is empty: the user's.
 
     Each row is found once, since a login is one guardian of a household at most. Who belongs to two
-    households sees what is either's; which of them a page shows says `families.which_home`. Raises TypeError
-    for nobody's login.
+    households sees what is either's; which of them a page shows says `families.which_home`. Who tries a
+    household sees that one alone. Raises TypeError for nobody's login.
     """
     path = f"{household}__guardians__user" if household else "guardians__user"
-    return Q(**{path: user})
+    tried = trials.current()
+    mine = Q(**{path: user})
+    return mine if tried is None else mine & Q(**{household or "pk": tried.household})
 
 
 def holds(day: date | F, custody: str = "") -> Q:

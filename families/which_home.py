@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from families.models import Child, Custody, Guardian, Household
 from families.visibility import VisibleQuerySet
+from portal.database import trials
 from portal.database.composed import Composed, Given
 from portal.web import interrupted
 from portal.web.posted import posted_number
@@ -60,6 +61,8 @@ def guardians(request: SignedInRequest) -> list[Guardian]:
 @Composed
 def _guardians_of() -> "QuerySet[Guardian]":
     mine = Guardian.objects.filter(user=Given("user"))
+    if (tried := trials.current()) is not None:
+        mine = mine.filter(household=tried.household)
     return mine.select_related("household", "user").order_by("pk")
 
 

@@ -112,8 +112,9 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "families.custody.middleware.OwnHouseholdMiddleware",
-    "families.which_home.ChosenHouseholdMiddleware",
     "portal.reservations.pages.late_offers.LateOffersMiddleware",
+    "portal.reservations.pages.trying.TrialMiddleware",
+    "families.which_home.ChosenHouseholdMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

@@ -105,6 +105,7 @@ class ForeseenTotal:
 class Provisional:
     """The page: `changes` are sentences about what may still move, `asked` what waits for an answer."""
 
+    key: str
     month_name: str
     running: bool
     links: list[MonthLink]
@@ -194,6 +195,7 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
     priced = any(line.kind in (Kind.PRESENCE, Kind.FLAT) for line in [*lines, *asked])
     without_quotient = priced and home.pk in found.warnings.without_quotient
     return Provisional(
+        key=f"{wanted:%Y-%m}",
         month_name=month_name(wanted),
         running=wanted == months.running,
         links=[MonthLink(f"{one:%Y-%m}", _link(one, months), one == wanted) for one in invoices],

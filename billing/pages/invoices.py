@@ -4,19 +4,21 @@ from collections.abc import Sequence
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing.documents import credit_notes, pdf, provisional, wording, yearly
+from billing.documents import credit_notes, pdf, provisional, specimens, wording, yearly
 from billing.invoices import regies
 from billing.models import CreditNote, Invoice, InvoiceState, Payment
 from billing.payments.providers import choosing
 from billing.reminders import reminding
 from families import which_home
 from families.models import Household
+from portal.database import trials
 from portal.files.handing_over import hand_over
 from portal.web.signed_in import SignedInRequest
 
@@ -34,7 +36,7 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
     payments, years = Payment.objects.none(), list[int]()
     if page.number == 1:
         payments = which_home.rows(request, Payment.objects.visible_to(request.user).with_end())[:A_PAGE]
-        years = yearly.years_of(which_home.rows(request, Household.objects.visible_to(request.user)))
+        years = yearly.years_of(_own(request))
     context = {
         "page": page,
         "invoices": shown,
@@ -42,6 +44,7 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
         "credit_notes": _notes(shown),
         "payable": choosing.offered() and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
+        "on_trial": trials.current() is not None,
     }
     return render(request, "billing/invoices.html", context)
 
@@ -89,13 +92,29 @@ def credit_note_pdf(request: SignedInRequest, number: str) -> HttpResponse:
 
 
 @require_safe
+def specimen_pdf(request: SignedInRequest) -> HttpResponse:
+    """What a trial household would be billed, on paper; of a real one there is none."""
+    if trials.current() is None:
+        raise Http404
+    today = timezone.localdate()
+    months = provisional.Months.around(today)
+    wanted = months.read(request.GET.get("mois", ""))
+    home = get_object_or_404(provisional.homes(_own(request), months, wanted))
+    content = specimens.draw(home, provisional.foresee_months(home, months, wanted, today), wanted)
+    return hand_over(content, f"Specimen-{wanted:%Y-%m}.pdf", inline=True)
+
+
+def _own(request: SignedInRequest) -> QuerySet[Household]:
+    return which_home.rows(request, Household.objects.visible_to(request.user))
+
+
+@require_safe
 def provisional_invoice(request: SignedInRequest) -> HttpResponse:
     """« Facture prévisionnelle » of the running month, or of the one before or after it."""
     today = timezone.localdate()
     months = provisional.Months.around(today)
     wanted = months.read(request.GET.get("mois", ""))
-    own = which_home.rows(request, Household.objects.visible_to(request.user))
-    home = get_object_or_404(provisional.homes(own, months, wanted))
+    home = get_object_or_404(provisional.homes(_own(request), months, wanted))
     invoices = provisional.pending(home, months)
     if wanted not in invoices:
         month = months.running if months.running in invoices else invoices[0]
@@ -103,7 +122,10 @@ def provisional_invoice(request: SignedInRequest) -> HttpResponse:
     return render(
         request,
         "billing/provisional.html",
-        {"foreseen": provisional.foresee_months(home, months, wanted, today)},
+        {
+            "foreseen": provisional.foresee_months(home, months, wanted, today),
+            "on_trial": trials.current() is not None,
+        },
     )
 
 

@@ -193,3 +193,4 @@ from families.models.traces import Concerned as Concerned
 from families.models.traces import LoginCounter as LoginCounter
 from families.models.traces import Reading as Reading
 from families.models.traces import SecurityEvent as SecurityEvent
+from families.models.trials import TrialHousehold as TrialHousehold

@@ -19,6 +19,7 @@ from portal.database.encrypted import (
     Unreadable,
 )
 from portal.database.history import History
+from portal.database.trials import TrialsApart
 from portal.french.names import FoldedField, NameField, WithFolded
 from portal.french.phones import PhoneField
 
@@ -38,6 +39,9 @@ class ChildQuerySet(models.QuerySet["Child"]):
     def living_in(self, household: Household | int | Given, day: date) -> "ChildQuerySet":
         """The children of a household on `day`, each once."""
         return self.filter(holds(day, "custodies"), custodies__household=household)
+
+
+ChildManager = TrialsApart.from_queryset(ChildQuerySet)
 
 
 class Child(WithFolded):
@@ -76,7 +80,7 @@ class Child(WithFolded):
         verbose_name="même enfant que",
     )
 
-    objects = ChildQuerySet.as_manager()
+    objects = ChildManager()
     history = HistoricalRecords(excluded_fields=["folded", "erased_at", "custody_calendar", "joined_to"])
 
     class Meta:
@@ -98,6 +102,9 @@ class CustodyQuerySet(models.QuerySet["Custody"]):
         return self.filter(holds(day))
 
 
+CustodyManager = TrialsApart.from_queryset(CustodyQuerySet)
+
+
 class Custody(models.Model):
     """That a child lives in a household, between two days; alternating custody is two of these.
 
@@ -116,7 +123,7 @@ class Custody(models.Model):
     # The first day on which the child no longer lives there: what ends at once ends today.
     until = models.DateField("n'y vit plus à partir du", null=True, blank=True, help_text="Vide : en cours.")
 
-    objects = CustodyQuerySet.as_manager()
+    objects = CustodyManager()
     history = HistoricalRecords()
 
     class Meta:
@@ -159,6 +166,7 @@ class ChildHealth(models.Model):
     doctor_phone = EncryptedPhoneField("téléphone du médecin", max_length=30, blank=True)
     updated_at = models.DateTimeField("mis à jour le", auto_now=True)
 
+    objects = TrialsApart["ChildHealth"]()
     history = History(excluded_fields=["updated_at"])
 
     class Meta:
@@ -210,6 +218,8 @@ class DietChoice(models.Model):
     # Its homes say different diets: `diet` is then the stricter, until the town hall or they have settled it.
     differs_since = models.DateTimeField("les foyers diffèrent depuis", null=True, blank=True, editable=False)
 
+    objects = TrialsApart["DietChoice"]()
+
     class Meta:
         verbose_name = "régime choisi"
         verbose_name_plural = "régimes choisis"
@@ -231,6 +241,8 @@ class HomeDiet(models.Model):
         Diet, on_delete=models.PROTECT, related_name="home_diets", verbose_name="régime alimentaire"
     )
     said_at = models.DateTimeField("indiqué le", null=True, blank=True)
+
+    objects = TrialsApart["HomeDiet"]()
 
     class Meta:
         verbose_name = "régime indiqué par un foyer"

@@ -14,6 +14,7 @@ from families.models.accounts import User
 from families.models.decisions import Decided
 from families.visibility import VisibleQuerySet
 from portal.database.history import History
+from portal.database.trials import TrialsApart
 from portal.french.names import FoldedField, NameField, WithFolded
 from portal.french.phones import PhoneField
 
@@ -43,6 +44,9 @@ class HouseholdQuerySet(VisibleQuerySet["Household"]):
         if joined := {to for to in held.values() if to is not None}:
             held |= dict(rows.filter(pk__in=joined).values_list("pk", "joined_to"))
         return held
+
+
+HouseholdManager = TrialsApart.from_queryset(HouseholdQuerySet)
 
 
 class Household(WithFolded, Decided):
@@ -75,12 +79,52 @@ class Household(WithFolded, Decided):
         verbose_name="réuni avec le foyer",
     )
 
-    objects = HouseholdQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["notes", "folded", "erased_at", "joined_to"])
+    # Set at its birth and for ever: who tries the portal as a family has it, and no reader counts it. Read by
+    # `portal.database.trials`, written by `portal.reservations.acts.trials`.
+    trial = models.BooleanField(
+        "foyer d'essai",
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Ne compte nulle part, et ne devient jamais un vrai foyer.",
+    )
+    trial_of = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name="essayé par",
+    )
+
+    objects = HouseholdManager()
+    history = HistoricalRecords(
+        excluded_fields=["notes", "folded", "erased_at", "joined_to", "trial", "trial_of"]
+    )
 
     class Meta:
         verbose_name = "foyer"
         ordering = ["pk"]
+        indexes = [models.Index(fields=["id"], condition=Q(trial=True), name="household_on_trial")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["trial_of"],
+                condition=Q(trial=True),
+                name="one_trial_an_agent",
+                violation_error_message="Vous avez déjà un foyer d'essai.",
+            ),
+            models.CheckConstraint(
+                condition=Q(trial=True) | Q(trial_of=None),
+                name="only_trials_are_tried",
+                violation_error_message="Seul un foyer d'essai est essayé par un agent.",
+            ),
+            models.CheckConstraint(
+                condition=Q(trial=False) | Q(joined_to=None),
+                name="no_trial_is_joined",
+                violation_error_message="Un foyer d'essai ne rejoint aucun foyer.",
+            ),
+        ]
         permissions = [("export_household", "Sortir des personnes dans un fichier")]
 
     def __str__(self) -> str:
@@ -157,6 +201,9 @@ class FamilyQuotientQuerySet(models.QuerySet["FamilyQuotient"]):
         )
 
 
+FamilyQuotientManager = TrialsApart.from_queryset(FamilyQuotientQuerySet)
+
+
 class FamilyQuotient(models.Model):
     """Quotient familial (CAF or MSA) of a household, dated."""
 
@@ -180,7 +227,7 @@ class FamilyQuotient(models.Model):
     # Where a later quotient cut it short: when that one was known. Null: its end was known from the start.
     end_known_on = models.DateField("fin connue le", null=True, blank=True, editable=False)
 
-    objects = FamilyQuotientQuerySet.as_manager()
+    objects = FamilyQuotientManager()
     history = HistoricalRecords()
 
     class Meta:
@@ -247,6 +294,7 @@ class Guardian(WithFolded):
         "su par un message revenu", db_default=False, default=False, editable=False
     )
 
+    objects = TrialsApart["Guardian"]()
     history = History(
         excluded_fields=[
             "folded",

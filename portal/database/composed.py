@@ -18,6 +18,7 @@ from django.db.models import Expression, Field, Lookup, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import TransactionManagementError
 
+from portal.database import trials
 from portal.database.plain_rows import adapted
 
 Row = TypeVar("Row")
@@ -93,8 +94,9 @@ class Composed(Generic[Row]):
         return list(read)
 
     def _composed(self, shape: tuple[Hashable, ...]) -> tuple["QuerySet[Any, Row]", Any, str, list[Any]]:
-        # Who goes from one kind of database to another, as the upgrades' tests do, has a text for each.
-        key = (connections[DEFAULT_DB_ALIAS].vendor, *shape)
+        # Who goes from one kind of database to another, as the upgrades' tests do, has a text for each; who
+        # tries a household reads its rows too.
+        key = (connections[DEFAULT_DB_ALIAS].vendor, trials.current(), *shape)
         kept = self._kept.get(key)
         if kept is None:
             queryset = self._compose(*shape)

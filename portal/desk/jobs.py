@@ -12,6 +12,7 @@ from django.apps import apps
 from django.db.models import Exists, Model
 
 from portal.database.kept import KeptAWhile
+from portal.database.trials import every_row
 from portal.models import Town, current_town
 
 
@@ -108,7 +109,8 @@ MENU: dict[Job, dict[Sight, str]] = {
             portal.town reservations_town_file reservations.establishment reservations.schoolclass
             reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
-            families_staffmember_add reservations_statistics
+            families_staffmember_add families.trialhousehold
+            reservations_statistics
         """,
         Sight.USED: "reservations.campaign",
         Sight.SELDOM: """
@@ -173,9 +175,7 @@ def used() -> frozenset[str]:
     """The lists of `Sight.USED` that have a row; one query."""
     names = {USED_BY.get(name, name) for name, place in PLACES.items() if place.sight is Sight.USED}
     fields = {name.replace(".", "_"): name for name in names}
-    there = {
-        field: Exists(apps.get_model(name)._base_manager.all()) for field, name in sorted(fields.items())
-    }
+    there = {field: Exists(every_row(apps.get_model(name))) for field, name in sorted(fields.items())}
     # One row to ask them of; before the town has its own, nothing is used.
     found = Town.objects.annotate(**there).values(*there).first() or {}
     return frozenset(fields[field] for field, is_used in found.items() if is_used)

@@ -69,6 +69,11 @@ def by_birth(born: date, school_begins: date) -> int:
     return school_begins.year - born.year - _BELOW
 
 
+def birth_year(grade: int, school_begins: date) -> int:
+    """The year in which a child of that grade is usually born, in a school year that begins then."""
+    return school_begins.year - grade - _BELOW
+
+
 def grade_of(name: str, born: date, school_begins: date) -> int:
     """The grade of a child in a class of that name: of several, the one nearest to its age; without any, the
     usual one of its age."""

@@ -32,6 +32,7 @@ from django_tasks.base import Task
 from django_tasks_db.backend import DatabaseBackend
 
 from portal import town
+from portal.database import trials
 from portal.letters import connection, marks, wordings
 from portal.letters.refusals import Fate, judge
 from portal.tasks import current, priorities
@@ -230,9 +231,22 @@ def queue(letters: Sequence[Posted]) -> list[int | None]:
 def _kept(letters: Sequence[Posted]) -> list[tuple[Posted, int | None]]:
     if not letters:
         return []
+    if (tried := trials.current()) is not None:
+        return [(letter, None) for letter in _on_trial(letters, tried.address)]
     for keeper in _keepers:
         return keeper.keep(letters, timezone.now())
     return [(letter, None) for letter in letters]
+
+
+# How the subject of a mail begins that a trial household would have had.
+ON_TRIAL = "[Essai]"
+
+
+def _on_trial(letters: Sequence[Posted], address: str) -> list[Posted]:
+    """What is posted while somebody tries a household goes to them alone, says so, and is kept nowhere."""
+    if not address:
+        return []
+    return [replace(letter, to=address, subject=f"{ON_TRIAL} {letter.subject}") for letter in letters]
 
 
 def _enqueue(letter: Posted, number: int | None, *, many: bool = False) -> None:

@@ -20,6 +20,7 @@ from portal.reservations.desk import (
     staff,
     today,
     town_file,
+    trials,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "staff",
     "today",
     "town_file",
+    "trials",
 ]

@@ -34,6 +34,8 @@ class Band:
     label: str
     # What the way « home » is called there.
     home: str = HOME
+    # Whether the ways that a family always has stand beside it.
+    navigates: bool = False
 
     @property
     def acts(self) -> bool:

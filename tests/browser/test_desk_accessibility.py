@@ -6,7 +6,7 @@ looked at.
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +54,7 @@ from families.models import (
 )
 from portal.demo import loading
 from portal.models import LetterWording, RefusalReason, Release
+from portal.reservations.acts import trials
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -205,6 +206,7 @@ def furnished(chief: User) -> Booking:
         activity=ActivityFactory(name="Séjours"),
         regie=Regie.objects.create(name="Centre de loisirs", code="LOISIRS", letters="CL"),
     )
+    trials.make(trials.Wanted([trials.TrialChild(date(2019, 1, 1))]), by=chief, at=NOW)
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"

@@ -24,6 +24,7 @@ from portal.files import handing_over
 from portal.french import amounts, dates, day_fields, moments, plurals
 from portal.letters import connection
 from portal.management.commands import demo
+from portal.reservations.acts import trials
 from portal.reservations.deadlines import cutoffs
 from portal.reservations.models import bookings, queries
 from portal.reservations.staff import giving
@@ -68,7 +69,7 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
         [which_home, home],
     ),
     "children, but those that live there today": (r"\.children\.(?:all|filter|order_by|exclude)\(", []),
-    "custodies that begin": (r"Custody\.objects\.create", [factories, forms, newcomers, openings]),
+    "custodies that begin": (r"Custody\.objects\.create", [factories, forms, newcomers, openings, trials]),
     "clocks of what is kept": (
         r"time\.monotonic",
         [kept, demo, connection, redis_cache, shared_file, shared_redis],

@@ -39,7 +39,7 @@ from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
 from portal.models import Backup, HeldDecision, LetterWording, PrintedList, PrintedPart, Restoration, Worker
-from portal.reservations.acts import lots, moving
+from portal.reservations.acts import lots, moving, trials
 from portal.reservations.acts.overriding import NONE
 from portal.reservations.models import (
     AbsenceNotice,
@@ -78,6 +78,12 @@ def live() -> None:
     one_of_two(agent)
     kept_going()
     in_hand(home, agent)
+    tried(agent)
+
+
+def tried(agent: User) -> None:
+    """An agent tries the portal as a family, with a child that attends no class."""
+    trials.make(trials.Wanted([trials.TrialChild(date(2019, 1, 1))]), by=agent, at=AT)
 
 
 def days_of_many(home: Household, agent: User) -> None:

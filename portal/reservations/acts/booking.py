@@ -1875,7 +1875,7 @@ def by_household(bookings: Iterable[Booking]) -> dict[int, list[int]]:
 
 def post_after(letter: Task[..., None], *args: Any) -> None:
     """After the commit, the letter; a queue that is down does not undo what is recorded."""
-    transaction.on_commit(partial(letter.enqueue, *args), robust=True)
+    tasks.after_commit(letter, *args, robust=True)
 
 
 def _refuse_line(line: ReservationLine, reason: str) -> None:

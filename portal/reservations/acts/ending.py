@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
 from typing import NamedTuple, Protocol
 
 from django.db import transaction
@@ -219,11 +218,9 @@ def end(enrolment: Enrolment, ending: Ending, *, by: User, at: datetime, seen: s
         locked.state = EnrolmentState.ENDED
     locked.save()
     stays = [(one.booking.pk, one.title, one.reason) for one in found.stays]
-    transaction.on_commit(
-        partial(
-            tasks.tell_enrolment_ended.enqueue,
-            locked.pk, _keys(found.cancelled), _keys(found.withdrawn), _keys(found.asked), stays,
-        )
+    tasks.after_commit(
+        tasks.tell_enrolment_ended,
+        locked.pk, _keys(found.cancelled), _keys(found.withdrawn), _keys(found.asked), stays,
     )  # fmt: skip
     return found
 
@@ -246,7 +243,7 @@ def resume(enrolment: Enrolment, *, by: User, at: datetime, by_family: bool = Fa
     locked.ends_on = locked.ended_by = locked.ended_at = None
     locked.end_reason = ""
     locked.save()
-    transaction.on_commit(partial(tasks.tell_enrolment_resumed.enqueue, locked.pk))
+    tasks.after_commit(tasks.tell_enrolment_resumed, locked.pk)
     return locked
 
 

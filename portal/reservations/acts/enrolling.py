@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, Max, Model, OuterRef, Q, QuerySet
@@ -96,7 +95,7 @@ def request(
         limits_waived=bool(refusal),
     )
     if tell:
-        transaction.on_commit(partial(tasks.tell_enrolment.enqueue, enrolment.pk))
+        tasks.after_commit(tasks.tell_enrolment, enrolment.pk)
     return enrolment
 
 
@@ -473,7 +472,7 @@ def _decide(
     locked.decided_by = by
     locked.decided_at = at
     locked.save()
-    transaction.on_commit(partial(tasks.tell_enrolment.enqueue, locked.pk))
+    tasks.after_commit(tasks.tell_enrolment, locked.pk)
     return True
 
 
@@ -504,7 +503,7 @@ class Prepared:
         for one in waiting.filter(activity__enrolment_processing=automatic).order_by("pk"):
             one.state, one.decided_at = EnrolmentState.ACCEPTED, at
             one.save()
-            transaction.on_commit(partial(tasks.tell_enrolment.enqueue, one.pk))
+            tasks.after_commit(tasks.tell_enrolment, one.pk)
 
     def sent_again(self, household: Household) -> None:
         refused_with = Enrolment.objects.filter(

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -462,7 +461,7 @@ def _named(change: Change) -> str:
 
 
 def _tell(move: Move, followed: list[int]) -> None:
-    transaction.on_commit(partial(tasks.tell_moved.enqueue, move.pk, followed), robust=True)
+    tasks.after_commit(tasks.tell_moved, move.pk, followed, robust=True)
 
 
 # Days that could not follow -------------------------------------------------------------------------------
@@ -538,4 +537,4 @@ def _decide(day: LeftDay, state: LeftState, by: User, at: datetime) -> None:
 
 
 def _tell_placed(move: Move, bookings: list[int], reason: str) -> None:
-    transaction.on_commit(partial(tasks.tell_left_days.enqueue, move.pk, bookings, reason), robust=True)
+    tasks.after_commit(tasks.tell_left_days, move.pk, bookings, reason, robust=True)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from django.db.models import F, Q, QuerySet
 
 from families.models import User
-from portal.database import plain_rows
+from portal.database import plain_rows, trials
 from portal.database.composed import Composed, Given, GivenMany
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
@@ -98,6 +98,8 @@ class Changes:
         self.moved[state].append(booking)
 
     def _gain(self, booking: Booking, slots: list[Slot]) -> None:
+        if trials.current() is not None:
+            return  # it takes no place, so that others find as many as there are
         for slot in slots:
             self.gained[slot.pk] += 1
             self.forced[slot.pk] += self._is_beyond(booking, slot)
@@ -170,6 +172,8 @@ class Changes:
                 lost[slot_id] += 1
                 beyond[slot_id] += forced
         places.delete()
+        if trials.current() is not None:
+            return  # none was taken
         for (count, too_many), slot_ids in _by_count(lost, beyond).items():
             held_here = Slot.objects.filter(pk__in=slot_ids, taken__gte=count, forced__gte=too_many)
             moved = held_here.update(taken=F("taken") - count, forced=F("forced") - too_many)

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import partial
 
 from django.db import transaction
 from django.db.models import Max, Q
@@ -337,5 +336,5 @@ def renew(
         if answer.diet is not None:
             diets.say(answer.child, answer.diet, by=household, at=at)
     if made:
-        transaction.on_commit(partial(tasks.tell_renewed.enqueue, [one.pk for one in made]))
+        tasks.after_commit(tasks.tell_renewed, [one.pk for one in made])
     return made

@@ -1,13 +1,35 @@
-"""Work the engine leaves to the worker: letters, and places offered whose hour has passed."""
+"""Work the engine leaves to the worker: letters, and places offered whose hour has passed.
+
+after_commit(tell_enrolment, enrolment.pk)      the one way in which a letter of these is asked for
+"""
 
 from datetime import datetime
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
+from django.db import transaction
 from django.utils import timezone
 from django_tasks import task
+from django_tasks.base import Task
 
+from portal.database import trials
 from portal.reservations.acts import emails
 from portal.tasks.attempts import whole
+
+
+def after_commit(letter: Task[..., None], *args: Any, robust: bool = False) -> None:
+    """Has the worker write a letter, once what it says is there to stay. The letter of a trial household is
+    written at once: the worker finds none of its rows."""
+    tried = trials.current()
+    if tried is not None:
+        transaction.on_commit(partial(_tell_on_trial, tried, letter, *args), robust=True)
+    else:
+        transaction.on_commit(partial(letter.enqueue, *args), robust=robust)
+
+
+def _tell_on_trial(tried: trials.Tried, letter: Task[..., None], *args: Any) -> None:
+    with trials.trying(tried):
+        letter.call(*args)
 
 
 @whole

@@ -15,6 +15,7 @@ from simple_history.models import HistoricalRecords
 from families.models import Child, Decided, Household, User
 from families.visibility import Login, OfChild
 from portal.database.composed import Given
+from portal.database.trials import TrialsApart
 from portal.french.weekdays import WeekdayMaskField
 from portal.reservations.models.activities import Activity, Formula, Period, Slot
 from portal.reservations.models.calendar import Establishment, SchoolYear
@@ -37,6 +38,9 @@ class EnrolmentQuerySet(OfChild["Enrolment"]):
 
     def accepted(self) -> "EnrolmentQuerySet":
         return self.filter(state=EnrolmentState.ACCEPTED)
+
+
+EnrolmentManager = TrialsApart.from_queryset(EnrolmentQuerySet)
 
 
 class Enrolment(Decided):
@@ -94,7 +98,7 @@ class Enrolment(Decided):
     )
     requested_at = models.DateTimeField("demandée le", auto_now_add=True)
 
-    objects = EnrolmentQuerySet.as_manager()
+    objects = EnrolmentManager()
     history = HistoricalRecords()
 
     class Meta:
@@ -192,6 +196,9 @@ class ReservationQuerySet(OfChild["Reservation"]):
         ).order_by(*NEWEST_FIRST)  # Meta.ordering is left out of grouped queries
 
 
+ReservationManager = TrialsApart.from_queryset(ReservationQuerySet)
+
+
 class Reservation(Decided):
     """A numbered request of a household for a child: days to book, days to cancel."""
 
@@ -236,7 +243,7 @@ class Reservation(Decided):
         "motif de la mairie", max_length=300, blank=True, default="", db_default="", editable=False
     )
 
-    objects = ReservationQuerySet.as_manager()
+    objects = ReservationManager()
     history = HistoricalRecords()
 
     class Meta:
@@ -291,6 +298,8 @@ class ReservationLine(models.Model):
     outcome = models.CharField("état", max_length=10, choices=Outcome, blank=True, default=Outcome.DRAFT)
     reason = models.CharField("motif", max_length=300, blank=True)
 
+    objects = TrialsApart["ReservationLine"]()
+
     class Meta:
         verbose_name = "jour demandé"
         verbose_name_plural = "jours demandés"
@@ -339,6 +348,9 @@ class BookingQuerySet(OfChild["Booking"]):
         return self.filter(state=BookingState.OFFERED)
 
 
+BookingManager = TrialsApart.from_queryset(BookingQuerySet)
+
+
 class Booking(models.Model):
     """Where a child stands for a formula on a day, now. Kitchen, register and invoice read this."""
 
@@ -375,7 +387,7 @@ class Booking(models.Model):
     offered_until = models.DateTimeField("place proposée jusqu'à", null=True, blank=True)
     changed_at = models.DateTimeField("changée le")
 
-    objects = BookingQuerySet.as_manager()
+    objects = BookingManager()
 
     class Meta:
         verbose_name = "présence réservée"
@@ -437,6 +449,8 @@ class Place(models.Model):
     # Given by the town hall beyond the slot's capacity; `Slot.forced` counts those that are held.
     forced = models.BooleanField("en plus", default=False, db_default=False)
 
+    objects = TrialsApart["Place"]()
+
     class Meta:
         verbose_name = "place"
         constraints = [
@@ -462,6 +476,8 @@ class BookingEvent(models.Model):
         Reservation, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="réservation"
     )
     reason = models.CharField("motif", max_length=300, blank=True)
+
+    objects = TrialsApart["BookingEvent"]()
 
     class Meta:
         verbose_name = "changement d'état"

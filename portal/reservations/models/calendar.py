@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from families.models import Child
+from portal.database.trials import TrialsApart
 from portal.french import grades
 from portal.french.grades import Grade
 from portal.french.phones import PhoneField
@@ -152,6 +153,9 @@ def attended_on(day: Any, schoolings: str = "") -> Q:
     return begun & (Q(**{f"{path}ends_on": None}) | Q(**{f"{path}ends_on__gte": day}))
 
 
+SchoolingManager = TrialsApart.from_queryset(SchoolingQuerySet)
+
+
 class Schooling(models.Model):
     """The class a child attends in a year, from a day to a day: both null, all the year.
 
@@ -171,7 +175,7 @@ class Schooling(models.Model):
     ends_on = models.DateField("au", null=True, blank=True, help_text="Vide : en cours.")
     known_on = models.DateField("su le", null=True, blank=True, editable=False)
 
-    objects = SchoolingQuerySet.as_manager()
+    objects = SchoolingManager()
 
     class Meta:
         verbose_name = "scolarité"

@@ -10,6 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from families.models import Child, Custody, Decided, Household, User
 from families.visibility import OfChild
+from portal.database.trials import TrialsApart
 from portal.french import moments
 from portal.reservations.models.bookings import Booking, Enrolment
 from portal.reservations.models.calendar import Establishment, SchoolClass
@@ -24,6 +25,9 @@ class MoveQuerySet(OfChild["Move"]):
     def with_days_left(self, today: date) -> "MoveQuerySet":
         """Those with days that somebody has to decide about."""
         return self.filter(Exists(LeftDay.objects.to_decide(today).filter(move=OuterRef("pk"))))
+
+
+MoveManager = TrialsApart.from_queryset(MoveQuerySet)
 
 
 class Move(Decided):
@@ -73,7 +77,7 @@ class Move(Decided):
     )
     requested_at = models.DateTimeField("demandé le")
 
-    objects = MoveQuerySet.as_manager()
+    objects = MoveManager()
 
     class Meta:
         verbose_name = "changement d'école ou de lieu"
@@ -122,6 +126,9 @@ class LeftDayQuerySet(models.QuerySet["LeftDay"]):
         )
 
 
+LeftDayManager = TrialsApart.from_queryset(LeftDayQuerySet)
+
+
 class LeftDay(models.Model):
     """A booked day that could not follow to the new place, and what the town hall decides about it."""
 
@@ -141,7 +148,7 @@ class LeftDay(models.Model):
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="décidé par"
     )
 
-    objects = LeftDayQuerySet.as_manager()
+    objects = LeftDayManager()
 
     class Meta:
         verbose_name = "jour qui n'a pas pu suivre"
