@@ -47,6 +47,7 @@ class Dangerous:
 
 CLOSE = "reservations.add_calendarchange"
 JOIN = "families.add_homechange"
+TURN = "reservations.add_yearturn"
 DANGEROUS = (
     Dangerous(
         CLOSE,
@@ -54,6 +55,11 @@ DANGEROUS = (
         "« Rouvrir », pendant une heure",
     ),
     Dangerous(JOIN, "Rattacher ou séparer des foyers", "aucun : la page dit d'abord ce qu'elle fera"),
+    Dangerous(
+        TURN,
+        "Préparer l'année suivante : classes de tous les enfants, périodes, tarifs, inscriptions",
+        "« Annuler », tant qu'aucune famille n'a agi et que rien n'est facturé",
+    ),
     Dangerous(
         "families.add_familymessage",
         "Écrire aux familles, à toutes ou à celles de ses lieux",
@@ -242,6 +248,8 @@ RIGHTS: dict[str, Rights] = {
             "erasure": "view add",
         },
         "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW, "letterwording": EVERYTHING},
+        # Makes the next school year, children's classes and all.
+        "reservations": {"yearturn": "view add"},
         "billing": {"billingsettings": CHANGE},
     },
     DIRECTOR: {

@@ -107,7 +107,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.ALWAYS: """
             portal.town reservations.establishment reservations.schoolclass reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
-            families_staffmember_add reservations_statistics
+            families_staffmember_add reservations_year_prepare reservations_statistics
         """,
         Sight.USED: "reservations.campaign",
         Sight.SELDOM: """
@@ -128,7 +128,7 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
 }
 # Lists that a page of their own leads to: in the menu they would stand twice.
-WITHIN_A_PAGE = frozenset({"families.processingtexts"})
+WITHIN_A_PAGE = frozenset({"families.processingtexts", "reservations.yearturn"})
 # A page's own list says whether the town uses it.
 USED_BY = {
     "billing_online_statement": "billing.onlinepayment",

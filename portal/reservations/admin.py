@@ -18,6 +18,7 @@ from portal.reservations.desk import (
     slots,
     staff,
     today,
+    year_turns,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "slots",
     "staff",
     "today",
+    "year_turns",
 ]

@@ -51,6 +51,7 @@ from portal.reservations.models.presence import (
 from portal.reservations.models.rules import ActivityDeadline, DeadlineRule, DeadlineWindow
 from portal.reservations.models.staff import StaffRight
 from portal.reservations.models.statistics import CountedMonth, MonthlyFigure
+from portal.reservations.models.year_turns import NextClass, NextPupil, YearTurn
 
 __all__ = [
     "NEWEST_FIRST",
@@ -87,6 +88,8 @@ __all__ = [
     "LotDay",
     "MonthlyFigure",
     "Move",
+    "NextClass",
+    "NextPupil",
     "Notice",
     "Part",
     "Period",
@@ -101,6 +104,7 @@ __all__ = [
     "Schooling",
     "Slot",
     "StaffRight",
+    "YearTurn",
     "attended_on",
     "class_name",
 ]
