@@ -19,7 +19,6 @@ from portal.french.amounts import euros
 from portal.french.plurals import counted
 from portal.reservations.acts import next_year
 from portal.reservations.acts.next_year import Field, Line, Made, Part, Pending
-from portal.reservations.days.moved_dates import renamed
 from portal.reservations.models import SchoolYear, YearTurn
 
 TARIFF = "tariff"
@@ -37,14 +36,13 @@ class Tariffs(Part):
     counted = ("tarif copié", "tarifs copiés")
 
     def lines(self, turn: YearTurn, *, at: datetime) -> list[Line]:
-        years = next_year.years_later(turn)
         found = []
         known = set(Tariff.objects.values_list("code", flat=True))
         for one in _of_year(turn):
             first, last = next_dates(one, turn.before.ends_on)
             exists = next_code(one, first) in known
             fields = [
-                Field("name", "Nom", "text", renamed(one.name, years)),
+                Field("name", "Nom", "text", next_year.name_then(turn, one.name)),
                 Field("valid_from", "En vigueur du", "day", first),
                 Field("valid_to", "au", "day", last, required=False),
                 Field("percent", "Hausse (%)", "percent", Decimal(0)),

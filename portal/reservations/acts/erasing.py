@@ -27,6 +27,7 @@ from portal.reservations.models import (
     Enrolment,
     LotDay,
     Move,
+    NextPupil,
     Reservation,
     ReservationLine,
     Schooling,
@@ -50,6 +51,8 @@ HOLDINGS = {
     "reservations.AbsenceNotice": Fate.GONE,
     "reservations.Move": Fate.GONE,
     "reservations.LeftDay": Fate.GONE,
+    "reservations.YearTurn": Fate.STAFF,
+    "reservations.NextPupil": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
     "reservations.StaffRight_places": Fate.STAFF,
 }
@@ -110,6 +113,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     ReservationLine.objects.filter(reservation__in=reservations).delete()
     BookingEvent.objects.filter(reservation__in=reservations).update(reservation=None)
     _delete(Reservation, reservations)
+    NextPupil.objects.filter(child__in=leaving.children).delete()
     _delete(Schooling, Schooling.objects.filter(child__in=leaving.children))
 
     enrolments = Enrolment.objects.filter(leaving.concerned)

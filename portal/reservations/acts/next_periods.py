@@ -14,7 +14,7 @@ from portal.french.plurals import counted
 from portal.reservations.acts import next_year, opening
 from portal.reservations.acts.next_year import Field, Line, Made, Part
 from portal.reservations.days.calendars import zones_of
-from portal.reservations.days.moved_dates import MovedDates, Span, moment_beside, renamed
+from portal.reservations.days.moved_dates import MovedDates, Span, moment_beside
 from portal.reservations.models import (
     ActivityDeadline,
     Campaign,
@@ -74,7 +74,7 @@ class Periods(Part):
         return found
 
     def lines(self, turn: YearTurn, *, at: datetime) -> list[Line]:
-        calendars, years = Calendars(turn), next_year.years_later(turn)
+        calendars = Calendars(turn)
         # Those that the next year has, and those that only bear the code.
         there = defaultdict(list)
         own = Q(school_year__starts_on__gte=turn.starts_on) | Q(starts_on__gte=turn.starts_on)
@@ -84,7 +84,7 @@ class Periods(Part):
         for period in _of_year(turn):
             dates = calendars.of_activity(period)
             moved = dates.span(period.starts_on, period.ends_on)
-            name = renamed(period.name, years)
+            name = next_year.name_then(turn, period.name)
             fields = [
                 Field("name", "Nom", "text", name),
                 Field("starts_on", "Premier jour", "day", moved.first),
@@ -194,7 +194,7 @@ def _of_year(turn: YearTurn) -> list[Period]:
 
 def _code(period: Period, turn: YearTurn) -> str:
     """« toussaint-2027 » of « toussaint-2026 »; where no year is in it, the new year's is added."""
-    code = renamed(period.code, next_year.years_later(turn))
+    code = next_year.name_then(turn, period.code)
     return code if code != period.code else f"{period.code[: CODE - 5]}-{turn.starts_on.year}"
 
 

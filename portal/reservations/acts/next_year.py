@@ -22,6 +22,7 @@ from django.db.models import F, Q
 from django.db.models.deletion import ProtectedError
 
 from families.custody import own
+from families.joining import fates
 from families.models import Custody, User
 from portal import town
 from portal.french.plurals import counted
@@ -231,7 +232,7 @@ def proposed(before: SchoolYear) -> Proposed:
     summers = [one for one in holidays if one.last - one.first >= A_SUMMER and one.first > late]
     starts = summers[0].last + A_DAY if summers else before.starts_on + YEAR_OF_WEEKS
     ends = summers[1].first - A_DAY if len(summers) > 1 else before.ends_on + YEAR_OF_WEEKS
-    return Proposed(renamed(before.name, 1), starts, ends)
+    return Proposed(renamed(before.name, before.starts_on.year), starts, ends)
 
 
 def _holidays(zone: str, first: date, last: date) -> list[Holiday]:
@@ -247,8 +248,10 @@ def dates_of(turn: YearTurn, zone: str = "") -> MovedDates:
     return MovedDates(before, Span(turn.starts_on, turn.ends_on), holidays)
 
 
-def years_later(turn: YearTurn) -> int:
-    return turn.starts_on.year - turn.before.starts_on.year
+def name_then(turn: YearTurn, text: str) -> str:
+    """A name, or a code, that says the year that ends, of the next."""
+    begun = turn.before.starts_on.year
+    return renamed(text, begun, turn.starts_on.year - begun)
 
 
 @transaction.atomic
@@ -438,6 +441,13 @@ def send(turn: YearTurn, ways: Mapping[int, Way], *, by: User, at: datetime) -> 
     NextPupil.objects.bulk_create(new, batch_size=1000)
     NextPupil.objects.bulk_update(other, ["goes", "next_class", "last_day", "by_hand"], batch_size=500)
     return len(changed) + len(new) + len(other)
+
+
+def join(children: Mapping[int, int]) -> None:
+    """Of a child typed twice (by key, the child that it is) one way is left: the child's own, or else the
+    double's."""
+    fates.rename_new(NextPupil.objects.all(), "child", children, ("turn",))
+    NextPupil.objects.filter(child__in=children).delete()
 
 
 # Carried out ---------------------------------------------------------------------------------------------

@@ -100,14 +100,14 @@ _YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
 _SHORT = re.compile(r"(?<!\d)(\d\d)([-/])(\d\d)(?!\d)")
 
 
-def renamed(text: str, years: int) -> str:
-    """« Toussaint 2026 » is « Toussaint 2027 » a year later, « 2026-2027 » « 2027-2028 », « 26/27 »
-    « 27/28 »."""
+def renamed(text: str, begun: int, years: int = 1) -> str:
+    """« Toussaint 2026 » is « Toussaint 2027 » a year later, « 2026-2027 » « 2027-2028 », « 26/27 » « 27/28 »
+    where the year began in 2026."""
 
     def short(found: re.Match[str]) -> str:
         first, last = int(found[1]), int(found[3])
-        if last != first + 1:
+        if (first, last) != (begun % 100, (begun + 1) % 100):
             return found[0]
-        return f"{first + years:02d}{found[2]}{last + years:02d}"
+        return f"{(first + years) % 100:02d}{found[2]}{(last + years) % 100:02d}"
 
     return _YEAR.sub(lambda found: str(int(found[0]) + years), _SHORT.sub(short, text))
