@@ -38,7 +38,6 @@ from tests.factories import (
     DeadlineWindowFactory,
     EnrolmentFactory,
     GuardianFactory,
-    PeriodFactory,
     PublicHolidayFactory,
     SchoolClassFactory,
     SchoolFactory,
