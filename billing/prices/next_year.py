@@ -3,7 +3,7 @@ tariffs; and what families owe as it ends. Parts of `portal.reservations.acts.ne
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,8 @@ from portal.reservations.acts.next_year import Field, Line, Made, Part, Pending
 from portal.reservations.models import SchoolYear, YearTurn
 
 TARIFF = "tariff"
+A_MONTH = timedelta(days=31)
+GOES_ON = "continue après la rentrée : cochez seulement s'il change de prix"
 
 
 class Tariffs(Part):
@@ -54,9 +56,9 @@ class Tariffs(Part):
                     one.name,
                     one.dates,
                     fields,
-                    chosen=one.valid_to is not None,
+                    chosen=_ends_with(one, turn),
                     exists="déjà copié" if exists else "",
-                    note="continue sans fin : rien à faire" if one.valid_to is None and not exists else "",
+                    note="" if exists or _ends_with(one, turn) else GOES_ON,
                 )
             )
         return found
@@ -105,6 +107,11 @@ class Tariffs(Part):
             if tariff is not None and _text(tariff.valid_to) == ended:
                 tariff.valid_to = date.fromisoformat(before) if before else None
                 tariff.save(update_fields=["valid_to"])
+
+
+def _ends_with(tariff: Tariff, turn: YearTurn) -> bool:
+    """Whether its end comes with the year's, give or take a month: not that of a calendar year."""
+    return tariff.valid_to is not None and tariff.valid_to < turn.starts_on + A_MONTH
 
 
 def _text(day: date | None) -> str | None:

@@ -30,7 +30,7 @@ from tests.factories import (
 
 CHILDREN, SCHOOLS = 1000, 4
 GRADES = ("PS", "MS", "GS", "CP", "CE1", "CE1-CE2", "CE2", "CM1", "CM1-CM2", "CM2")
-# Rows that are written in any case: a schooling and a way a child, and the slots of a year at two restaurants.
+# Rows that are written in any case: a schooling and a way a child, the slots of a year at two restaurants.
 ROWS = 2 * CHILDREN + 800
 ALLOWED, ALLOWED_QUERIES = 20, 100
 

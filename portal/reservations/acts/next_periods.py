@@ -404,7 +404,7 @@ def _said(one: Campaign) -> str:
 def _moments(turn: YearTurn, opens_at: datetime, closes_at: datetime | None) -> list[Field]:
     """52 weeks later, or as far from the first day of the year as they were."""
     was, then = turn.before.starts_on, turn.starts_on
-    fields = [Field("opens_at", "Ouvre le", "moment", moment_beside(opens_at, was, then), required=False)]
+    fields = [Field("opens_at", "Ouvre le", "moment", moment_beside(opens_at, was, then))]
     closes = moment_beside(closes_at, was, then) if closes_at else None
     return [*fields, Field("closes_at", "Clôt le", "moment", closes, required=False)]
 

@@ -283,11 +283,8 @@ def begin(before: SchoolYear, asked: Proposed, *, by: User, at: datetime) -> Yea
 def _copy_classes(turn: YearTurn) -> None:
     """Those of this year under the same name, and those that the next year has already."""
     rows = SchoolClass.objects.filter(school_year=turn.before, school__active=True)
-    there = {
-        (one.school_id, one.name): one
-        for one in SchoolClass.objects.filter(school_year=turn.year_id).select_related("school")
-        if turn.year_id is not None
-    }
+    known_already = SchoolClass.objects.filter(school_year__isnull=False, school_year=turn.year_id)
+    there = {(one.school_id, one.name): one for one in known_already}
     copies = []
     for one in rows.order_by("pk"):
         known = there.pop((one.school_id, one.name), None)
@@ -613,11 +610,13 @@ def stands_on(turn: YearTurn) -> list[str]:
 def _told_since(turn: YearTurn, classes: Iterable[int]) -> int:
     """Schoolings of the classes made that the turn did not write, or that changed since."""
     ours = turn.pupils.filter(schooling__isnull=False)
-    changed = ours.exclude(schooling__school_class=F("next_class__school_class")) | ours.filter(
-        Q(schooling__ends_on__isnull=False) | Q(schooling__starts_on__isnull=False)
+    changed = ours.filter(
+        ~Q(schooling__school_class=F("next_class__school_class"))
+        | Q(schooling__ends_on__isnull=False)
+        | Q(schooling__starts_on__isnull=False)
     )
     others = Schooling.objects.filter(school_class__in=classes).exclude(pk__in=ours.values("schooling"))
-    return others.count() + changed.order_by().distinct().count()
+    return others.count() + changed.count()
 
 
 def take_back(turn: YearTurn, *, by: User, at: datetime) -> None:

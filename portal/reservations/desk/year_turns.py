@@ -280,7 +280,7 @@ def _key(one: Pupil) -> str:
     return f"c{one.next_class.pk}" if one.next_class else one.goes.value
 
 
-FIELDS = {
+FIELDS: dict[str, type[forms.Field]] = {
     "day": DayField,
     "moment": MomentField,
     "text": forms.CharField,
