@@ -46,14 +46,14 @@ def client(manager):
 
 
 @pytest.fixture
-def school(now, town, year):
+def moulin(now, town, year):
     return SchoolFactory(code="moulin", name="École du Moulin")
 
 
 @pytest.fixture
-def rooms(school, year):
+def rooms(moulin, year):
     """A « CP » with two children and a « CE1 » without any."""
-    rooms = {name: SchoolClassFactory(school=school, school_year=year, name=name) for name in ("CP", "CE1")}
+    rooms = {name: SchoolClassFactory(school=moulin, school_year=year, name=name) for name in ("CP", "CE1")}
     for name in ("Noé", "Zoé"):
         SchoolingFactory(
             child=ChildFactory(first_name=name, last_name="Petit", birth_date=date(2020, 5, 4)),
@@ -159,15 +159,15 @@ def classes_said(turn, **given):
     return said | given
 
 
-def test_classes_are_renamed_dropped_and_added(client, turn, school):
+def test_classes_are_renamed_dropped_and_added(client, turn, moulin):
     cp, ce1 = turn.classes.get(name="CP"), turn.classes.get(name="CE1")
-    said = {f"{cp.pk}-name": "CP-CE1", f"{ce1.pk}-drop": "on", "n0-school": school.pk, "n0-name": "CE1 B"}
+    said = {f"{cp.pk}-name": "CP-CE1", f"{ce1.pk}-drop": "on", "n0-school": moulin.pk, "n0-name": "CE1 B"}
     assert client.post(page(turn, "step", "classes"), classes_said(turn, **said)).status_code == 302
     assert set(turn.classes.values_list("name", flat=True)) == {"CP-CE1", "CE1 B"}
     shown = text_of(client.post(page(turn, "step", "classes"), classes_said(turn, **{"n1-name": "CE2"})))
     assert "l'école et le nom" in shown
-    twice = classes_said(turn, **{"n1-school": school.pk, "n1-name": "ce1 b"})
-    assert "deux classes « ce1 b »" in text_of(client.post(page(turn, "step", "classes"), twice))
+    twice = classes_said(turn, **{"n1-school": moulin.pk, "n1-name": "ce1 b"})
+    assert "deux classes « CE1 B »" in text_of(client.post(page(turn, "step", "classes"), twice))
 
 
 def test_dates_of_a_period_are_changed(client, turn, canteen):
@@ -189,7 +189,9 @@ def test_dates_of_a_period_are_changed(client, turn, canteen):
 
 
 def test_what_waits_is_owed_or_ends_is_listed_before(client, turn, canteen, books, manager):
-    EnrolmentFactory(activity=canteen.activity, school_year=turn.before, state="requested")
+    other = ChildFactory(first_name="Basile", households=[books.household])
+    asked = {"activity": canteen.activity, "school_year": turn.before, "state": "requested"}
+    EnrolmentFactory(household=books.household, child=other, **asked)
     PaperFactory(state=Paper.State.ACCEPTED, household=books.household, ends_on=date(2027, 8, 31))
     InvoiceFactory(household=books.household, due_on=date(2026, 10, 1))
     url = page(turn, "step", "avant")
@@ -243,7 +245,7 @@ def test_a_step_that_does_not_exist_is_not_found(client, turn):
 
 @override_settings(ASK_AGAIN=True)
 def test_the_password_is_asked_again_before_it_is_done(client, turn):
-    assert "reauthenticate" in client.post(page(turn, "carry_out")).url
+    assert "confirmer-mon-identite" in client.post(page(turn, "carry_out")).url
     assert SchoolYear.objects.count() == 1
 
 
