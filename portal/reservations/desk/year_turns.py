@@ -139,7 +139,7 @@ class ClassesForm(forms.Form):
     def __init__(self, *args: Any, turn: YearTurn, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.turn = turn
-        self.rows = list(turn.classes.select_related("school", "copied_from"))
+        self.rows = sorted(turn.classes.select_related("school", "copied_from"), key=_in_order)
         for row in self.rows:
             if row.school_class_id is not None:
                 continue
@@ -213,7 +213,9 @@ class PupilsForm(forms.Form):
         self.known = {f"c{one.pk}": one for one in turn.classes.select_related("school")}
         own = pupils[0].attended.school_id if pupils else None
         groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for key, one in sorted(self.known.items(), key=lambda each: each[1].school_id != own):
+        for key, one in sorted(
+            self.known.items(), key=lambda each: (each[1].school_id != own, *_in_order(each[1]))
+        ):
             groups[one.school.name].append((key, one.name))
         self.classes: list[Any] = [*groups.items()]
         ways: list[Any] = [(Goes.LEAVES.value, Goes.LEAVES.label), (Goes.OPEN.value, Goes.OPEN.label)]
@@ -482,7 +484,8 @@ class YearTurnAdmin(ShownOnly[YearTurn], OwnPages[YearTurn]):
         for one in next_year.parts():
             wanted = sum(line.wanted for line in lines[one.key])
             there = sum(bool(line.exists) for line in lines[one.key])
-            said = [f"{wanted} à créer"] + ([f"{there} déjà là"] if there else [])
+            said = [f"{wanted} à créer" if wanted else "rien à créer"]
+            said += [f"{there} déjà là"] if there else []
             found.append(self._step(turn, one.key, said, grave=bool(one.warnings(turn, at=at))))
         return found
 
@@ -722,4 +725,12 @@ def _by_class(turn: YearTurn, pupils: Sequence[Pupil]) -> list[tuple[str, list[O
         row.by_hand += one.by_hand
         if one.note:
             row.notes[one.note] = row.notes.get(one.note, 0) + 1
-    return [(name, list(rows.values())) for name, rows in found.items()]
+    return [
+        (name, sorted(rows.values(), key=lambda one: _in_order(one.school_class)))
+        for name, rows in found.items()
+    ]
+
+
+def _in_order(one: NextClass | SchoolClass) -> tuple[int, str]:
+    """From the youngest to the eldest."""
+    return min(going_up.taught(one)), one.name
