@@ -146,7 +146,6 @@ class Periods(Part):
             for one in line.fields:
                 if one.kind == "moment":
                     setattr(period, one.name, one.value)
-            period._history_user = by
             period.save()
             period.establishments.set(before.establishments.all())
             made.add(PERIOD, period.pk)
@@ -181,7 +180,6 @@ class Periods(Part):
             slots.delete()
         # With their own deadlines.
         for period in periods:
-            period._history_user = by
             period.delete()
 
 
@@ -379,7 +377,6 @@ class Campaigns(Part):
                 opens_at=line.value("opens_at"),
                 closes_at=line.value("closes_at"),
             )
-            row._history_user = by
             row.save()
             made.add(CAMPAIGN, row.pk)
             count += 1
@@ -387,7 +384,6 @@ class Campaigns(Part):
 
     def take_back(self, turn: YearTurn, made: Made, *, by: User, at: datetime) -> None:
         for one in Campaign.objects.filter(pk__in=made.of(CAMPAIGN)):
-            one._history_user = by
             one.delete()
 
 

@@ -423,7 +423,8 @@ def send(turn: YearTurn, ways: Mapping[int, Way], *, by: User, at: datetime) -> 
     known = {one.child_id: one for one in turn.pupils.filter(child__in=ways)}
     proposed_again = [child for child, way in ways.items() if way.goes is None and child in known]
     changed = [known[child] for child in proposed_again if known[child].by_hand]
-    new, other = [], []
+    new: list[NextPupil] = []
+    other: list[NextPupil] = []
     for child, way in ways.items():
         if way.goes is None:
             continue
@@ -541,7 +542,8 @@ def _send_children(turn: YearTurn, year: SchoolYear, by: User, at: datetime) -> 
     }
     written = enrolling.attend_many(there, year)
     known = {one.child_id: one for one in turn.pupils.all()}
-    new, other = [], []
+    new: list[NextPupil] = []
+    other: list[NextPupil] = []
     for one in pupils:
         if one.told is not None:
             continue

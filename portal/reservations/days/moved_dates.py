@@ -71,12 +71,11 @@ class MovedDates:
     def day(self, day: date) -> date:
         if day in self._exact:
             return self._exact[day]
-        own = next((one for one in self._pairs if one[0].first <= day <= one[0].last), None)
-        if own is not None and own[1] is not None:
-            (was, then) = own
-            from_end = was.last - day < day - was.first
-            moved = then.last - (was.last - day) if from_end else then.first + (day - was.first)
-            return min(max(same_weekday(moved, day), then.first), then.last)
+        for was, then in self._pairs:
+            if then is not None and was.first <= day <= was.last:
+                from_end = was.last - day < day - was.first
+                moved = then.last - (was.last - day) if from_end else then.first + (day - was.first)
+                return min(max(same_weekday(moved, day), then.first), then.last)
         near = min(self._exact, key=lambda one: abs(one - day))
         if abs(near - day) <= NEAR:
             return same_weekday(self._exact[near] + (day - near), day)

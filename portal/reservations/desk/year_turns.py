@@ -112,8 +112,12 @@ class BeginForm(forms.Form):
     ends_on = DayField(label="Dernier jour de classe")
 
     def __init__(self, *args: Any, proposed: Proposed, **kwargs: Any) -> None:
-        initial = {"name": proposed.name, "starts_on": proposed.starts_on, "ends_on": proposed.ends_on}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs)
+        self.initial = {
+            "name": proposed.name,
+            "starts_on": proposed.starts_on,
+            "ends_on": proposed.ends_on,
+        }
         self.proposed = proposed
         if proposed.year is not None:
             # Written already: its own page changes it.
@@ -213,10 +217,10 @@ class PupilsForm(forms.Form):
         self.known = {f"c{one.pk}": one for one in turn.classes.select_related("school")}
         own = pupils[0].attended.school_id if pupils else None
         groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for key, one in sorted(
+        for key, room in sorted(
             self.known.items(), key=lambda each: (each[1].school_id != own, *_in_order(each[1]))
         ):
-            groups[one.school.name].append((key, one.name))
+            groups[room.school.name].append((key, room.name))
         self.classes: list[Any] = [*groups.items()]
         ways: list[Any] = [(Goes.LEAVES.value, Goes.LEAVES.label), (Goes.OPEN.value, Goes.OPEN.label)]
         choices = [*self.classes, ("Sans classe", ways)]
