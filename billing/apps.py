@@ -27,7 +27,7 @@ class BillingConfig(AppConfig):
             kinds,
             processing,
         )
-        from billing.prices import bands
+        from billing.prices import bands, next_year
         from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
@@ -57,6 +57,7 @@ class BillingConfig(AppConfig):
         joining_of_homes.register("facturation", joining.PART)
         parting.register("facturation", joining.PARTING)
         bands.register_all()
+        next_year.register_all()
         kinds.register_all()
         processing.register_all()
         chronicle.register_all()

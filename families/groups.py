@@ -47,6 +47,7 @@ class Dangerous:
 
 CLOSE = "reservations.add_calendarchange"
 JOIN = "families.add_homechange"
+TURN = "reservations.add_yearturn"
 DANGEROUS = (
     Dangerous(
         CLOSE,
@@ -54,6 +55,11 @@ DANGEROUS = (
         "« Rouvrir », pendant une heure",
     ),
     Dangerous(JOIN, "Rattacher ou séparer des foyers", "aucun : la page dit d'abord ce qu'elle fera"),
+    Dangerous(
+        TURN,
+        "Préparer l'année suivante : classes de tous les enfants, périodes, tarifs, inscriptions",
+        "« Annuler », tant qu'aucune famille n'a agi et que rien n'est facturé",
+    ),
     Dangerous(
         "families.add_familymessage",
         "Écrire aux familles, à toutes ou à celles de ses lieux",
@@ -255,8 +261,8 @@ RIGHTS: dict[str, Rights] = {
             "erasurerequest": CHANGE,
             "erasure": "view add",
         },
-        # Its file writes all that is set up.
-        "reservations": {"townfile": "view add"},
+        # Its file writes all that is set up; the next school year is made with children's classes and all.
+        "reservations": {"townfile": "view add", "yearturn": "view add"},
         "portal": {"town": f"{CHANGE} open_line open_public", "sentmail": VIEW, "letterwording": EVERYTHING},
         "billing": {"billingsettings": CHANGE},
     },

@@ -26,7 +26,7 @@ from billing.models import (
     check_columns,
     price_text,
 )
-from billing.prices.books import PriceBook, copy_tariff, keep_past, next_dates
+from billing.prices.books import PriceBook, copy_tariff, keep_past, next_code, next_dates
 from billing.rules import pricing, tariff_checks
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
@@ -545,7 +545,7 @@ class TariffAdmin(OwnPages[Tariff]):
         with transaction.atomic():
             for tariff in queryset.with_rules():
                 first, last = next_dates(tariff, timezone.localdate())
-                code = f"{tariff.code[:70]}-{first.year}"
+                code = next_code(tariff, first)
                 if Tariff.objects.filter(code=code).exists():
                     refused += 1
                     continue
@@ -569,7 +569,7 @@ class TariffAdmin(OwnPages[Tariff]):
         first, last = next_dates(tariff, timezone.localdate())
         initial = {
             "name": tariff.name,
-            "code": f"{tariff.code[:70]}-{first.year}",
+            "code": next_code(tariff, first),
             "valid_from": first,
             "valid_to": last,
             "percent": Decimal(0),

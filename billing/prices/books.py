@@ -684,6 +684,11 @@ def next_dates(tariff: Tariff, today: date) -> tuple[date, date | None]:
         return first, tariff.valid_to.replace(year=tariff.valid_to.year + 1, day=28)
 
 
+def next_code(tariff: Tariff, first: date) -> str:
+    """The code of a copy that holds from `first` on; one of that code says that it was copied already."""
+    return f"{tariff.code[:70]}-{first.year}"
+
+
 def copy_tariff(
     tariff: Tariff,
     *,

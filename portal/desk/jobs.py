@@ -109,7 +109,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             portal.town reservations_town_file reservations.establishment reservations.schoolclass
             reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
-            families_staffmember_add families.trialhousehold
+            families_staffmember_add families.trialhousehold reservations_year_prepare
             reservations_statistics
         """,
         Sight.USED: "reservations.campaign",
@@ -132,7 +132,7 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
 }
 # Lists that a page of their own leads to: in the menu they would stand twice.
-WITHIN_A_PAGE = frozenset({"families.processingtexts", "reservations.townfile"})
+WITHIN_A_PAGE = frozenset({"families.processingtexts", "reservations.townfile", "reservations.yearturn"})
 # A page's own list says whether the town uses it.
 USED_BY = {
     "billing_online_statement": "billing.onlinepayment",

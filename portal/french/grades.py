@@ -64,6 +64,14 @@ def named(text: str) -> list[Grade]:
     return [grade for grade, pattern in _PATTERNS.items() if pattern.search(said)]
 
 
+def beside(text: str) -> str:
+    """What a class's name says besides its grades: « b » of « CE1-CE2 B », nothing of « CM1 »."""
+    said = re.sub(r"[^a-z0-9]+", " ", bare(text))
+    for pattern in _PATTERNS.values():
+        said = pattern.sub(" ", said)
+    return " ".join(said.split())
+
+
 def by_birth(born: date, school_begins: date) -> int:
     """The usual grade of a child, in a year that begins on `school_begins`; it may be no `Grade`."""
     return school_begins.year - born.year - _BELOW

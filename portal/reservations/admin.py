@@ -21,6 +21,7 @@ from portal.reservations.desk import (
     today,
     town_file,
     trials,
+    year_turns,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "today",
     "town_file",
     "trials",
+    "year_turns",
 ]

@@ -25,12 +25,19 @@ class ReservationsConfig(AppConfig):
         from portal.database import fresh
         from portal.desk import rights
         from portal.reservations import joining
-        from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
+        from portal.reservations.acts import (
+            booking,
+            enrolling,
+            erasing,
+            next_periods,
+            reservation_drafts,
+            tasks,
+        )
         from portal.reservations.acts.leaving import DaysAndEnrolments
         from portal.reservations.days import openings
         from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
-        from portal.reservations.desk import audience
+        from portal.reservations.desk import audience, year_turns
         from portal.reservations.desk.acting import register_buttons
         from portal.reservations.desk.lots import register_actions
         from portal.reservations.desk.threads import ThreadPlaces
@@ -75,3 +82,5 @@ class ReservationsConfig(AppConfig):
         processing.register_all()
         kinds.register_all(reservation_drafts.KEPT.days)
         figures.register_all()
+        next_periods.register_all()
+        year_turns.register_all()

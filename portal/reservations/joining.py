@@ -18,7 +18,7 @@ from families.joining.joining import Foreseen, Joining, Part, in_words
 from families.models import User
 from portal.french.dates import short_day
 from portal.french.moments import listing
-from portal.reservations.acts import booking, enrolling, moving, reservation_drafts
+from portal.reservations.acts import booking, enrolling, moving, next_year, reservation_drafts
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
@@ -50,6 +50,7 @@ KEYS = {
     "reservations.AbsenceNotice.child": Joins.RULED,
     "reservations.Move.household": Joins.MOVES,
     "reservations.Move.child": Joins.MOVES,
+    "reservations.NextPupil.child": Joins.RULED,
 }
 SECTION = "Inscriptions et réservations"
 DAYS_NAMED = 12
@@ -252,6 +253,7 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
     attendance.join(children, instead, emptied.pk, kept.pk)
     announcing.join(children, emptied.pk, kept.pk, at=at)
     enrolling.join_schoolings(children)
+    next_year.join(children)
 
 
 PART = Part(_foresee, _join, _hold)

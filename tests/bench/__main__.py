@@ -42,6 +42,7 @@ def main(names: list[str]) -> int:
             login,
             pages,
             payments,
+            school_years,
         )
         from tests.bench.rush import small
 
@@ -56,6 +57,7 @@ def main(names: list[str]) -> int:
             "books": books.run,
             "finding": finding.run,
             "desk": desk.run,
+            "school_years": school_years.run,
             "rush": lambda: small.run(Path(scratch), migrated),
         }
         settings.ALLOWED_HOSTS.append("testserver")

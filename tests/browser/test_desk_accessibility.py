@@ -54,7 +54,7 @@ from families.models import (
 )
 from portal.demo import loading
 from portal.models import LetterWording, RefusalReason, Release
-from portal.reservations.acts import trials
+from portal.reservations.acts import next_year, trials
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -65,6 +65,8 @@ from portal.reservations.models import (
     Lot,
     LotDay,
     Move,
+    NextPupil,
+    YearTurn,
 )
 from portal.reservations.states import BookingState
 from tests.billing.conftest import private
@@ -202,6 +204,9 @@ def furnished(chief: User) -> Booking:
         cancelled=booking,
         state_before="accepted",
     )
+    year = booking.enrolment.school_year
+    turn = next_year.begin(year, next_year.proposed(year), by=chief, at=NOW)
+    NextPupil.objects.create(turn=turn, child=booking.child, goes="leaves", by_hand=True)
     ActivityRegie.objects.create(
         activity=ActivityFactory(name="Séjours"),
         regie=Regie.objects.create(name="Centre de loisirs", code="LOISIRS", letters="CL"),
@@ -307,6 +312,8 @@ def addresses(booking: Booking) -> Iterator[str]:
         "household": booking.household_id,
         "means": "cheque",
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
+        "class_pk": booking.child.schoolings.latest("school_year__starts_on").school_class_id,
+        "step": "periodes",
         "statement": Invoice.every.filter(kind=Invoice.Kind.CARRIED).first().pk,
         "year": NOW.year,
     }
@@ -321,6 +328,8 @@ def addresses(booking: Booking) -> Iterator[str]:
             yield reverse(
                 f"admin:{pattern.name}", kwargs={name: found[name] for name in pattern.pattern.converters}
             )
+    for step in ("avant", "classes", "eleves", "inscriptions"):
+        yield reverse("admin:reservations_year_step", args=[first_row(YearTurn).pk, step])
     yield from once_chosen(booking)
 
 

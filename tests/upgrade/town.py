@@ -39,7 +39,9 @@ from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
 from portal.models import Backup, HeldDecision, LetterWording, PrintedList, PrintedPart, Restoration, Worker
-from portal.reservations.acts import lots, moving, trials
+from portal.reservations.acts import lots, moving, next_year, trials
+from portal.reservations.acts.going_up import Goes
+from portal.reservations.acts.next_year import Way
 from portal.reservations.acts.overriding import NONE
 from portal.reservations.models import (
     AbsenceNotice,
@@ -48,6 +50,7 @@ from portal.reservations.models import (
     Closure,
     FullSlot,
     SchoolClass,
+    Schooling,
     Slot,
 )
 from portal.reservations.presence import attendance, certificates
@@ -70,6 +73,7 @@ def live() -> None:
     absences(home, parent, agent)
     papers(home, parent, agent)
     days_of_many(home, agent)
+    next_school_year(home, agent)
     desk_notes(home, agent)
     documents_of_money(regie)
     accounts(parent, regie)
@@ -95,6 +99,16 @@ def days_of_many(home: Household, agent: User) -> None:
     lots.go_on(lot.pk, at=AT)
     lots.ask_back(lot, by=agent, at=AT)
     lots.go_back(lot.pk, at=AT)
+
+
+def next_school_year(home: Household, agent: User) -> None:
+    """The next year is prepared, a child stays in its class."""
+    before = next_year.ending_year(AT.date())
+    turn = next_year.begin(before, next_year.proposed(before), by=agent, at=AT)
+    now = Schooling.objects.filter(child__custodies__household=home, school_year=before).order_by("pk")[0]
+    room = turn.classes.get(copied_from=now.school_class)
+    next_year.send(turn, {now.child_id: Way(Goes.CLASS, room)}, by=agent, at=AT)
+    next_year.carry_out(turn, by=agent, at=AT)
 
 
 def _paper(home: Household, name: str, by: User, **given: str) -> Document:

@@ -10,13 +10,15 @@ custody, the enrolment, then the slots, as whoever books the child takes them.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
+from simple_history.utils import bulk_update_with_history
 
 from families.custody import homes, own
 from families.models import Guardian, User
@@ -29,7 +31,7 @@ from portal.reservations.acts.enrolling import EnrolmentRefused, over_sentence
 from portal.reservations.acts.places import _lock_slots, shelves_of
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
-from portal.reservations.models import Activity, Booking, Enrolment
+from portal.reservations.models import Activity, Booking, Enrolment, SchoolYear
 from portal.reservations.states import HOLDING, BookingState, EnrolmentState
 
 RIGHT = "reservations.change_enrolment"
@@ -39,6 +41,7 @@ ENTERED = "déjà pointé"
 ASKED = "annulation déjà demandée, la mairie va répondre"
 PAST = "jour passé"
 TOO_LATE = "délai d'annulation dépassé"
+END_FIELDS = ["ends_on", "end_reason", "ended_by", "ended_at"]
 NO_PERIOD = "hors période : demandez son annulation à la mairie"
 # Of these, nothing is said of what is due: it is on an invoice, asked, or follows from who came.
 AS_IT_IS = (BILLED, ENTERED, ASKED)
@@ -223,6 +226,61 @@ def end(enrolment: Enrolment, ending: Ending, *, by: User, at: datetime, seen: s
         locked.pk, _keys(found.cancelled), _keys(found.withdrawn), _keys(found.asked), stays,
     )  # fmt: skip
     return found
+
+
+@dataclass(frozen=True)
+class EndedTogether:
+    """Enrolments that end with the day on which their children leave (keys), what their last day was before,
+    and how many could not: somebody has to end them one by one."""
+
+    ended: dict[int, date | None]
+    left: int
+
+
+@transaction.atomic
+def end_of_leavers(
+    last_days: Mapping[int, date], school_year: SchoolYear, *, reason: str, by: User, at: datetime
+) -> EndedTogether:
+    """The accepted enrolments of that year of children (keys) who leave end with their last day; nobody is
+    told. Left as they are: those with days booked after it, which `end` cancels by the rules, and those of
+    the own household of `by`. In a fixed number of statements."""
+    rows = Enrolment.objects.accepted().filter(child__in=last_days, school_year=school_year)
+    found = list(rows.select_for_update(of=("self",)).order_by("pk"))
+    booked = dict(
+        Booking.objects.live()
+        .filter(enrolment__in=[one.pk for one in found])
+        .order_by()
+        .values_list("enrolment")
+        .annotate(last=Max("day"))
+    )
+    mine = own.households_of(by)
+    ended: dict[int, date | None] = {}
+    changed = []
+    left = 0
+    for one in found:
+        last = last_days[one.child_id]
+        if one.ends_on is not None and one.ends_on <= last:
+            continue
+        if one.household_id in mine or booked.get(one.pk, last) > last:
+            left += 1
+            continue
+        ended[one.pk] = one.ends_on
+        one.ends_on, one.end_reason, one.ended_by, one.ended_at = last, reason, by, at
+        changed.append(one)
+    bulk_update_with_history(changed, Enrolment, END_FIELDS, default_user=by)
+    return EndedTogether(ended, left)
+
+
+@transaction.atomic
+def take_back_ends(ended: Mapping[int, date | None], *, reason: str, by: User) -> int:
+    """Enrolments (keys) that `end_of_leavers` ended and that still say so have the last day that they had
+    before; returns how many. Nobody is told."""
+    rows = Enrolment.objects.accepted().filter(pk__in=ended, end_reason=reason)
+    changed = list(rows.select_for_update(of=("self",)).order_by("pk"))
+    for one in changed:
+        one.ends_on, one.end_reason, one.ended_by, one.ended_at = ended[one.pk], "", None, None
+    bulk_update_with_history(changed, Enrolment, END_FIELDS, default_user=by)
+    return len(changed)
 
 
 @transaction.atomic

@@ -27,6 +27,7 @@ from portal.reservations.models import (
     Enrolment,
     LotDay,
     Move,
+    NextPupil,
     Reservation,
     ReservationLine,
     Schooling,
@@ -51,6 +52,8 @@ HOLDINGS = {
     "reservations.Move": Fate.GONE,
     "reservations.LeftDay": Fate.GONE,
     "reservations.ThreadPlace": Fate.GONE,
+    "reservations.YearTurn": Fate.STAFF,
+    "reservations.NextPupil": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
     "reservations.TownFile": Fate.STAFF,
     "reservations.StaffRight_places": Fate.STAFF,
@@ -112,6 +115,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     ReservationLine.objects.filter(reservation__in=reservations).delete()
     BookingEvent.objects.filter(reservation__in=reservations).update(reservation=None)
     _delete(Reservation, reservations)
+    NextPupil.objects.filter(child__in=leaving.children).delete()
     _delete(Schooling, Schooling.objects.filter(child__in=leaving.children))
 
     enrolments = Enrolment.objects.filter(leaving.concerned)

@@ -22,7 +22,7 @@ from families.models import Child, Diet, Household, User
 from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.grades import Grade, grade_of, in_words, named
-from portal.reservations.acts import enrolling, tasks
+from portal.reservations.acts import enrolling, going_up, tasks
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Attended, Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
@@ -201,12 +201,10 @@ class _Proposing:
         if told is not None:
             grade = grade_of(told.name, child.birth_date, self.year.starts_on)
         else:
-            grade = 1 + grade_of(last.name if last else "", child.birth_date, self.before.starts_on)
-        schools = [one for one, grades in self.grades.items() if grade in grades]
-        leaves = told is None and not schools and grade > Grade.CM2
-        school = told.school if told else last.school if last and last.school in schools else None
-        if school is None and len(schools) == 1:
-            school = schools[0]
+            grade = going_up.grade_after(last.name if last else "", child.birth_date, self.before.starts_on)
+        above = going_up.school_above(grade, last.school if last else None, self.grades)
+        leaves = told is None and above.leaves
+        school = told.school if told else above.school
         there = [one for one in self.classes if school is not None and one.school_id == school.pk]
         classes = [one for one in there if grade in named(one.name)]
         school_class = told or (classes[0] if len(classes) == 1 else None)

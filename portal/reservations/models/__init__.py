@@ -53,6 +53,7 @@ from portal.reservations.models.staff import StaffRight
 from portal.reservations.models.statistics import CountedMonth, MonthlyFigure
 from portal.reservations.models.threads import ThreadPlace
 from portal.reservations.models.town_files import TownFile
+from portal.reservations.models.year_turns import NextClass, NextPupil, YearTurn
 
 __all__ = [
     "NEWEST_FIRST",
@@ -89,6 +90,8 @@ __all__ = [
     "LotDay",
     "MonthlyFigure",
     "Move",
+    "NextClass",
+    "NextPupil",
     "Notice",
     "Part",
     "Period",
@@ -105,6 +108,7 @@ __all__ = [
     "StaffRight",
     "ThreadPlace",
     "TownFile",
+    "YearTurn",
     "attended_on",
     "class_name",
 ]

@@ -131,6 +131,7 @@ PARTS: dict[str, tuple[Thing, ...]] = {
     "Ce qui touche beaucoup de personnes": (
         thing("Fermer des jours réservés", groups.CLOSE),
         thing("Rattacher ou séparer des foyers", groups.JOIN),
+        thing("Préparer l'année suivante", groups.TURN),
         thing("Écrire à de nombreuses familles", "families.add_familymessage"),
         thing("Retirer un responsable d'un foyer", "families.delete_guardian"),
         thing("Effacer un foyer ou un enfant", "families.add_erasure"),

@@ -1,5 +1,6 @@
 """The demo town keeps what it promises, whatever the day on which it is loaded."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from io import StringIO
@@ -39,7 +40,7 @@ from portal.demo.factories import PASSWORD
 from portal.demo.people import LARGE_FAMILY
 from portal.french import moments
 from portal.models import Town
-from portal.reservations.acts import renewing
+from portal.reservations.acts import next_year, renewing
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.deadlines.decisions import Standing, decide
@@ -52,9 +53,11 @@ from portal.reservations.models import (
     Enrolment,
     Establishment,
     Move,
+    NextPupil,
     PublicHoliday,
     Reservation,
     SchoolHoliday,
+    Schooling,
     SchoolYear,
     Slot,
     TownFile,
@@ -122,6 +125,33 @@ def test_its_file_taken_away_and_loaded_again_changes_nothing(demo: loading.Demo
     assert town_file.export() == written
     # What it was loaded from is in the history.
     assert TownFile.objects.get().created > 200
+
+
+# The year turns -----------------------------------------------------------------------------------------
+
+
+def test_its_year_turns_and_no_child_is_lost_nor_taken_twice(demo: loading.Demo):
+    before = next_year.ending_year(timezone.localdate())
+    assert before is not None
+    manager = User.objects.get(username="responsable")
+    past = list(Schooling.objects.filter(school_year=before).order_by("pk").values())
+    pupils = set(Schooling.objects.current().filter(school_year=before).values_list("child", flat=True))
+    with transaction.atomic():
+        turn = next_year.begin(before, next_year.proposed(before), by=manager, at=NOW)
+        done = next_year.carry_out(turn, by=manager, at=NOW)
+        rows = list(NextPupil.objects.filter(turn=turn))
+        there = list(Schooling.objects.filter(school_year__name=turn.name).values_list("child", flat=True))
+        goes = Counter(one.goes for one in rows)
+        assert len(pupils) > 50 and {one.child_id for one in rows} | set(there) >= pupils
+        assert len(there) == len(set(there)) and len(rows) == len({one.child_id for one in rows})
+        assert done.children == goes["class"] and goes["class"] + goes["leaves"] == len(rows)
+        # Who leaves the schools of the town goes to a grade that none of them has.
+        assert goes["leaves"] and not goes["open"]
+        assert list(Schooling.objects.filter(school_year=before).order_by("pk").values()) == past
+        audit()
+        next_year.take_back(turn, by=manager, at=NOW)
+        assert not Schooling.objects.filter(school_year__name=turn.name).exclude(child__in=there).exists()
+        transaction.set_rollback(True)
 
 
 # The books --------------------------------------------------------------------------------------------
