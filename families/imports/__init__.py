@@ -1,25 +1,24 @@
-"""People from files: what a town has in spreadsheets becomes households, adults, children and what is theirs.
+"""People from files: what towns have in spreadsheets becomes households, adults, children, what is theirs.
 
-The engine reads a table (`portal.files.sheets`), finds which column is which (`headings`), and hands its rows,
-a lot at a time, to the parts that the apps register:
+The engine reads a table (`portal.files.sheets`), finds which column is which (`headings`), and hands its
+rows, a lot at a time, to the parts that the apps register:
 
     class Quotients(registry.Part):
         code, label, order = "quotients", "Quotients", 40
-        columns = (Column("quotient.value", "Quotient familial", ("qf", "quotient caf"), rule="…", example="…"),)
-        doubts = (Doubt("old_quotient", "Quotient plus ancien que celui connu", (("write", "L'écrire"),)),)
+        columns = (Column("quotient.value", "Quotient familial", ("qf", "quotient caf"), "…", "412,50"),)
+        doubts = (Doubt("old_quotient", "Quotient plus ancien que l'actuel", (("write", "L'écrire"),)),)
 
-        def plan(self, run, lot): …      what the rows would do, said in them; reads in a fixed number of queries
-        def write(self, run, lot): …     writes it in bulk, noting each row: run.note(row, of=record)
+        def plan(self, run, lot): …    says in rows what they would do; reads in a fixed number of queries
+        def write(self, run, lot): …   writes it in bulk, noting each row: run.note(row, of=record)
 
     registry.register(Quotients())       in the app's `ready`
 
-A part is asked for the columns it has registered and no others: one none of whose columns is in the file is not
-called. Of a record (`records.Record`) it reads
+A part none of whose columns is in the file is not called. Of a record (`records.Record`) it reads
 
     record.text("quotient.value")        the cell as text, or ""
-    record.read(run, "quotient.since", cells.day)       a value; what cannot be read is a doubt of the record
-    record.child, record.home, record.adults            `Ref`s: `ref.pk` is None until the row is written, in `write`
-                                                        never; `ref.row` is the model's row where it is at hand
+    record.read(run, "quotient.since", cells.day)       a value; what cannot be read is a doubt
+    record.child, record.home, record.adults            `Ref`s; `ref.row` is the model's row, `ref.pk` None
+                                                        until it is written: never so in `write`
     record.homes                         all homes the row speaks of, `record.home` first
 
 and says in it, in `plan`:

@@ -48,7 +48,9 @@ SERIAL = re.compile(r"\d{4,5}(\.0+)?", re.ASCII)
 SERIAL_BEGINS = date(1899, 12, 30)
 # Serials that are days of 1930 to 2100; a year alone is none.
 SERIALS = range(10_959, 73_051)
-MONTH_NUMBERS = {bare(name): number for names in (MONTHS, SHORT_MONTHS) for number, name in enumerate(names, 1)}
+MONTH_NUMBERS = {
+    bare(name): number for names in (MONTHS, SHORT_MONTHS) for number, name in enumerate(names, 1)
+}
 MONTH_NUMBERS |= {"janv": 1, "fevr": 2, "avril": 4, "sept": 9}
 NO_DAY = "ce n'est pas une date : écrivez-la comme 03/01/2019."
 SHORT_YEAR = "l'année n'a que deux chiffres : écrivez-la en entier, comme 03/01/2019."
@@ -56,7 +58,7 @@ IMPOSSIBLE = "ce jour n'existe pas."
 
 
 def day(cell: SheetCell) -> date:
-    """« 03/01/2019 », « 2019-01-03 », « 03.01.2019 », « 3 janvier 2019 », 43468, or a spreadsheet's own day."""
+    """« 03/01/2019 », « 2019-01-03 », « 03.01.2019 », « 3 janvier 2019 », 43468, or a day of a workbook."""
     if isinstance(cell, datetime):
         return cell.date()
     if isinstance(cell, date):
@@ -146,7 +148,9 @@ def weekdays(cell: SheetCell) -> int:
     if all(word in names for word in said):
         return sum({1 << names[word] for word in said})
     # One sign a day, in order: « LM-JV », where Wednesday is left out by a sign of its own.
-    if len(text) == 5 and all(sign in (day, "-", ".", "_") for sign, day in zip(text.upper(), BY_INITIAL, strict=False)):
+    if len(text) == 5 and all(
+        sign in (day, "-", ".", "_") for sign, day in zip(text.upper(), BY_INITIAL, strict=False)
+    ):
         return sum(1 << place for place, sign in enumerate(text) if sign.isalpha())
     raise Unreadable("ces jours ne se lisent pas : écrivez « lundi, mardi ».")
 
@@ -283,6 +287,9 @@ def _name(text: str) -> str:
         raise Unreadable(f"ce nom a plus de {LONGEST_NAME} signes.")
     if not re.search(r"[^\W\d_]", text) or re.search(r"[<>=@{}\[\]\\]|\d", text):
         raise Unreadable("ce n'est pas un nom.")
-    if text in (text.upper(), text.lower()):
-        return re.sub(r"[^\W\d_]+", lambda found: found[0][:1].upper() + found[0][1:].lower(), text)
-    return text
+    return capitalised(text) if text in (text.upper(), text.lower()) else text
+
+
+def capitalised(text: str) -> str:
+    """« BOURG-EN-BRESSE » is « Bourg-En-Bresse »: each word with its capital."""
+    return re.sub(r"[^\W\d_]+", lambda found: found[0][:1].upper() + found[0][1:].lower(), text)

@@ -1,7 +1,7 @@
 """Which column of a file is which: its row of headings, found among the first, and what each heading means.
 
     table = find(rows)                     the headings, and the rows below
-    columns = propose(table.titles)        {0: "child.last_name", …}: by usual names, or as somebody said before
+    columns = propose(table.titles)        {0: "child.last_name", …}, by usual names
     records = split(row, columns)          a line as one record for each child that it names
 
 Headings are compared without case, accents, plurals and small words; groups that are repeated to the right
@@ -22,7 +22,7 @@ from portal.french.spelling import folded
 LOOKED_AT = 12
 # Children that one line may name.
 MOST_CHILDREN = 12
-SMALL_WORDS = frozenset("de du des d la le les l un une et en a au aux ou n no numero num".split())
+SMALL_WORDS = frozenset("de du des d la le les l un une et en a au aux ou".split())
 SAME_WORDS = {
     "eleve": "enfant",
     "usager": "enfant",
@@ -44,7 +44,13 @@ SAME_WORDS = {
     "mail": "email",
     "mel": "email",
     "courriel": "email",
+    "pere": "adulte 1",
+    "mere": "adulte 2",
     "id": "identifiant",
+    "n": "identifiant",
+    "no": "identifiant",
+    "num": "identifiant",
+    "numero": "identifiant",
     "idfamille": "identifiant famille",
     "ne": "naissance",
     "nee": "naissance",
@@ -58,14 +64,14 @@ SAME_WORDS = {
     "resid": "residence",
 }
 NO_HEADINGS = (
-    "Aucune ligne de titres n'a été reconnue parmi les premières. Donnez un titre à chaque colonne, par exemple "
-    "« Nom de l'enfant », « Prénom de l'enfant », « Date de naissance »."
+    "Aucune ligne de titres n'a été reconnue parmi les premières. Donnez un titre à chaque colonne, par "
+    "exemple « Nom de l'enfant », « Prénom de l'enfant », « Date de naissance »."
 )
 NO_ROWS = "Ce fichier n'a que des titres : aucune ligne à importer."
 
 
 def words(title: str) -> str:
-    """« Téléphone(s) du Responsable 1 » → « telephone adulte 1 »: what is compared."""
+    """« Téléphone(s) du Responsable 1 » → « 1 adulte telephone »: what is compared, in whatever order."""
     text = re.sub(r"\([a-z]{1,3}\)", "", title)
     # « nomResp1 », « TelPro »
     text = re.sub(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])|(?<=[^\W\d_])(?=\d)", " ", text.replace("_", " "))
@@ -76,7 +82,7 @@ def words(title: str) -> str:
             continue
         single = word[:-1] if len(word) > 3 and word[-1] in "sx" else word
         said += SAME_WORDS.get(single, single).split()
-    return " ".join(dict.fromkeys(said))
+    return " ".join(sorted(set(said)))
 
 
 def known() -> dict[str, str]:
@@ -98,8 +104,8 @@ class Table:
 
 
 def find(rows: Iterable[Row]) -> Table:
-    """The row of headings is, among the first, that of which most is known; where a line of merged cells stands
-    above it, both are read together. Raises Refused."""
+    """The row of headings is, among the first, that of which most is known; where a line of merged cells
+    stands above it, both are read together. Raises Refused."""
     following = iter(rows)
     first = list(islice(following, LOOKED_AT))
     names = known()
@@ -149,15 +155,14 @@ def mark(titles: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(words(title) for title in titles).encode()).hexdigest()
 
 
-# What is what ----------------------------------------------------------------------------------------------
+# What is what -------------------------------------------------------------------------------------------
 
 # Whose a bare « Nom » is, is said by the other headings.
 BARE = {
     "nom": "last_name",
-    "nom famille": "last_name",
+    "famille nom": "last_name",
     "prenom": "first_name",
     "nom prenom": "full_name",
-    "prenom nom": "full_name",
     "naissance": "birth_date",
     "date naissance": "birth_date",
     "civilite": "civility",
@@ -197,8 +202,10 @@ def _whose(found: set[str], bare: set[str]) -> str:
         return "person"
     if any(key.startswith("child.") and key.endswith("_name") for key in found):
         return "adult"
-    if bare & {"birth_date"} or found & {"school.class", "child.birth_date"} or any(
-        key.startswith("adult.") and key.endswith("_name") for key in found
+    if (
+        bare & {"birth_date"}
+        or found & {"school.class", "child.birth_date"}
+        or any(key.startswith("adult.") and key.endswith("_name") for key in found)
     ):
         return "child"
     return "adult"
@@ -238,7 +245,21 @@ def _number(found: Mapping[int, str]) -> dict[int, str]:
     return numbered
 
 
-# From a line to records ---------------------------------------------------------------------------------------
+def plain_key(key: str) -> str:
+    """« child3.last_name » is a « child.last_name »."""
+    group, _, name = key.partition(".")
+    return f"{group.rstrip('0123456789')}.{name}"
+
+
+def title_of(key: str) -> str:
+    """How a column is called: « Adresse (2) »."""
+    plain = plain_key(key)
+    title = next((column.title for column in registry.columns() if column.key == plain), plain)
+    number = "".join(sign for sign in key.partition(".")[0] if sign.isdigit())
+    return f"{title} ({number})" if number else title
+
+
+# From a line to records ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.apps import apps
-from django.db.models import Model, Q
+from django.db.models import Model
 
 from families.models import ImportedRow
 
@@ -157,10 +157,3 @@ def _put_back(model: type[Model], rows: "Sequence[ImportedRow]") -> None:
             setattr(found, field.attname, field.to_python(value))  # type: ignore[union-attr]  # a column
     for found in standing.values():
         found.save()
-
-
-def hanging(model: type[Model], keys: Sequence[int]) -> Iterable[tuple[type[Model], str, Q]]:
-    """The tables that lead to rows of `model`, by which column, and the question which of their rows do."""
-    for link in model._meta.related_objects:
-        if link.field.concrete and not link.field.many_to_many:
-            yield link.related_model, link.field.name, Q(**{f"{link.field.name}__in": keys})

@@ -1,4 +1,4 @@
-"""Tables that town halls send: CSV as spreadsheets write it, XLSX, XLS and ODS, told by content and not by name.
+"""Tables that town halls send: CSV as spreadsheets write it, XLSX, XLS and ODS, told by content, not by name.
 
     rows = read(content)            every row of the file (the first sheet that says something), or Refused
     row.line, row.cells             its line in the file, its cells: text, number, day, or nothing

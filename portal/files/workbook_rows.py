@@ -1,8 +1,8 @@
 """Takes the rows out of a workbook (XLSX, XLS, ODS), in a process of its own: see `sheets`, which starts it.
 
-Knows nothing of Django. Reads the file from its standard input, writes a line of JSON a row: a text, a number,
-a truth, nothing, or `{"day": "2026-01-03"}`. A workbook may say that its last cell is the last one there can
-be, and whoever reads it then wants as many: what this process may take of the machine is bounded.
+Knows nothing of Django. Reads the file from its standard input, writes a line of JSON a row: a text, a
+number, a truth, nothing, or `{"day": "2026-01-03"}`. A workbook may say that its last cell is the last one
+there can be, and whoever reads it then wants as many: what this process may take of the machine is bounded.
 """
 
 import json
@@ -71,9 +71,9 @@ def _rows(content: bytes, most_rows: int, most_columns: int) -> Verdict:
         # Rows above the first that says anything are left out: lines are counted from the sheet's own first.
         first = sheet.start[0] if sheet.start else 0
         for _ in range(first):
-            print("[]")
+            sys.stdout.write("[]\n")
         for row in sheet.iter_rows():
-            print(json.dumps([_cell(value) for value in row], ensure_ascii=True))
+            sys.stdout.write(json.dumps([_cell(value) for value in row]) + "\n")
         return Verdict.READ
     return Verdict.EMPTY
 
