@@ -68,8 +68,8 @@ class FileForm(forms.Form):
     source = forms.CharField(
         label="Logiciel d'origine",
         max_length=60,
-        help_text="Les numéros de familles et d'enfants du fichier sont gardés sous ce nom : la fois d'après, ils "
-        "les retrouvent. Par exemple : ONDE, ou le nom de votre ancien logiciel.",
+        help_text="Les numéros de familles et d'enfants du fichier sont gardés sous ce nom : la fois "
+        "d'après, ils les retrouvent. Par exemple : ONDE, ou le nom de votre ancien logiciel.",
     )
 
     def clean_file(self) -> Any:

@@ -1,6 +1,6 @@
 """Whoever imports, and the file that is brought."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from families.models import FileImport, User
 from tests.factories import UserFactory
 
 HEADINGS = (
-    "Nom de l'enfant;Prénom de l'enfant;Date de naissance;Nom du responsable;Prénom du responsable;Courriel;Portable;"
-    "Adresse;Code postal;Commune;Classe"
+    "Nom de l'enfant;Prénom de l'enfant;Date de naissance;Nom du responsable;Prénom du responsable;Courriel;"
+    "Portable;Adresse;Code postal;Commune;Classe"
 )
 ROUX = "ROUX;Lou;03/01/2019;ROUX;Anne;anne@exemple.fr;612345678;12 rue des Écoles;1000;Bourg;CE1"
 TOM = "ROUX;Tom;14/06/2021;ROUX;Anne;anne@exemple.fr;612345678;12 rue des Écoles;1000;Bourg;"
@@ -29,10 +29,9 @@ def manager(now: Any, town: Any) -> User:
 
 
 @pytest.fixture(autouse=True)
-def apart(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def apart(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of one test are no other's."""
     monkeypatch.setattr(FileImport._meta.get_field("file"), "storage", FileSystemStorage(tmp_path))
-    yield
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def test_numbers_are_kept_for_each_program(imported, bring):
     assert Child.objects.count() == Household.objects.count() == 2
 
 
-# What is wrong, what is doubtful --------------------------------------------------------------------------
+# What is wrong, what is doubtful ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_ones_own_family_is_a_colleagues(bring, manager, now, school_class):
     assert file.counts == {"wrong": 1}
 
 
-# Facts ----------------------------------------------------------------------------------------------------
+# Facts --------------------------------------------------------------------------------------------------
 
 
 def test_quotients_diets_and_enrolments_come_along(imported, bring, canteen, school_class):
@@ -329,7 +329,7 @@ def test_what_the_town_does_not_have_is_asked_about(bring, canteen, school_class
     assert {one.doubt for one in file.lines.exclude(doubt="")} == {"no_diet", "no_activity"}
 
 
-# The way back ---------------------------------------------------------------------------------------------
+# The way back -------------------------------------------------------------------------------------------
 
 
 def undone(file: FileImport, manager, now) -> FileImport:
@@ -399,7 +399,7 @@ def test_a_login_opened_since_is_never_taken_away(imported, manager, school_clas
     assert "1 compte de famille" in stands.value.what
 
 
-# Once, whole, and forgotten -----------------------------------------------------------------------------------
+# Once, whole, and forgotten -----------------------------------------------------------------------------
 
 
 def test_all_of_it_or_nothing(bring, manager, now, monkeypatch, school_class):

@@ -79,7 +79,7 @@ def test_quotes_hold_separators_and_lines_and_the_line_is_that_on_which_a_row_be
 
 
 def test_what_our_own_files_kept_from_being_a_formula_is_as_it_was():
-    assert cells("Tel\n'+33612345678\n'=1+1\nL'Hay\n".encode()) == [
+    assert cells(b"Tel\n'+33612345678\n'=1+1\nL'Hay\n") == [
         ["Tel"],
         ["+33612345678"],
         ["=1+1"],
