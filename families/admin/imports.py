@@ -311,7 +311,7 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
             with transaction.atomic():
                 asked = running.ask_check(file)
                 if not running.is_small(asked):
-                    tasks.check.enqueue(asked.pk)
+                    tasks.check_file.enqueue(asked.pk)
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -421,7 +421,7 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
                 asked = running.ask_run(file, by=request.user)
                 self.log_change(request, asked, "Import demandé.")
                 if not running.is_small(asked):
-                    tasks.run.enqueue(asked.pk)
+                    tasks.import_file.enqueue(asked.pk)
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -438,7 +438,7 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
                 asked = running.ask_undo(file, by=request.user)
                 self.log_change(request, asked, "Annulation demandée.")
                 if not running.is_small(asked):
-                    tasks.undo.enqueue(asked.pk)
+                    tasks.take_back_file.enqueue(asked.pk)
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
         else:
