@@ -175,7 +175,7 @@ NO_ADDRESS = "ce n'est pas une adresse e-mail."
 
 def emails(cell: SheetCell) -> list[str]:
     """All that stand in the cell, in normal form, each once."""
-    found = []
+    found: list[str] = []
     for piece in re.split(r"[;,/|\s]+", as_text(cell)):
         address = login_names.normal_form(piece.strip("<>()\"'").removeprefix("mailto:"))
         if not address:
@@ -246,11 +246,12 @@ BOTH = re.compile(r"^(?:m|mr|monsieur|mme|madame)\.?\s+(?:et|ou|&|/)\s+", re.IGN
 TITLE = re.compile(r"^(?:monsieur|madame|mademoiselle|mme|mlle|melle|mr|m)\.?\s+(?=\S)", re.IGNORECASE)
 
 
-def names(text: str) -> tuple[str, str]:
+def names(cell: SheetCell) -> tuple[str, str]:
     """« DUPONT Jean-Luc », « Mme DE LA TOUR Anne » → (last, first): the words in capitals are the last name.
 
     Raises Unreadable where nothing says which is which.
     """
+    text = as_text(cell)
     if BOTH.match(text):
         raise Unreadable("deux personnes dans une case : donnez à chacune sa colonne, avec son prénom.")
     if "," in text:

@@ -479,7 +479,7 @@ NAMES = "Alix Bruno Carla David Elsa Farid Gina Hugo Iris Jules Karim".split()
 
 def rows(first: int, number: int) -> list[str]:
     return [
-        f"{NAMES[one]};Lou;{one + 1:02d}/01/2019;{NAMES[one]};Anne;{NAMES[one]}@exemple.fr;61234560{one};"
+        f"{NAMES[one]};Lou;{one + 1:02d}/01/2019;{NAMES[one]};Anne;{NAMES[one]}@exemple.fr;6123456{one:02d};"
         f"{one + 1} rue des Écoles;01000;Bourg;CE1"
         for one in range(first, first + number)
     ]
