@@ -48,6 +48,7 @@ class Dangerous:
 CLOSE = "reservations.add_calendarchange"
 JOIN = "families.add_homechange"
 TURN = "reservations.add_yearturn"
+IMPORT = "families.add_fileimport"
 DANGEROUS = (
     Dangerous(
         CLOSE,
@@ -64,6 +65,11 @@ DANGEROUS = (
         "families.add_familymessage",
         "Écrire aux familles, à toutes ou à celles de ses lieux",
         "aucun pour ce qui est parti ; l'envoi s'arrête tant qu'il en reste",
+    ),
+    Dangerous(
+        IMPORT,
+        "Importer des familles depuis un fichier",
+        "« Annuler cet import », pendant trente jours, tant que rien n'en dépend",
     ),
     Dangerous(
         "families.delete_guardian",
@@ -255,6 +261,8 @@ RIGHTS: dict[str, Rights] = {
             "staffmember": WRITE,
             # The home with which one tries the portal oneself.
             "trialhousehold": "view add delete",
+            # Brings hundreds of families at once.
+            "fileimport": "view add",
             "retentionrule": CHANGE,
             "processingtexts": WRITE,
             "disposallist": CHANGE,

@@ -109,10 +109,10 @@ MENU: dict[Job, dict[Sight, str]] = {
             portal.town reservations_town_file reservations.establishment reservations.schoolclass
             reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
-            families_staffmember_add families.trialhousehold reservations_year_prepare
+            families_staffmember_add families_fileimport_add families.trialhousehold reservations_year_prepare
             reservations_statistics
         """,
-        Sight.USED: "reservations.campaign",
+        Sight.USED: "reservations.campaign families.fileimport",
         Sight.SELDOM: """
             reservations.schoolyear reservations.publicholiday reservations.deadlinerule
             reservations.activitydeadline reservations.audience families.paperkind families.threadkind

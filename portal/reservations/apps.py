@@ -12,6 +12,7 @@ class ReservationsConfig(AppConfig):
         # Models must be loaded first.
         from families import approval, at_home, child_facts
         from families.custody import ending, whose_days
+        from families.imports import registry as imports
         from families.joining import fates
         from families.joining import joining as joining_of_homes
         from families.messages import audiences
@@ -27,6 +28,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations import joining
         from portal.reservations.acts import (
             booking,
+            brought,
             enrolling,
             erasing,
             next_periods,
@@ -74,6 +76,8 @@ class ReservationsConfig(AppConfig):
         fates.declare(joining.KEYS)
         joining_of_homes.register("réservations", joining.PART)
         chronicle.register_all()
+        imports.register(brought.Schoolings())
+        imports.register(brought.Enrolments())
         register_buttons()
         register_actions()
         places_of_threads.lend(ThreadPlaces())
