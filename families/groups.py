@@ -127,6 +127,9 @@ RIGHTS: dict[str, Rights] = {
             "threadkind": EVERYTHING,
             # What an agent notes of a family for colleagues.
             "householdnote": WRITE,
+            # Asks the CAF and the MSA; invites adults to open an account.
+            "quotientround": "view add",
+            "invitationlot": "view add",
         },
         "reservations": {
             "*": VIEW,
@@ -185,6 +188,7 @@ RIGHTS: dict[str, Rights] = {
             "thread": CHANGE,
             "threadkind": VIEW,
             "householdnote": WRITE,
+            "quotientround": "view add",
             # Of who owes, which agents do not read.
             "familymessage": EVERYTHING,
             "paperletter": CHANGE,
@@ -322,6 +326,8 @@ RIGHTS: dict[str, Rights] = {
             "thread": VIEW,
             "threadkind": VIEW,
             "householdnote": VIEW,
+            "quotientround": VIEW,
+            "invitationlot": VIEW,
         },
         "reservations": {"*": VIEW, "staffright": ""},
         "portal": {"sentmail": VIEW},

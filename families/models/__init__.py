@@ -69,6 +69,21 @@ from families.models.decisions import (
 from families.models.decisions import (
     Decided as Decided,
 )
+from families.models.funds import (
+    CivilIdentity as CivilIdentity,
+)
+from families.models.funds import (
+    QuotientAnswer as QuotientAnswer,
+)
+from families.models.funds import (
+    QuotientConsent as QuotientConsent,
+)
+from families.models.funds import (
+    QuotientConsentQuerySet as QuotientConsentQuerySet,
+)
+from families.models.funds import (
+    QuotientRound as QuotientRound,
+)
 from families.models.home_changes import (
     HomeChange as HomeChange,
 )
@@ -98,6 +113,12 @@ from families.models.households import (
 )
 from families.models.households import (
     is_followed as is_followed,
+)
+from families.models.invitations import (
+    InvitationLot as InvitationLot,
+)
+from families.models.invitations import (
+    Invited as Invited,
 )
 from families.models.kept_filters import KeptFilter as KeptFilter
 from families.models.letters import (
