@@ -20,6 +20,8 @@ class FamiliesConfig(AppConfig):
         from families.correspondence import Correspondence
         from families.custody import letters as custody_letters
         from families.found import FOUND
+        from families.imports import facts, people
+        from families.imports import registry as imports
         from families.joining import fates, joining
         from families.joining import people as joining_people
         from families.messages import attachments, own_parts, sending
@@ -55,6 +57,8 @@ class FamiliesConfig(AppConfig):
         reminder_kinds.register(QUOTIENT)
         reminder_kinds.register(PAPERS)
         chronicle.register_all()
+        for part in (people.People(), facts.Quotients(), facts.Diets()):
+            imports.register(part)
         at_home.register(15, at_home.address)
         at_home.register(20, at_home.answers)
         at_home.register(40, at_home.quotient)

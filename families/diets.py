@@ -3,6 +3,7 @@
     say(child, diet, by=household, at=now)     a home says it, with an enrolment
     decide(choice, diet, by=agent, at=now)     the town hall's word, for all homes
     settle(child, at=now)                      after a home joined or left
+    say_many(…), write_down(…)                 what a file says, of many; nobody is told
 
 Where two homes say different diets, the kitchen cooks the stricter until they say the same or the town hall
 has decided; both homes are told, and a line waits in the desk's queue. Of two diets:
@@ -121,6 +122,34 @@ def decide(choice: DietChoice, diet: Diet, *, by: User, at: datetime) -> None:
     choice.save()
     if news:
         child_files.tell(child, [child_files.diet_changed(child)], by=None)
+
+
+def say_many(said: Iterable[tuple[int, int, Diet]], *, at: datetime) -> list[DietChoice | HomeDiet]:
+    """What homes (keys) say of children (keys) of whom nobody had said anything; the rows. In two queries,
+    within a transaction."""
+    words = [HomeDiet(child_id=child, household_id=home, diet=diet, said_at=at) for child, home, diet in said]
+    choices = [DietChoice(child_id=one.child_id, diet=one.diet) for one in words]
+    DietChoice.objects.bulk_create(choices, batch_size=500)
+    HomeDiet.objects.bulk_create(words, batch_size=500)
+    return [*choices, *words]
+
+
+def write_down(
+    decided: Collection[tuple[DietChoice, Diet]], *, at: datetime
+) -> list[tuple[DietChoice | HomeDiet, int]]:
+    """The town hall's word on the diets of many children, which settles what their homes had said: the rows
+    that changed, each with the diet (key) that it had. In three queries, within a transaction."""
+    diets = {choice.child_id: diet for choice, diet in decided}
+    words = list(HomeDiet.objects.filter(child__in=diets))
+    changed: list[tuple[DietChoice | HomeDiet, int]] = [(choice, choice.diet_id) for choice, _ in decided]
+    changed += [(one, one.diet_id) for one in words]
+    for choice, diet in decided:
+        choice.diet, choice.differs_since = diet, None
+    for one in words:
+        one.diet, one.said_at = diets[one.child_id], at
+    DietChoice.objects.bulk_update([one for one, _ in decided], ["diet", "differs_since"], batch_size=500)
+    HomeDiet.objects.bulk_update(words, ["diet", "said_at"], batch_size=500)
+    return changed
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from families import residences, unreached
 from families.custody import codes, openings
+from families.imports import running
 from families.papers import sending
 from families.privacy import erasing, nights, retention
 from families.signing_in import counters, sessions, shared_names
@@ -40,6 +41,9 @@ nightly.register(
     "accès qui ont assez attendu", "{} accès ouvert(s), 72 heures après les messages.", open_in_time
 )
 nightly.register("essais de connexion", "{} compteur(s) d'essais périmé(s) supprimé(s).", counters.forget)
+nightly.register(
+    "imports de familles", "{} import(s) dont le fichier ou les lignes sont effacés.", running.forget
+)
 nightly.register("codes sur papier", "{} code(s) d'ouverture de compte périmé(s) supprimé(s).", codes.forget)
 nightly.register("connexions closes", "{} connexion(s) close(s) oubliée(s).", forget_ended_sessions)
 

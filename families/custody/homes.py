@@ -1,10 +1,12 @@
 """Who lives where: a household's children today, a custody held while somebody acts on the child."""
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from simple_history.utils import bulk_create_with_history
 
-from families.models import Child, Custody, Household
+from families.models import Child, Custody, Household, User
 from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 
@@ -41,6 +43,19 @@ def hold(**whose: int) -> None:
 def _held() -> "QuerySet[Custody]":
     locked = Custody.objects.select_for_update(of=("self", "child"), no_key=True).select_related("child")
     return locked.filter(child=Given("child"), household=Given("household"))
+
+
+def live_there(
+    who: Iterable[tuple[int, int, date | None]], *, by: User | None, at: datetime, why: str
+) -> list[Custody]:
+    """Children (keys) live in households (keys) from a day on, always where none is given: many at once, of
+    whom none has lived there before. Within a transaction; `why` stands in the rows' history."""
+    rows = [Custody(child_id=child, household_id=home, since=since) for child, home, since in who]
+    if rows:
+        bulk_create_with_history(
+            rows, Custody, batch_size=500, default_user=by, default_change_reason=why, default_date=at
+        )
+    return rows
 
 
 def lived_there() -> Exists:

@@ -114,6 +114,11 @@ from families.models.households import (
 from families.models.households import (
     is_followed as is_followed,
 )
+from families.models.imports import ColumnMatch as ColumnMatch
+from families.models.imports import FileImport as FileImport
+from families.models.imports import ImportedRow as ImportedRow
+from families.models.imports import ImportLine as ImportLine
+from families.models.imports import SourceNumber as SourceNumber
 from families.models.invitations import (
     InvitationLot as InvitationLot,
 )

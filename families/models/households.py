@@ -232,6 +232,14 @@ class Guardian(WithFolded):
     folded = FoldedField(of=("first_name", "last_name"))
     phone = PhoneField("téléphone", max_length=30, blank=True)
     phone_work = PhoneField("téléphone professionnel", max_length=30, blank=True)
+    # What a file brought of who has no login yet: invited there, and never written to otherwise.
+    email_given = models.EmailField(
+        "adresse e-mail donnée à la mairie",
+        blank=True,
+        db_default="",
+        default="",
+        help_text="Sert à inviter la personne à ouvrir son compte ; le compte a ensuite sa propre adresse.",
+    )
     is_payer = models.BooleanField("reçoit les factures", default=True)
     # The address that mails no longer reach, since when and what the server said: it counts as long as it is
     # the login's. Written by `families.unreached` alone.

@@ -12,6 +12,7 @@ class ReservationsConfig(AppConfig):
         # Models must be loaded first.
         from families import approval, at_home, child_facts
         from families.custody import ending, whose_days
+        from families.imports import registry as imports
         from families.joining import fates
         from families.joining import joining as joining_of_homes
         from families.messages import audiences
@@ -24,7 +25,7 @@ class ReservationsConfig(AppConfig):
         from portal.database import fresh
         from portal.desk import rights
         from portal.reservations import joining
-        from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
+        from portal.reservations.acts import booking, brought, enrolling, erasing, reservation_drafts, tasks
         from portal.reservations.acts.leaving import DaysAndEnrolments
         from portal.reservations.days import openings
         from portal.reservations.days.asked_papers import PapersOfActivities
@@ -65,6 +66,8 @@ class ReservationsConfig(AppConfig):
         fates.declare(joining.KEYS)
         joining_of_homes.register("réservations", joining.PART)
         chronicle.register_all()
+        imports.register(brought.Schoolings())
+        imports.register(brought.Enrolments())
         register_buttons()
         register_actions()
         audiences.register(audience.Children, order=20, rights=audience.RIGHTS)

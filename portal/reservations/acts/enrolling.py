@@ -1,13 +1,13 @@
 """The only writer of enrolments: ask, change, accept, refuse."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, Max, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
-from simple_history.utils import bulk_update_with_history
+from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families.approval import awaited
 from families.custody import homes, own
@@ -388,6 +388,41 @@ def attend(
     now.school_class = school_class
     now.known_on = None if since is None else known_on
     now.save()
+
+
+def attend_first(who: Iterable[tuple[int, SchoolClass]], *, known_on: date) -> list[Schooling]:
+    """The classes of children (keys) of whom none was known in that year; the rows. One query a thousand."""
+    rows = [
+        Schooling(child_id=child, school_class=one, school_year_id=one.school_year_id, known_on=known_on)
+        for child, one in who
+    ]
+    return Schooling.objects.bulk_create(rows, batch_size=1000)
+
+
+def enrol_many(rows: Sequence[Enrolment], *, by: User, at: datetime, why: str) -> list[Enrolment]:
+    """Enrolments that the town hall brings in a file: accepted, and told to nobody. None of the children has
+    one there; `why` stands in their history. Within a transaction."""
+    for row in rows:
+        row.state, row.decided_by, row.decided_at, row.requested_by = EnrolmentState.ACCEPTED, by, at, by
+    if rows:
+        bulk_create_with_history(
+            rows, Enrolment, batch_size=500, default_user=by, default_change_reason=why, default_date=at
+        )
+    return list(rows)
+
+
+def say_weekdays(rows: Sequence[Enrolment], *, by: User, at: datetime, why: str) -> None:
+    """The usual days of enrolments, as each row holds them now."""
+    if rows:
+        bulk_update_with_history(
+            rows,
+            Enrolment,
+            ["weekdays"],
+            batch_size=500,
+            default_user=by,
+            default_change_reason=why,
+            default_date=at,
+        )
 
 
 def _since(known: Schooling) -> date:
