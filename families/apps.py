@@ -20,7 +20,7 @@ class FamiliesConfig(AppConfig):
         from families.correspondence import Correspondence
         from families.custody import letters as custody_letters
         from families.found import FOUND
-        from families.imports import facts, people
+        from families.imports import facts, outgoing, people
         from families.imports import registry as imports
         from families.joining import fates, joining
         from families.joining import people as joining_people
@@ -59,6 +59,7 @@ class FamiliesConfig(AppConfig):
         chronicle.register_all()
         for part in (people.People(), facts.Quotients(), facts.Diets()):
             imports.register(part)
+        outgoing.register_own()
         at_home.register(15, at_home.address)
         at_home.register(20, at_home.answers)
         at_home.register(40, at_home.quotient)

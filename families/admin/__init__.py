@@ -13,6 +13,7 @@ from families.admin import messages as messages
 from families.admin import notes as notes
 from families.admin import openings as openings
 from families.admin import outbox as outbox
+from families.admin import outgoing as outgoing
 from families.admin import own as own
 from families.admin import paper_letters as paper_letters
 from families.admin import papers as papers

@@ -5,8 +5,8 @@
     send_some(lot.pk, at=…)              the next mails; whether any are left
     make_codes(lines, by=…, at=…)        a code each, for letters that alone know them
 
-By mail is invited who has an address that came with the household's file (`openings.expect`), and only there:
-the login opens at once, as if an agent had asked for it. Everybody else has a letter with a code (`codes`).
+By mail is invited who has an address that came with the household's request or with an import, and only
+there: the login opens at once (`openings.expect`). Everybody else has a letter with a code (`codes`).
 Who has a login, or an invitation that waits, is not invited again, whatever is run twice.
 """
 
@@ -89,7 +89,7 @@ def foresee(homes: "QuerySet[Household]", *, at: datetime, codes_again: bool = F
     first_with: dict[str, Guardian] = {}
     found = []
     for adult in adults:
-        address = min(expected.get(adult.pk, ()), default="")
+        address = min(expected.get(adult.pk, ()), default="") or login_names.normal_form(adult.email_given)
         if adult.pk in waiting:
             found.append(Foreseen(adult, Way.LEFT, why=WAITS))
         elif (adult.household_id, address) in taken:
@@ -157,6 +157,9 @@ def _invite(row: Invited, by: User | None, at: datetime) -> None:
     if by is None:
         row.why = "Le compte de l'agent qui invitait n'existe plus."
         return
+    if row.address == login_names.normal_form(row.guardian.email_given):
+        # Written by imports alone: it came with the file.
+        openings.expect_once(row.guardian, row.address, at=at)
     known = [user for user in login_names.having_address(row.address) if user.is_active]
     ask = openings.ask_account if known else openings.ask_guardian
     try:

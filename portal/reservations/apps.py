@@ -30,7 +30,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.days import openings
         from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
-        from portal.reservations.desk import audience
+        from portal.reservations.desk import audience, outgoing
         from portal.reservations.desk.acting import register_buttons
         from portal.reservations.desk.lots import register_actions
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
@@ -68,6 +68,7 @@ class ReservationsConfig(AppConfig):
         chronicle.register_all()
         imports.register(brought.Schoolings())
         imports.register(brought.Enrolments())
+        outgoing.register_all()
         register_buttons()
         register_actions()
         audiences.register(audience.Children, order=20, rights=audience.RIGHTS)
