@@ -1,15 +1,24 @@
 """Adults without a login are invited together: by mail where an address came with the file, else on paper."""
 
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 from django.core import mail
 from django.urls import reverse
+from pypdf import PdfReader
 
 from families.custody import codes, lots, openings
-from families.models import Guardian, GuardianCode, Household, InvitationLot, Invited
+from families.models import (
+    FileImport,
+    Guardian,
+    GuardianCode,
+    Household,
+    ImportedRow,
+    InvitationLot,
+    Invited,
+)
 from tests.conftest import NOW
-from tests.portal.texts import pdf_text
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +96,8 @@ def test_the_lot_is_looked_at_confirmed_and_its_letters_printed_once(nobody_yet,
     assert "1 lettre à imprimer" in read
     letters = reverse("admin:families_invitationlot_letters", args=[lot.pk])
     paper = agent_client.post(letters)
-    text = pdf_text(b"".join(paper.streaming_content) if paper.streaming else paper.content)
-    assert ("Alix Roux" in text and "J’ai reçu un code" in text) or "code" in text
+    text = PdfReader(BytesIO(paper.content)).pages[0].extract_text()
+    assert "Alix Roux" in text and GuardianCode.objects.get().mark not in text
     first = GuardianCode.objects.get().mark
     agent_client.post(letters)
     assert GuardianCode.objects.get().mark == first
@@ -106,3 +115,31 @@ def test_an_agent_does_not_invite_into_the_own_household(nobody_yet, agent, book
     lot = lots.begin(Household.objects.all(), whom="toutes", by=agent, at=NOW)
     line = lot.invited.get(way="mail")
     assert line.done_at is None and "collègue" in line.why
+
+
+def test_those_whom_an_import_brought_are_chosen_together(
+    nobody_yet, books, agent_client, chief_client, chief
+):
+    file = FileImport.objects.create(
+        source="Ancien", name="a.csv", state="done", made_at=NOW, done_at=NOW, by=chief
+    )
+    alix = nobody_yet[2]
+    ImportedRow.objects.create(file=file, part="people", model="families.Guardian", key=alix.pk, created=True)
+    seen = chief_client.post(reverse(NEW), {"imports-files": [file.pk], "voir": "1"}).content.decode()
+    assert "0 par e-mail, 1 sur papier" in seen and "Alix Roux" in seen
+
+
+def test_an_address_that_a_file_brought_is_invited_at_once(books, waits, agent):
+    made = Guardian.objects.create(
+        household=waits.household, first_name="Nour", last_name="Petit", email_given="Nour@example.org"
+    )
+    lot = lots.begin(Household.objects.all(), whom="toutes", by=agent, at=NOW)
+    made.refresh_from_db()
+    assert made.user is not None and lot.invited.get().opening.state == "open"
+
+
+def test_where_households_become_one_no_address_is_free_any_more(books, agent):
+    made = adult(books, "Lou")
+    Guardian.objects.filter(pk=made.pk).update(email_given="lou@example.org")
+    openings.forget_expected([books.household.pk], at=NOW)
+    assert foreseen() == [("Lou Roux", "paper", "")]
