@@ -20,12 +20,22 @@ class FamiliesConfig(AppConfig):
         from families.correspondence import Correspondence
         from families.custody import letters as custody_letters
         from families.found import FOUND
-        from families.imports import audience, facts, outgoing, people
+        from families.imports import audience, facts, leaving, outgoing, people
         from families.imports import registry as imports
         from families.joining import fates, joining
         from families.joining import people as joining_people
         from families.messages import attachments, audiences, own_parts, sending
-        from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
+        from families.privacy import (
+            declared,
+            departures,
+            erasing,
+            holdings,
+            kinds,
+            own_data,
+            processing,
+            retention,
+            telling,
+        )
         from families.reminders import kinds as reminder_kinds
         from families.reminders.papers import PAPERS
         from families.reminders.quotients import QUOTIENT
@@ -57,6 +67,8 @@ class FamiliesConfig(AppConfig):
         reminder_kinds.register(QUOTIENT)
         reminder_kinds.register(PAPERS)
         chronicle.register_all()
+        holdings.declare(leaving.HOLDINGS)
+        erasing.register("imports", leaving.PART)
         for part in (people.People(), facts.Quotients(), facts.Diets()):
             imports.register(part)
         outgoing.register_own()

@@ -47,6 +47,7 @@ class Dangerous:
 
 CLOSE = "reservations.add_calendarchange"
 JOIN = "families.add_homechange"
+IMPORT = "families.add_fileimport"
 DANGEROUS = (
     Dangerous(
         CLOSE,
@@ -58,6 +59,11 @@ DANGEROUS = (
         "families.add_familymessage",
         "Écrire aux familles, à toutes ou à celles de ses lieux",
         "aucun pour ce qui est parti ; l'envoi s'arrête tant qu'il en reste",
+    ),
+    Dangerous(
+        IMPORT,
+        "Importer des familles depuis un fichier",
+        "« Annuler cet import », pendant trente jours, tant que rien n'en dépend",
     ),
     Dangerous(
         "families.delete_guardian",
@@ -239,6 +245,8 @@ RIGHTS: dict[str, Rights] = {
             "reading": VIEW,
             "securityevent": VIEW,
             "staffmember": WRITE,
+            # Brings hundreds of families at once.
+            "fileimport": "view add",
             "retentionrule": CHANGE,
             "processingtexts": WRITE,
             "disposallist": CHANGE,

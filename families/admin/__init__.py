@@ -6,6 +6,7 @@ from families.admin import erasing as erasing
 from families.admin import exporting as exporting
 from families.admin import finding as finding
 from families.admin import funds as funds
+from families.admin import imports as imports
 from families.admin import invitations as invitations
 from families.admin import joining as joining
 from families.admin import kept_filters as kept_filters

@@ -118,7 +118,8 @@ class Quotients(Part):
             later = rows[-1]
             if later.value == given.value and without_day:
                 return
-            text = f"un quotient de {said_number(later.value)} vaut depuis le {short_day(later.valid_from, year=True)}."
+            begins = short_day(later.valid_from, year=True)
+            text = f"un quotient de {said_number(later.value)} vaut depuis le {begins}."
             record.doubt(run, "old_quotient", "quotient.value", text)
             return
         else:

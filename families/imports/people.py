@@ -514,6 +514,13 @@ class People(Part):
     """See the module's own words."""
 
     code, label, order = "people", "Foyers, responsables et enfants", 10
+    rights = (
+        "families.add_household",
+        "families.change_household",
+        "families.add_child",
+        "families.add_guardian",
+        "families.add_custody",
+    )
     columns, doubts = COLUMNS, DOUBTS
 
     # What would become of the rows -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ changed in between so that a row is no longer decided stops the run, and nothing
 
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -26,6 +26,7 @@ from django.db.models import Model, ProtectedError, Q, RestrictedError
 
 from families.imports import headings, registry
 from families.imports.headings import Line, Table
+from families.imports.people import People
 from families.imports.records import Record, Run
 from families.models import ColumnMatch, FileImport, ImportedRow, ImportLine, User
 from families.models.imports import Verdict
@@ -47,6 +48,7 @@ GONE = "Le fichier n'est plus gardé : apportez-le de nouveau."
 OTHER_WRITES = "Un autre import est en cours d'écriture. Attendez qu'il soit terminé."
 UNDECIDED = "Depuis la vérification, des lignes ont changé : vérifiez de nouveau, puis importez."
 NOTHING = "Aucune ligne ne change quoi que ce soit : il n'y a rien à importer."
+NO_PEOPLE = "Votre rôle ne permet pas d'écrire des foyers et des enfants dans toute la commune."
 NO_WAY_BACK = "La trace de cet import n'est plus gardée : il ne s'annule plus."
 NEEDED = (
     "Indiquez au moins les colonnes du nom et du prénom, ou celle du numéro : sans elles, aucune ligne ne "
@@ -201,9 +203,27 @@ def options_form(part: registry.Part, data: Mapping[str, str] | None) -> Any:
 
 
 def _parts(run: Run) -> list[registry.Part]:
-    """Those whose columns the file has, and that whoever imports may use."""
-    plain = {headings.plain_key(key) for key in run.keys}
-    return [part for part in registry.allowed(run.by) if plain & {column.key for column in part.columns}]
+    """Those whose columns the file has, and that whoever imports may use. Raises ImportRefused."""
+    allowed = registry.allowed(run.by)
+    if not any(part.code == People.code for part in allowed):
+        raise ImportRefused(NO_PEOPLE)
+    return [part for part in asked(run.keys) if part in allowed]
+
+
+def asked(keys: Collection[str]) -> list[registry.Part]:
+    """The parts of which a file has a column; people always."""
+    plain = {headings.plain_key(key) for key in keys}
+    return [
+        part
+        for part in registry.parts()
+        if part.code == People.code or plain & {column.key for column in part.columns}
+    ]
+
+
+def left_aside(file: FileImport, user: User) -> list[str]:
+    """What the file has that `user` may not import, in words."""
+    allowed = registry.allowed(user)
+    return [part.label for part in asked(list(file.columns.values())) if part not in allowed]
 
 
 def _lots(file: FileImport) -> Iterator[list[Record]]:
@@ -589,20 +609,3 @@ def forget(at: datetime) -> int:
         file.imported.all().delete()
         forgotten += 1
     return forgotten
-
-
-def erase(households: Iterable[int], children: Iterable[int], adults: Iterable[int]) -> None:
-    """Of people who are erased nothing stays in what was said of rows: the lines that made or changed
-    them."""
-    of = {
-        "families.Household": list(households),
-        "families.Child": list(children),
-        "families.Guardian": list(adults),
-    }
-    asked = Q(pk__in=[])
-    for label, keys in of.items():
-        asked |= Q(model=label, key__in=keys)
-    rows = ImportedRow.objects.filter(asked)
-    for file, line in set(rows.exclude(line=None).values_list("file", "line")):
-        ImportLine.objects.filter(file=file, line=line).delete()
-    rows.delete()

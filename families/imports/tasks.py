@@ -19,20 +19,20 @@ def give_up(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
 
 @at_most(2, given_up=give_up)
 @task(priority=priorities.MANY)
-def check(file: int) -> None:
+def check_file(file: int) -> None:
     """Says of every row what would become of it."""
     running.check(file, at=timezone.now())
 
 
 @at_most(2, given_up=give_up)
 @task(priority=priorities.MANY)
-def run(file: int) -> None:
+def import_file(file: int) -> None:
     """Writes a file, whole or not at all."""
     running.run(file, at=timezone.now())
 
 
 @at_most(2, given_up=give_up)
 @task(priority=priorities.MANY)
-def undo(file: int) -> None:
+def take_back_file(file: int) -> None:
     """Takes an import back, whole or not at all."""
     running.undo(file, at=timezone.now())

@@ -69,6 +69,8 @@ KEYS = {
     "families.CustodyCalendar.asked_by_home": Joins.RULED,
     "families.CustodyDates.household": Joins.RULED,
     "families.AuthorisedPerson.child": Joins.RULED,
+    "families.SourceNumber.household": Joins.MOVES,
+    "families.SourceNumber.child": Joins.MOVES,
     "families.Document.household": Joins.MOVES,
     "families.Paper.household": Joins.RULED,
     "families.Paper.child": Joins.RULED,

@@ -111,9 +111,9 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.ALWAYS: """
             portal.town reservations.establishment reservations.schoolclass reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
-            families_staffmember_add reservations_statistics
+            families_staffmember_add families_fileimport_add reservations_statistics
         """,
-        Sight.USED: "reservations.campaign",
+        Sight.USED: "reservations.campaign families.fileimport",
         Sight.SELDOM: """
             reservations.schoolyear reservations.publicholiday reservations.deadlinerule
             reservations.activitydeadline reservations.audience families.paperkind families.threadkind

@@ -21,6 +21,8 @@ MEGABYTE = 1024 * 1024
 LARGEST_FORM: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 # The largest file that a page takes (10 Mo, whose sentence the page says itself), with some to spare.
 LARGEST_WITH_FILES = 11 * MEGABYTE
+# Of a page that takes tables (20 Mo).
+LARGEST_WITH_TABLES = 21 * MEGABYTE
 TOO_LARGE, WITHOUT_LENGTH = 413, 411
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -30,6 +32,12 @@ def takes_files(view: View) -> View:
     """Marks a view, or a page of the desk, whose form has files."""
     view.takes_files = True  # type: ignore[attr-defined]  # a mark, which functions may carry
     return view
+
+
+def takes_tables(view: View) -> View:
+    """As `takes_files`, of a page to which a town hall brings whole tables."""
+    view.largest_body = LARGEST_WITH_TABLES  # type: ignore[attr-defined]  # a mark, which functions may carry
+    return takes_files(view)
 
 
 class NoFiles(FileUploadHandler):
@@ -56,7 +64,7 @@ class BoundedBodyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         length = _length(request)
-        most = LARGEST_WITH_FILES if _may_carry_files(request) else LARGEST_FORM
+        most = LARGEST_WITH_TABLES if _may_carry_files(request) else LARGEST_FORM
         if length > most:
             return _refused(TOO_LARGE)
         if not length and request.META.get("HTTP_TRANSFER_ENCODING"):
@@ -69,6 +77,8 @@ class BoundedBodyMiddleware:
             return None
         if not _takes_files(view):
             return _refused(TOO_LARGE) if _length(request) > LARGEST_FORM else None
+        if _length(request) > getattr(view, "largest_body", LARGEST_WITH_FILES):
+            return _refused(TOO_LARGE)
         if request.user.is_authenticated:
             request.upload_handlers = [MemoryFileUploadHandler(request), TemporaryFileUploadHandler(request)]
         return None  # somebody whose session has just expired: the file is let go, the fields are kept

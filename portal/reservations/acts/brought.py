@@ -1,4 +1,4 @@
-"""What files of families bring to the engine: the class that a child attends, enrolments with their usual days.
+"""What files of families bring to the engine: the class a child attends, enrolments with their usual days.
 
 Parts of `families.imports`. Rows are written by `enrolling`.
 """

@@ -132,6 +132,7 @@ PARTS: dict[str, tuple[Thing, ...]] = {
         thing("Fermer des jours réservés", groups.CLOSE),
         thing("Rattacher ou séparer des foyers", groups.JOIN),
         thing("Écrire à de nombreuses familles", "families.add_familymessage"),
+        thing("Importer des familles depuis un fichier", groups.IMPORT),
         thing("Retirer un responsable d'un foyer", "families.delete_guardian"),
         thing("Effacer un foyer ou un enfant", "families.add_erasure"),
         thing("Sortir des personnes dans un fichier", EXPORT),

@@ -110,7 +110,7 @@ http {{
     upstream portail {{ least_conn; {servers} }}
     server {{
         listen 127.0.0.1:{port};
-        client_max_body_size 12m;
+        client_max_body_size 22m;
         location / {{
             proxy_pass http://portail;
             proxy_set_header Host $host;

@@ -1,0 +1,494 @@
+"""A file becomes families: what each row would do, doing it, doing it again, taking it back."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from families.imports import running
+from families.imports.running import ImportRefused, Stands
+from families.models import (
+    Child,
+    Custody,
+    DietChoice,
+    FamilyQuotient,
+    FileImport,
+    Guardian,
+    Household,
+    ImportedRow,
+    ImportLine,
+    Letter,
+    SourceNumber,
+)
+from portal.files.sheets import Refused
+from portal.reservations.models import Enrolment, SchoolClass, Schooling
+from portal.reservations.states import EnrolmentState
+from tests.conftest import family
+from tests.factories import ChildFactory, DietFactory, GuardianFactory, HouseholdFactory
+from tests.families.imports.conftest import HEADINGS, ROUX, TOM, said
+
+PUPILS = "Nom élève;Prénom élève;Date naissance;Adresse1;Cp1;Commune1;Adresse2;Cp2;Commune2;Libellé classe"
+NUMBERED = f"Famille Identifiant;ID Enfant;{HEADINGS}"
+
+
+def test_a_row_becomes_a_household_an_adult_a_child_and_its_class(imported, school_class):
+    file = imported(ROUX, TOM)
+    assert file.state == "done" and file.counts == {"new": 2}
+    home = Household.objects.get()
+    assert (home.street, home.postcode, home.city, home.state) == (
+        "12 rue des Écoles",
+        "01000",
+        "Bourg",
+        "accepted",
+    )
+    adult = Guardian.objects.get()
+    assert (adult.first_name, adult.last_name, adult.phone, adult.email_given, adult.user) == (
+        "Anne",
+        "Roux",
+        "06 12 34 56 78",
+        "anne@exemple.fr",
+        None,
+    )
+    lou, tom = Child.objects.order_by("birth_date")
+    assert (lou.first_name, lou.last_name, lou.birth_date, lou.folded) == (
+        "Lou",
+        "Roux",
+        date(2019, 1, 3),
+        "lou roux",
+    )
+    assert {one.household for one in Custody.objects.filter(child__in=[lou, tom])} == {home}
+    assert Schooling.objects.get().school_class == school_class
+    assert file.made == {
+        "created": {
+            "families.Household": 1,
+            "families.Child": 2,
+            "families.Guardian": 1,
+            "families.Custody": 2,
+            "reservations.Schooling": 1,
+        },
+        "changed": {},
+    }
+
+
+def test_the_check_writes_nothing(bring, school_class):
+    file = bring(ROUX, TOM)
+    assert file.state == "checked" and file.counts == {"new": 2}
+    assert not Household.objects.exists() and not Child.objects.exists()
+    assert "2 new enfant : Lou Roux" in said(file)
+
+
+def test_the_history_says_who_brought_it(imported, manager, school_class):
+    file = imported(ROUX)
+    version = Child.history.get()
+    assert version.history_user == manager and version.history_change_reason == str(
+        file.__class__(pk=file.pk)
+    )
+
+
+def test_the_same_file_twice_changes_nothing(imported, bring, school_class):
+    imported(ROUX, TOM)
+    again = bring(ROUX, TOM)
+    assert again.counts == {"same": 2} and not again.lines.exists()
+    with pytest.raises(ImportRefused) as refused:
+        running.ask_run(again, by=again.by)
+    assert str(refused.value) == running.NOTHING
+
+
+def test_no_letter_leaves(imported, school_class, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        imported(ROUX, TOM)
+    assert not mail.outbox and not Letter.objects.exists()
+
+
+def test_spelling_alone_is_no_change(imported, bring, school_class):
+    imported(ROUX)
+    again = (
+        ROUX.replace("ROUX", "roux").replace("Lou", "LOU").replace("12 rue des Écoles", "12, RUE DES ECOLES")
+    )
+    assert bring(again).counts == {"same": 1}
+
+
+def test_what_changed_is_said_as_it_was_and_as_it_becomes(imported, bring, school_class):
+    imported(ROUX)
+    file = bring(ROUX.replace("612345678", "698765432").replace("12 rue des Écoles", "3 place du Marché"))
+    assert file.counts == {"changed": 1}
+    assert said(file) == [
+        "2 changed « 12 rue des Écoles » devient « 3 place du Marché »",
+        "2 changed « 06 12 34 56 78 » devient « 06 98 76 54 32 »",
+    ]
+    assert {one.column for one in file.lines.all()} == {"Adresse", "Portable"}
+
+
+def test_a_change_keeps_what_it_was(imported, school_class):
+    imported(ROUX)
+    imported(ROUX.replace("612345678", "698765432"))
+    assert Guardian.objects.get().phone == "06 98 76 54 32"
+    assert [one.phone for one in Guardian.history.order_by("history_id")] == [
+        "06 12 34 56 78",
+        "06 98 76 54 32",
+    ]
+
+
+def test_a_number_finds_the_child_whose_name_was_corrected(imported, bring):
+    imported(f"7;21;{ROUX[:-3]}", titles=NUMBERED)
+    file = imported(f"7;21;{ROUX[:-3].replace('Lou', 'Louise')}", titles=NUMBERED)
+    assert file.counts == {"changed": 1}
+    child = Child.objects.get()
+    assert (child.first_name, child.folded) == ("Louise", "louise roux")
+    assert {one.number for one in SourceNumber.objects.all()} == {"7", "21"}
+
+
+def test_numbers_are_kept_for_each_program(imported, bring):
+    imported(f"7;21;{ROUX[:-3]}", titles=NUMBERED)
+    other = ROUX[:-3].replace("ROUX", "SILVA").replace("Lou", "Zoé").replace("03/01", "04/05")
+    other = other.replace("anne@", "zora@").replace("Anne", "Zora").replace("612345678", "698765432")
+    imported(f"7;21;{other}", titles=NUMBERED, source="Autre")
+    assert Child.objects.count() == Household.objects.count() == 2
+
+
+# What is wrong, what is doubtful ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (ROUX.replace("03/01/2019", "03/01/19"), "l'année n'a que deux chiffres"),
+        (ROUX.replace("03/01/2019", "03/01/1980"), "Vérifiez l'année de naissance"),
+        (ROUX.replace("03/01/2019", "03/01/2030"), "La date de naissance est dans le futur"),
+        (ROUX.replace("Lou", ""), "il manque le prénom de l'enfant"),
+        (ROUX.replace("12 rue des Écoles", ""), "il manque l'adresse"),
+        (ROUX.replace("1000;Bourg", "ici;Bourg"), "ce n'est pas un code postal"),
+        (ROUX.replace("Lou", "<b>Lou</b>"), "ce n'est pas un nom"),
+        (";;;;;;;;;;CE1", "cette ligne ne nomme ni enfant ni responsable"),
+        ("ROUX;Lou;;ROUX;Anne;;;1 rue A;01000;Bourg;", "aucun enfant connu ne porte ce nom"),
+    ],
+)
+def test_what_is_wrong_is_left_out_with_a_sentence(bring, school_class, line, sentence):
+    file = bring(line)
+    assert file.counts == {"wrong": 1}
+    assert any(sentence in one.text for one in file.lines.all())
+
+
+def test_a_telephone_that_cannot_be_read_is_decided(bring, school_class):
+    file = bring(ROUX.replace("612345678", "liste rouge"))
+    assert file.counts == {"doubtful": 1}
+    assert said(file)[0] == "2 doubtful ce n'est pas un numéro de téléphone."
+    with pytest.raises(ImportRefused):
+        running.ask_run(file, by=file.by)
+
+
+def test_a_rule_decides_all_and_a_line_decides_itself(bring, manager, now, school_class):
+    bad = ROUX.replace("612345678", "liste rouge")
+    file = bring(bad, TOM.replace("612345678", "aucun"), unread="without")
+    assert file.counts == {"new": 2}
+    running.decide(
+        file, rules={}, lines={"3:unread": "skip", "3:nothing": "x", "x:unread": "skip", "2:unread": "?"}
+    )
+    file.refresh_from_db()
+    assert file.decisions == {"rules": {"unread": "without"}, "lines": {"3:unread": "skip"}}
+    running.ask_check(file)
+    running.check(file.pk, at=now)
+    file.refresh_from_db()
+    assert file.counts == {"new": 1, "skipped": 1}
+
+
+def test_a_child_of_nearly_the_same_name_is_asked_about(bring, imported, school_class):
+    imported(ROUX)
+    near = ROUX.replace("Lou", "Lou Anna")
+    assert bring(near).counts == {"doubtful": 1}
+    assert bring(near, other_name="same").counts == {"changed": 1}
+    assert bring(near, other_name="new").counts == {"new": 1}
+    assert bring(near, other_name="skip").counts == {"skipped": 1}
+
+
+def test_a_name_alone_never_means_anybody(bring, imported, school_class):
+    imported(ROUX)
+    nameless = ROUX.replace("03/01/2019", "")
+    assert bring(nameless).counts == {"doubtful": 1}
+    assert bring(nameless, by_name="same").counts == {"same": 1}
+
+
+def test_two_adults_with_one_address_are_asked_about(bring, imported, school_class):
+    imported(ROUX)
+    other = "SILVA;Zoé;04/05/2018;SILVA;Zora;anne@exemple.fr;;1 rue Basse;01000;Bourg;"
+    assert bring(other).counts == {"doubtful": 1}
+    imported(other, shared_email="without")
+    assert Guardian.objects.get(first_name="Zora").email_given == ""
+
+
+def test_another_home_of_a_known_child_is_never_opened_by_a_file_alone(bring, imported, school_class):
+    imported(ROUX)
+    father = ROUX.replace("ROUX;Anne;anne@exemple.fr;612345678", "PETIT;Paul;paul@exemple.fr;").replace(
+        "12 rue des Écoles", "8 rue Haute"
+    )
+    assert bring(father).counts == {"doubtful": 1}
+    imported(father, other_home="second")
+    assert Custody.objects.count() == 2
+    assert Custody.objects.order_by("pk").last().since == date(2026, 11, 9)
+
+
+def test_brothers_and_sisters_without_an_adult_are_one_family_if_somebody_says_so(bring, imported):
+    lou = "ROUX;Lou;03/01/2019;12 rue des Écoles;01000;Bourg;;;;"
+    tom = "ROUX;Tom;14/06/2021;12 rue des Écoles;01000;Bourg;;;;"
+    assert bring(lou, tom, titles=PUPILS).counts == {"new": 1, "doubtful": 1}
+    imported(lou, tom, titles=PUPILS, same_roof="one")
+    assert Household.objects.count() == 1 and Child.objects.count() == 2
+
+
+def test_two_addresses_are_two_homes(imported):
+    imported("ROUX;Lou;03/01/2019;12 rue des Écoles;01000;Bourg;8 rue Haute;01000;Bourg;", titles=PUPILS)
+    assert Household.objects.count() == Custody.objects.count() == 2
+
+
+def test_adults_come_from_their_own_file(imported):
+    imported("ROUX;Lou;03/01/2019;12 rue des Écoles;01000;Bourg;;;;", titles=PUPILS)
+    titles = (
+        "Civilité Responsable;Nom responsable;Prénom responsable;Adresse responsable;CP responsable;"
+        "Commune responsable;Courriel;Téléphone portable;Nom de famille enfant;Prénom enfant"
+    )
+    file = imported(
+        "MME;ROUX;Anne;12 rue des Écoles;01000;BOURG;anne@exemple.fr;0612345678;ROUX;Lou", titles=titles,
+        by_name="same",
+    )  # fmt: skip
+    assert file.counts == {"new": 1}
+    adult = Guardian.objects.get()
+    assert adult.household.children.get().first_name == "Lou"
+
+
+def test_of_two_values_in_a_file_the_first_stays_if_somebody_says_so(bring, imported, school_class):
+    imported(ROUX, TOM)
+    rows = (ROUX.replace("612345678", "698765432"), TOM.replace("612345678", "611111111"))
+    assert bring(*rows).counts == {"changed": 1, "doubtful": 1}
+    imported(*rows, two_values="first")
+    assert Guardian.objects.get().phone == "06 98 76 54 32"
+
+
+def test_a_class_that_does_not_exist_is_made_if_somebody_says_so(bring, imported, school_class, school):
+    row = ROUX.replace(";CE1", ";CM2 B")
+    options = {"schooling-school": str(school.pk)}
+    assert bring(row, options=options).counts == {"doubtful": 1}
+    imported(row, options=options, no_class="create")
+    assert SchoolClass.objects.get(name="CM2 B").schoolings.count() == 1
+
+
+def test_another_class_is_attended_from_today_on(imported, school_class, school, year):
+    imported(ROUX)
+    other = SchoolClass.objects.create(school=school, school_year=year, name="CE2")
+    imported(ROUX.replace(";CE1", ";CLASSE  CE2"))
+    before, after = Schooling.objects.order_by("pk")
+    assert before.ends_on == date(2026, 11, 8) and after.starts_on == date(2026, 11, 9)
+    assert after.school_class == other
+
+
+def test_ones_own_family_is_a_colleagues(bring, manager, now, school_class):
+    mine = family("famille", "Roux", "Lou")
+    mine.child.birth_date = date(2019, 1, 3)
+    mine.child.save()
+    GuardianFactory(household=mine.household, user=manager, first_name="Maud", last_name="Roux")
+    file = bring(ROUX.replace("12 rue des Écoles", "1 autre rue"))
+    assert file.counts == {"wrong": 1}
+
+
+# Facts --------------------------------------------------------------------------------------------------
+
+
+def test_quotients_diets_and_enrolments_come_along(imported, bring, canteen, school_class):
+    diet = DietFactory(name="Sans porc")
+    titles = f"{HEADINGS};Quotient familial;Quotient valable du;Régime;Activité;Jours habituels"
+    row = f"{ROUX};412,50;01/09/2026;sans porc;{canteen.activity};lundi, jeudi"
+    imported(row, titles=titles)
+    quotient = FamilyQuotient.objects.get()
+    assert (quotient.value, quotient.valid_from) == (Decimal("412.50"), date(2026, 9, 1))
+    assert DietChoice.objects.get().diet == diet
+    enrolment = Enrolment.objects.get()
+    assert (enrolment.state, enrolment.weekdays, enrolment.establishment) == (
+        EnrolmentState.ACCEPTED,
+        0b1001,
+        canteen.restaurant,
+    )
+    assert bring(row, titles=titles).counts == {"same": 1}
+
+
+def test_a_new_quotient_ends_the_one_before(imported, school_class):
+    titles = f"{HEADINGS};QF;QF valable du"
+    imported(f"{ROUX};412,50;01/09/2025", titles=titles)
+    file = imported(f"{ROUX};380;01/09/2026", titles=titles)
+    assert file.counts == {"new": 1}
+    old, new = FamilyQuotient.objects.order_by("valid_from")
+    assert old.valid_to == date(2026, 8, 31) and new.value == 380
+
+
+def test_what_the_town_does_not_have_is_asked_about(bring, canteen, school_class):
+    DietFactory(name="Sans porc")
+    titles = f"{HEADINGS};Régime;Activité"
+    file = bring(f"{ROUX};sans sel;escrime", titles=titles)
+    assert file.counts == {"doubtful": 1}
+    assert {one.doubt for one in file.lines.exclude(doubt="")} == {"no_diet", "no_activity"}
+
+
+# The way back -------------------------------------------------------------------------------------------
+
+
+def undone(file: FileImport, manager, now) -> FileImport:
+    running.ask_undo(file, by=manager)
+    running.undo(file.pk, at=now)
+    file.refresh_from_db()
+    return file
+
+
+def test_an_import_is_taken_back_whole(imported, manager, now, canteen, school_class):
+    DietFactory(name="Sans porc")
+    titles = f"{HEADINGS};Famille Identifiant;Quotient familial;Régime;Activité"
+    file = imported(f"{ROUX};7;412,50;sans porc;{canteen.activity}", f"{TOM};7;412,50;;", titles=titles)
+    assert undone(file, manager, now).state == "undone"
+    for model in (
+        Household,
+        Guardian,
+        Child,
+        Custody,
+        Schooling,
+        FamilyQuotient,
+        DietChoice,
+        Enrolment,
+        SourceNumber,
+    ):
+        assert not model.objects.exists(), model
+    assert not Child.history.exists() and not ImportedRow.objects.exists()
+
+
+def test_what_was_changed_is_as_before(imported, manager, now, school_class, school, year):
+    imported(ROUX)
+    SchoolClass.objects.create(school=school, school_year=year, name="CE2")
+    file = imported(ROUX.replace("612345678", "698765432").replace(";CE1", ";CE2"))
+    assert undone(file, manager, now).state == "undone"
+    assert Guardian.objects.get().phone == "06 12 34 56 78"
+    schooling = Schooling.objects.get()
+    assert (schooling.school_class, schooling.ends_on) == (school_class, None)
+
+
+def test_what_stands_on_it_is_said(imported, manager, school_class):
+    file = imported(ROUX)
+    child = Child.objects.get()
+    home = HouseholdFactory()
+    Custody.objects.create(child=child, household=home)
+    with pytest.raises(Stands) as stands:
+        running.ask_undo(file, by=manager)
+    assert str(stands.value) == "Cet import ne s'annule plus : 1 garde."
+    assert FileImport.objects.get().state == "done"
+
+
+def test_what_was_changed_since_stays(imported, manager, school_class):
+    imported(ROUX)
+    file = imported(ROUX.replace("612345678", "698765432"))
+    Guardian.objects.update(phone="06 00 00 00 00")
+    with pytest.raises(Stands) as stands:
+        running.ask_undo(file, by=manager)
+    assert stands.value.what == ["1 responsable modifié depuis l'import"]
+
+
+def test_a_login_opened_since_is_never_taken_away(imported, manager, school_class):
+    file = imported(ROUX)
+    guardian = Guardian.objects.get()
+    guardian.user = family("autre", "Petit", "Tom").user
+    guardian.save()
+    with pytest.raises(Stands) as stands:
+        running.ask_undo(file, by=manager)
+    assert "1 compte de famille" in stands.value.what
+
+
+# Once, whole, and forgotten -----------------------------------------------------------------------------
+
+
+def test_all_of_it_or_nothing(bring, manager, now, monkeypatch, school_class):
+    file = bring(ROUX, TOM)
+    running.ask_run(file, by=manager)
+
+    def dies(*args, **kwargs):
+        raise ImportRefused("assez")
+
+    monkeypatch.setattr(running.People, "_write_numbers", dies)
+    running.run(file.pk, at=now)
+    file.refresh_from_db()
+    assert (file.state, file.trouble) == ("failed", "assez")
+    assert not Household.objects.exists() and not ImportedRow.objects.exists()
+
+
+def test_what_changed_since_the_check_stops_it(bring, manager, now, school_class):
+    file = bring(ROUX)
+    ChildFactory(first_name="Lou Anna", last_name="Roux", birth_date=date(2019, 1, 3))
+    running.ask_run(file, by=manager)
+    running.run(file.pk, at=now)
+    file.refresh_from_db()
+    assert (file.state, file.trouble) == ("failed", running.UNDECIDED)
+    assert not Household.objects.exists()
+
+
+def test_the_file_goes_once_it_is_imported(bring, manager, now, school_class):
+    file = bring(ROUX)
+    storage = FileImport._meta.get_field("file").storage
+    assert storage.exists(file.file.name)
+    name = file.file.name
+    running.ask_run(file, by=manager)
+    running.run(file.pk, at=now)
+    assert not storage.exists(name) and not FileImport.objects.get().file
+
+
+def test_what_nobody_imports_is_forgotten(bring, imported, now, school_class):
+    waiting, done = bring(TOM), imported(ROUX)
+    assert running.forget(now + timedelta(days=6)) == 0
+    running.forget(now + timedelta(days=8))
+    waiting.refresh_from_db()
+    assert waiting.state == "dropped" and not waiting.lines.exists()
+    running.forget(now + timedelta(days=31))
+    assert not ImportLine.objects.exists() and not ImportedRow.objects.exists()
+    with pytest.raises(ImportRefused):
+        running.ask_undo(done, by=done.by)
+    assert running.forget(now + timedelta(days=32)) == 0
+
+
+@pytest.mark.parametrize("content", [HEADINGS.encode(), b"", b"%PDF-1.7"])
+def test_a_file_with_nothing_in_it_is_refused(manager, now, content):
+    with pytest.raises(Refused):
+        running.receive(content, name="x.csv", source="", by=manager, at=now)
+    assert not FileImport.objects.exists()
+
+
+def test_what_was_said_of_the_columns_is_proposed_again(bring, manager, now):
+    titles = "Zork;Blorb;Date de naissance;Adresse;Code postal;Commune"
+    file = running.receive(f"{titles}\na;b;c;d;e;f".encode(), name="x.csv", source="A", by=manager, at=now)
+    assert "0" not in file.columns
+    columns = {0: "child.last_name", 1: "child.first_name", 2: "child.birth_date"}
+    running.match(file, columns, source="A", options={}, at=now)
+    again = running.receive(f"{titles}\ng;h;i;j;k;l".encode(), name="y.csv", source="", by=manager, at=now)
+    assert again.columns == {"0": "child.last_name", "1": "child.first_name", "2": "child.birth_date"}
+    assert again.source == "A"
+
+
+def test_two_columns_do_not_say_the_same(bring, manager, now):
+    file = running.receive(f"{HEADINGS}\n{ROUX}".encode(), name="x.csv", source="A", by=manager, at=now)
+    with pytest.raises(ImportRefused) as refused:
+        running.match(file, {0: "child.last_name", 1: "child.last_name"}, source="A", options={}, at=now)
+    assert str(refused.value) == "Deux colonnes ne peuvent pas dire la même chose : Nom de l'enfant."
+
+
+def rows(number: int) -> list[str]:
+    return [
+        f"FAMILLE{chr(65 + one)};Lou;0{one % 9 + 1}/01/2019;FAMILLE{chr(65 + one)};Anne;a{one}@exemple.fr;"
+        f"6123456{one:02d};{one} rue des Écoles;01000;Bourg;CE1"
+        for one in range(number)
+    ]
+
+
+def test_ten_rows_ask_the_database_no_more_than_one(bring, manager, now, school_class):
+    counts = []
+    for number in (1, 10):
+        file = bring(*(row.replace("FAMILLE", "A" * number) for row in rows(number)))
+        assert file.counts == {"new": number}
+        running.ask_run(file, by=manager)
+        with CaptureQueriesContext(connection) as queries:
+            running.run(file.pk, at=now)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
