@@ -29,7 +29,6 @@ def fold(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ("families", "0012_folded_names"),
     ]
