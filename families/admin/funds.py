@@ -267,8 +267,10 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
                 messages.error(request, " ".join(map(str, errors)))
             return redirect("admin:families_quotientround_change", row.pk)
         chosen = posted_numbers(request.POST.getlist("ligne"))
-        beyond = row.answers.order_by("household", "pk").filter(chosen=True)
-        beyond = beyond.exclude(pk__in=list(row.answers.order_by("household", "pk")[:SHOWN].values("pk")))
+        lines = row.answers.order_by("household", "pk")
+        shown = list(lines.values_list("pk", flat=True)[:SHOWN])
+        beyond = lines.filter(chosen=True)
+        beyond = beyond.exclude(pk__in=shown)
         try:
             with transaction.atomic():
                 kept = rounds.keep(
