@@ -56,7 +56,7 @@ SAME_WORDS = {
     "nee": "naissance",
     "foyer": "famille",
     "dossier": "famille",
-    "naiss": "naissance",
+    "nais": "naissance",
     "prof": "professionnel",
     "pro": "professionnel",
     "travail": "professionnel",
@@ -186,9 +186,11 @@ def propose(titles: Sequence[str]) -> dict[int, str]:
         elif (key := _numbered(heading, names)) is not None:
             found[place] = key
     whose = _whose(set(found.values()), set(bare.values()))
+    known_keys = _keys()
     for place, name in bare.items():
-        if f"{whose}.{name}" in _keys():
-            found[place] = f"{whose}.{name}"
+        of = whose if f"{whose}.{name}" in known_keys else "child"
+        if f"{of}.{name}" in known_keys:
+            found[place] = f"{of}.{name}"
     return dict(sorted(_number(found).items()))
 
 
@@ -213,10 +215,11 @@ def _whose(found: set[str], bare: set[str]) -> str:
 
 def _numbered(heading: str, names: Mapping[str, str]) -> str | None:
     """« adresse 2 », « nom enfant 3 »: what is numbered at its end, or within."""
-    numbers = re.findall(r"(?<!\S)\d{1,2}(?!\S)", heading)
+    said = heading.split()
+    numbers = [word for word in said if word.isdigit()]
     if len(numbers) != 1:
         return None
-    plain = " ".join(heading.replace(f" {numbers[0]}", "", 1).split()) if f" {numbers[0]}" in heading else ""
+    plain = " ".join(word for word in said if word != numbers[0])
     key = names.get(plain)
     if key is None:
         return None

@@ -121,6 +121,11 @@ class Record:
         return choice
 
     @property
+    def stands(self) -> bool:
+        """Whether it may still be imported, once all is decided."""
+        return not self.skipped and not any(one.verdict == Verdict.WRONG for one in self.said)
+
+    @property
     def counts(self) -> bool:
         """Whether nothing speaks against it, so far."""
         return not self.skipped and not any(

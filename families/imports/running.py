@@ -239,7 +239,7 @@ def _read(file: FileImport, run: Run) -> Iterator[list[Record]]:
     for lot in _lots(file):
         for part in parts:
             run.part = part.code
-            part.plan(run, [record for record in lot if record.counts])
+            part.plan(run, [record for record in lot if record.stands])
         if run.writes:
             good = [record for record in lot if record.counts]
             for part in parts:

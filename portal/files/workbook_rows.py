@@ -68,10 +68,6 @@ def _rows(content: bytes, most_rows: int, most_columns: int) -> Verdict:
             continue
         if sheet.height > most_rows or sheet.width > most_columns:
             return Verdict.TOO_LARGE
-        # Rows above the first that says anything are left out: lines are counted from the sheet's own first.
-        first = sheet.start[0] if sheet.start else 0
-        for _ in range(first):
-            sys.stdout.write("[]\n")
         for row in sheet.iter_rows():
             sys.stdout.write(json.dumps([_cell(value) for value in row]) + "\n")
         return Verdict.READ

@@ -7,8 +7,15 @@ import pytest
 
 from families.imports import cells
 from families.imports.cells import Unreadable
+from portal.french import phones
 
 BORN = date(2019, 1, 3)
+
+
+@pytest.fixture(autouse=True)
+def in_france(monkeypatch):
+    """No town says where it lies."""
+    monkeypatch.setattr(phones, "home", lambda: phones.FRANCE)
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_numbers_are_kept_for_each_program(imported, bring):
         (ROUX.replace("03/01/2019", "03/01/2030"), "La date de naissance est dans le futur"),
         (ROUX.replace("Lou", ""), "il manque le prénom de l'enfant"),
         (ROUX.replace("12 rue des Écoles", ""), "il manque l'adresse"),
-        (ROUX.replace("1000;Bourg", "ici;Bourg"), "ce n'est pas un code postal"),
+        (ROUX.replace("1000;Bourg", "ici;Bourg"), "un code postal français a cinq chiffres"),
         (ROUX.replace("Lou", "<b>Lou</b>"), "ce n'est pas un nom"),
         (";;;;;;;;;;CE1", "cette ligne ne nomme ni enfant ni responsable"),
         ("ROUX;Lou;;ROUX;Anne;;;1 rue A;01000;Bourg;", "aucun enfant connu ne porte ce nom"),
@@ -288,7 +288,7 @@ def test_ones_own_family_is_a_colleagues(bring, manager, now, school_class):
     mine.child.birth_date = date(2019, 1, 3)
     mine.child.save()
     GuardianFactory(household=mine.household, user=manager, first_name="Maud", last_name="Roux")
-    file = bring(ROUX.replace("12 rue des Écoles", "1 autre rue"))
+    file = bring(ROUX.replace("Anne", "Camille").replace("12 rue des Écoles", "1 autre rue"))
     assert file.counts == {"wrong": 1}
 
 
@@ -474,18 +474,21 @@ def test_two_columns_do_not_say_the_same(bring, manager, now):
     assert str(refused.value) == "Deux colonnes ne peuvent pas dire la même chose : Nom de l'enfant."
 
 
-def rows(number: int) -> list[str]:
+NAMES = "Alix Bruno Carla David Elsa Farid Gina Hugo Iris Jules Karim".split()
+
+
+def rows(first: int, number: int) -> list[str]:
     return [
-        f"FAMILLE{chr(65 + one)};Lou;0{one % 9 + 1}/01/2019;FAMILLE{chr(65 + one)};Anne;a{one}@exemple.fr;"
-        f"6123456{one:02d};{one} rue des Écoles;01000;Bourg;CE1"
-        for one in range(number)
+        f"{NAMES[one]};Lou;{one + 1:02d}/01/2019;{NAMES[one]};Anne;{NAMES[one]}@exemple.fr;61234560{one};"
+        f"{one + 1} rue des Écoles;01000;Bourg;CE1"
+        for one in range(first, first + number)
     ]
 
 
 def test_ten_rows_ask_the_database_no_more_than_one(bring, manager, now, school_class):
     counts = []
-    for number in (1, 10):
-        file = bring(*(row.replace("FAMILLE", "A" * number) for row in rows(number)))
+    for first, number in ((0, 1), (1, 10)):
+        file = bring(*rows(first, number))
         assert file.counts == {"new": number}
         running.ask_run(file, by=manager)
         with CaptureQueriesContext(connection) as queries:

@@ -113,7 +113,7 @@ def test_lines_are_counted_as_the_spreadsheet_does():
         (b";;;\n;;;\n", sheets.EMPTY),
         (b"%PDF-1.7\n...", sheets.NO_TABLE),
         (b"\x89PNG\r\n\x1a\n\x00\x00", sheets.NO_TABLE),
-        (b"\xff\xfe\x00", sheets.NO_TABLE),
+        (b"\xff\xfea\x00b", sheets.NO_TABLE),
         (b"<html><table><tr><td>Nom</td></tr></table>", sheets.A_WEB_PAGE),
         (b"PK\x03\x04 this is no archive", sheets.UNREADABLE),
         (b"\xd0\xcf\x11\xe0 nor an old workbook", sheets.UNREADABLE),
