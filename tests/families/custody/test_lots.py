@@ -114,7 +114,7 @@ def test_an_agent_does_not_invite_into_the_own_household(nobody_yet, agent, book
     books.household.guardians.filter(user=books.user).update(user=agent)
     lot = lots.begin(Household.objects.all(), whom="toutes", by=agent, at=NOW)
     line = lot.invited.get(way="mail")
-    assert line.done_at is None and "collègue" in line.why
+    assert line.done_at is None and "votre propre foyer" in line.why
 
 
 def test_those_whom_an_import_brought_are_chosen_together(
