@@ -19,6 +19,7 @@ class BillingConfig(AppConfig):
         from billing.pages import asked
         from billing.payments import (
             audience,
+            brought,
             closing,
             counting,
             deposits,
@@ -34,6 +35,7 @@ class BillingConfig(AppConfig):
         from families import at_home, quotients
         from families.as_family import Part
         from families.custody import ending
+        from families.imports import registry as imports
         from families.joining import fates, parting
         from families.joining import joining as joining_of_homes
         from families.messages import audiences, printing
@@ -65,6 +67,8 @@ class BillingConfig(AppConfig):
         # After the engine, whose enrolments they are of.
         ending.register("paniers repas", PackedMeals())
         paper.lend(pdf.draw)
+        imports.register(brought.Mandates())
+        brought.register_all()
         audiences.register(audience.Owing, order=30, rights=audience.RIGHTS)
         printing.read_with("billing/", *audience.RIGHTS)
         register(payment_provider)

@@ -7,17 +7,17 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from django.db import transaction
 from django.db.models import Model, OuterRef, QuerySet
 from django.utils import timezone
 
-from families import diets, emails, residences
+from families import diets, emails, quotients, residences
 from families.custody import own
 from families.models import AlreadyAnswered as AlreadyAnswered
-from families.models import ChangeRequest, Child, FamilyQuotient, Household, User
+from families.models import ChangeRequest, Child, Household, User
 from portal import town
 from portal.french.spelling import folded
 
@@ -252,20 +252,9 @@ def _take_over_address(change: ChangeRequest, at: datetime) -> None:
 
 
 def _take_over_quotient(change: ChangeRequest) -> None:
-    """The quotient in force until then ends on the eve; one that starts the same day is corrected. It was
-    known when it was asked for, however long the answer took."""
+    """It was known when it was asked for, however long the answer took."""
     start, value = change.valid_from, change.quotient
     if start is None or value is None:
         raise ValueError("the database keeps no request for a quotient without its value and its start")
     known_on = timezone.localdate(change.requested_at)
-    before = change.household.quotients.filter(valid_from__lt=start).order_by("-valid_from").first()
-    if before and (before.valid_to is None or before.valid_to >= start):
-        before.valid_to, before.end_known_on = start - timedelta(days=1), known_on
-        before.save()
-    told = {"value": value, "valid_to": None, "end_known_on": None}
-    FamilyQuotient.objects.update_or_create(
-        household=change.household,
-        valid_from=start,
-        defaults=told,
-        create_defaults=told | {"known_on": known_on},
-    )
+    quotients.take_over(change.household, value, start, known_on=known_on)

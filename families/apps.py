@@ -20,11 +20,11 @@ class FamiliesConfig(AppConfig):
         from families.correspondence import Correspondence
         from families.custody import letters as custody_letters
         from families.found import FOUND
-        from families.imports import facts, leaving, people
+        from families.imports import audience, facts, leaving, outgoing, people
         from families.imports import registry as imports
         from families.joining import fates, joining
         from families.joining import people as joining_people
-        from families.messages import attachments, own_parts, sending
+        from families.messages import attachments, audiences, own_parts, sending
         from families.privacy import (
             declared,
             departures,
@@ -73,6 +73,8 @@ class FamiliesConfig(AppConfig):
         erasing.register("imports", leaving.PART)
         for part in (people.People(), facts.Quotients(), facts.Diets()):
             imports.register(part)
+        outgoing.register_own()
+        audiences.register(audience.OfImports, order=45, rights=audience.RIGHTS)
         at_home.register(15, at_home.address)
         at_home.register(20, at_home.answers)
         at_home.register(40, at_home.quotient)

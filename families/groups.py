@@ -150,6 +150,9 @@ RIGHTS: dict[str, Rights] = {
             "readyanswer": EVERYTHING,
             # What an agent notes of a family for colleagues.
             "householdnote": WRITE,
+            # Asks the CAF and the MSA; invites adults to open an account.
+            "quotientround": "view add",
+            "invitationlot": "view add",
         },
         "reservations": {
             "*": VIEW,
@@ -209,6 +212,7 @@ RIGHTS: dict[str, Rights] = {
             "threadkind": VIEW,
             "readyanswer": VIEW,
             "householdnote": WRITE,
+            "quotientround": "view add",
             # Of who owes, which agents do not read.
             "familymessage": EVERYTHING,
             "paperletter": CHANGE,
@@ -354,6 +358,8 @@ RIGHTS: dict[str, Rights] = {
             "threadkind": VIEW,
             "readyanswer": VIEW,
             "householdnote": VIEW,
+            "quotientround": VIEW,
+            "invitationlot": VIEW,
         },
         "reservations": {"*": VIEW, "staffright": ""},
         "portal": {"sentmail": VIEW},

@@ -1,9 +1,11 @@
-"""From when a quotient counts, as families read it. The town chooses that where it sets its prices; the app
-that knows lends it."""
+"""A quotient is taken over, by whichever way it came; from when it counts, as families read it. The town
+chooses the latter where it sets its prices; the app that knows lends it."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
 
-from families.models import ChangeRequest
+from families.models import ChangeRequest, FamilyQuotient, Household
 from portal.french import moments
 
 # Whether a quotient given late counts from the day on which the family sent it, not from its own date.
@@ -18,6 +20,28 @@ def lend(counts_when_told: CountsWhenTold) -> None:
 
 def _when_told() -> bool:
     return any(counts_when_told() for counts_when_told in _lent)
+
+
+def take_over(
+    household: Household, value: Decimal, start: date, *, known_on: date, last: date | None = None
+) -> FamilyQuotient:
+    """Writes the quotient that holds from `start` (to `last`, its last day; None: until the next one).
+
+    The one in force until then ends on the eve; one that starts the same day is corrected. `known_on`: when
+    the family gave it. Within a transaction that holds the household.
+    """
+    before = household.quotients.filter(valid_from__lt=start).order_by("-valid_from").first()
+    if before and (before.valid_to is None or before.valid_to >= start):
+        before.valid_to, before.end_known_on = start - timedelta(days=1), known_on
+        before.save()
+    told = {"value": value, "valid_to": last, "end_known_on": None}
+    written, _ = FamilyQuotient.objects.update_or_create(
+        household=household,
+        valid_from=start,
+        defaults=told,
+        create_defaults=told | {"known_on": known_on},
+    )
+    return written
 
 
 def promise() -> str:

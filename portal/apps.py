@@ -32,6 +32,7 @@ class PortalConfig(AppConfig):
         named_rows.install()
         register(checks.private_storage)
         register(checks.scanner)
+        register(checks.quotient_source)
         register(checks.somebody_else)
         register(checks.advice, deploy=True)
         register(checks.surroundings, deploy=True)

@@ -27,6 +27,7 @@ from django.db import OperationalError, connection
 from django.http.request import validate_host
 
 from billing.payments.checks import payment_provider
+from families.funds import choosing
 from portal.database import field_keys
 from portal.files import private_files, scanning
 
@@ -55,6 +56,14 @@ def scanner(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [Error(trouble, id="portal.E010") for trouble in scanning.troubles(settings.CLAMD_ADDRESS)]
 
 
+def quotient_source(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A key of the API Particulier that knows on whose behalf it asks, or none."""
+    return [
+        Error(trouble, hint="API_PARTICULIER_SIRET=21350238800019", id="portal.E021")
+        for trouble in choosing.troubles()
+    ]
+
+
 def configuration(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Everything without which a town's portal must not start; the demo's is only to be readable."""
     if settings.DEMO:
@@ -64,6 +73,7 @@ def configuration(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *(_keys(), _hosts(), _address(), _sender(), _database(), _proxies(), _debug(), _folder()),
         private_storage(app_configs),
         scanner(app_configs),
+        quotient_source(app_configs),
         payment_provider(app_configs),
     )
     return [trouble for found in judged for trouble in found]

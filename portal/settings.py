@@ -326,6 +326,13 @@ PORTAL_URL: str = env.str("PORTAL_URL", default="http://127.0.0.1:8000")
 
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail"]}}
 
+# Quotients asked of the CAF and the MSA (docs/quotients.md) -------------------------------------------
+
+# The town's key of the API Particulier; empty: nobody is asked, and nothing of it is shown.
+API_PARTICULIER_TOKEN = env.str("API_PARTICULIER_TOKEN", default="")
+API_PARTICULIER_SIRET = env.str("API_PARTICULIER_SIRET", default="")  # the town hall's, on whose behalf
+API_PARTICULIER_URL = env.str("API_PARTICULIER_URL", default="https://particulier.api.gouv.fr")
+
 # Paying online (docs/payments.md) ---------------------------------------------------------------------
 
 # demo, stripe or payfip; empty: no online payment.

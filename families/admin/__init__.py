@@ -6,13 +6,16 @@ from families.admin import erasing as erasing
 from families.admin import exporting as exporting
 from families.admin import finding as finding
 from families.admin import first_steps as first_steps
+from families.admin import funds as funds
 from families.admin import imports as imports
+from families.admin import invitations as invitations
 from families.admin import joining as joining
 from families.admin import kept_filters as kept_filters
 from families.admin import messages as messages
 from families.admin import notes as notes
 from families.admin import openings as openings
 from families.admin import outbox as outbox
+from families.admin import outgoing as outgoing
 from families.admin import own as own
 from families.admin import paper_letters as paper_letters
 from families.admin import papers as papers

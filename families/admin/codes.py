@@ -1,5 +1,6 @@
 """« Code pour un compte »: a letter with a code, for an adult of a household who has no login."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from portal.desk.pages import OwnPages
 from portal.files.handing_over import hand_over
 from portal.french.dates import short_day
 from portal.letters import paper
+from portal.letters.paper import Sheet
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
@@ -66,16 +68,21 @@ class GivesCodes(OwnPages[Household]):
         at = timezone.now()
         code = codes.make(adult, by=request.user, at=at)
         self.log_change(request, home, f"Code d'ouverture de compte imprimé pour {adult}.")
-        today = timezone.localdate(at)
-        text = LETTER.format(
-            address=settings.PORTAL_URL.rstrip("/") + reverse("account_code"),
-            number=home.number,
-            code=code,
-            name=adult,
-            until=short_day(timezone.localdate(at + codes.LASTS), year=True),
-        )
-        letter = sheet(home, [str(adult)], today, "Votre compte sur le portail famille", text)
+        letter = code_letter(home, adult, code, at=at)
         return hand_over(paper.draw([letter], identifier=f"code-{adult.pk}-{at:%Y%m%d%H%M%S}"), "code.pdf")
+
+
+def code_letter(home: Household, adult: Guardian, code: str, *, at: datetime) -> Sheet:
+    """What tells an adult how to open an account with a code made at `at`."""
+    text = LETTER.format(
+        address=settings.PORTAL_URL.rstrip("/") + reverse("account_code"),
+        number=home.number,
+        code=code,
+        name=adult,
+        until=short_day(timezone.localdate(at + codes.LASTS), year=True),
+    )
+    day = timezone.localdate(at)
+    return sheet(home, [str(adult)], day, "Votre compte sur le portail famille", text)
 
 
 def without_login(home: Household) -> Any:

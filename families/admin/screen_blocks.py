@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from families import desk_actions, household_screen, notes, unreached
 from families.admin.codes import code_page
+from families.admin.funds import fund_page
 from families.admin.messages import write_to
 from families.admin.notes import note_page
 from families.admin.screen import change_page, home_change, tab_page
@@ -28,6 +29,7 @@ from families.desk_links import (
     erase_household_link,
     papers_page,
 )
+from families.funds import rounds
 from families.household_screen import Asked, Block, Column, Requests, Screen, Tab, Waiting
 from families.joining import joining
 from families.messages import audiences, printing
@@ -568,6 +570,7 @@ def _of(name: str) -> str:
 def register_all() -> None:
     """Once the desk is ready."""
     desk_actions.for_household("papier", "Noter un papier", ("families.add_paper",), note_paper, order=60)
+    desk_actions.for_household("caisse", "Quotient CAF ou MSA", (rounds.RIGHT,), fund_page, order=75)
     desk_actions.for_household("code", "Code pour un compte", (codes.RIGHT,), code_page, order=80)
     desk_actions.for_household("ecrire", "Écrire", (audiences.RIGHT,), write_to, order=70)
     household_screen.register_column("regime", Column("Régime", (DIETS,), _diets, 30))

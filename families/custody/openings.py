@@ -75,6 +75,12 @@ def expect(guardian: Guardian, address: str, *, at: datetime) -> AccessOpening:
     )
 
 
+def expect_once(guardian: Guardian, address: str, *, at: datetime) -> None:
+    """The same of an adult for whom nothing of the kind was noted yet, nor any access asked for."""
+    if not AccessOpening.objects.filter(guardian=guardian).exists():
+        expect(guardian, address, at=at)
+
+
 @transaction.atomic
 def ask_guardian(guardian: Guardian, address: str, *, by: User, at: datetime) -> AccessOpening:
     """A login for a guardian, which sees nothing before it is confirmed. Raises OpeningRefused."""
@@ -249,6 +255,7 @@ def forget_expected(homes: Collection[int], *, at: datetime) -> None:
     dead: they were given for other people and children than those who are there now."""
     rows = AccessOpening.objects.filter(household__in=homes, state=State.EXPECTED)
     rows.update(state=State.CANCELLED, answered_at=at)
+    Guardian.objects.filter(household__in=homes).exclude(email_given="").update(email_given="")
     GuardianCode.objects.filter(guardian__household__in=homes).delete()
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from families import diets, residences
 from families.approval import ADDRESS
 from families.custody import openings
+from families.funds import consents
 from families.joining import accesses, fates
 from families.joining.fates import Joins
 from families.joining.joining import EMPTIED, KEPT, Choice, Foreseen, Joining, Part, in_words
@@ -31,6 +32,7 @@ from families.models import (
     FamilyQuotient,
     Household,
     HouseholdNote,
+    Invited,
     Letter,
     Paper,
     Reminder,
@@ -53,6 +55,9 @@ KEYS = {
     # Where it lived is a fact of each household: the address that was chosen holds from today.
     "families.Residence.household": Joins.STAYS,
     "families.FamilyQuotient.household": Joins.RULED,
+    # What the CAF or the MSA answered of each household then.
+    "families.QuotientAnswer.household": Joins.STAYS,
+    "families.QuotientConsent.guardian": Joins.RULED,
     "families.ChildHealth.child": Joins.RULED,
     "families.DietChoice.child": Joins.RULED,
     "families.HomeDiet.child": Joins.RULED,
@@ -84,6 +89,7 @@ KEYS = {
     "families.AccessOpening.copy": Joins.MOVES,
     # None is left once two homes are one.
     "families.GuardianCode.guardian": Joins.RULED,
+    "families.Invited.guardian": Joins.RULED,
     "families.OwnDecision.household": Joins.MOVES,
     "families.Letter.household": Joins.MOVES,
     "families.Letter.guardian": Joins.MOVES,
@@ -375,6 +381,8 @@ def _join_adults(joining: Joining, today: date, by: User, at: datetime) -> None:
     fates.rename_new(ReminderChoice.objects.all(), "guardian", pairs, ("kind",))
     fates.rename_new(Reminder.objects.all(), "guardian", pairs, ("kind", "mark"))
     fates.rename_new(CalendarLink.objects.all(), "guardian", pairs)
+    fates.rename_new(Invited.objects.all(), "guardian", pairs, ("lot",))
+    consents.join(pairs, by=by, at=at)
 
 
 def _join_home(joining: Joining, today: date, at: datetime) -> None:

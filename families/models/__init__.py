@@ -69,6 +69,21 @@ from families.models.decisions import (
 from families.models.decisions import (
     Decided as Decided,
 )
+from families.models.funds import (
+    CivilIdentity as CivilIdentity,
+)
+from families.models.funds import (
+    QuotientAnswer as QuotientAnswer,
+)
+from families.models.funds import (
+    QuotientConsent as QuotientConsent,
+)
+from families.models.funds import (
+    QuotientConsentQuerySet as QuotientConsentQuerySet,
+)
+from families.models.funds import (
+    QuotientRound as QuotientRound,
+)
 from families.models.home_changes import (
     HomeChange as HomeChange,
 )
@@ -104,6 +119,12 @@ from families.models.imports import FileImport as FileImport
 from families.models.imports import ImportedRow as ImportedRow
 from families.models.imports import ImportLine as ImportLine
 from families.models.imports import SourceNumber as SourceNumber
+from families.models.invitations import (
+    InvitationLot as InvitationLot,
+)
+from families.models.invitations import (
+    Invited as Invited,
+)
 from families.models.kept_filters import KeptFilter as KeptFilter
 from families.models.letters import (
     Letter as Letter,

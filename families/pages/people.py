@@ -26,6 +26,7 @@ from families.forms import (
     QuotientRequestForm,
     SendAgainForm,
 )
+from families.funds import choosing
 from families.models import (
     AlreadyAnswered,
     AuthorisedPerson,
@@ -98,6 +99,7 @@ def household(request: SignedInRequest) -> HttpResponse:
         "invitations": [],
         "papers": asking.of_home(own, timezone.localdate()) if shows_papers else [],
         "now": timezone.now(),
+        "asks_funds": choosing.offered(),
     }
     if any(one.user_id is None for one in context["guardians"]):
         invited = own.access_openings.waiting().filter(expires_at__isnull=False)
@@ -186,6 +188,7 @@ def _change_request(
         return redirect("families:household")
     promise = quotients.promise() if kind == ChangeRequest.Kind.QUOTIENT else ""
     context = {"form": form, "at_once": False, "waiting": waiting, "promise": promise}
+    context["asks_funds"] = kind == ChangeRequest.Kind.QUOTIENT and choosing.offered()
     return render(request, template, context)
 
 

@@ -50,6 +50,9 @@ from families.models import (
     MessageCopy,
     OwnDecision,
     Paper,
+    QuotientAnswer,
+    QuotientConsent,
+    QuotientRound,
     Reading,
     Residence,
     Thread,
@@ -248,6 +251,11 @@ def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
         Line(guardians.filter(user__is_staff=False).count(), "accès au portail"),
         Line(1, "adresse du foyer, notes du service", is_counted=False),
         Line(FamilyQuotient.objects.filter(household=home).count(), "quotients familiaux"),
+        Line(
+            QuotientConsent.objects.filter(guardian__household=home).count(),
+            "accords pour demander le quotient à la CAF ou à la MSA, avec l'état civil",
+        ),
+        Line(QuotientAnswer.objects.filter(household=home).count(), "réponses de la CAF et de la MSA"),
         Line(ChangeRequest.objects.filter(household=home).count(), "demandes à la mairie"),
         Line(Document.objects.filter(household=home).count(), "fichiers envoyés"),
         Line(DataExport.objects.filter(household=home).count(), "copies de données"),
@@ -297,6 +305,9 @@ def _erase_household(home: Household, at: datetime) -> None:
     waited = list(waiting.values_list("user", flat=True))
     for model in (ChangeRequest, ErasureRequest, FamilyQuotient, Residence, AccessOpening, OwnDecision):
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
+    QuotientAnswer.objects.filter(household=home).delete()
+    # Of its own, nobody else was asked for.
+    QuotientRound.objects.filter(by_family=True, answers=None).delete()
     # What it gave of a child that also lives elsewhere goes with its file: the other home gives its own.
     _delete(Paper, list(Paper.objects.filter(household=home).values_list("pk", flat=True)))
     Thread.objects.filter(household=home).delete()

@@ -19,9 +19,12 @@ from families.models import (
     ErasureRequest,
     FamilyMessage,
     HouseholdNote,
+    InvitationLot,
     Letter,
     Paper,
     PaperKind,
+    QuotientConsent,
+    QuotientRound,
     Reading,
     Reminder,
     ReminderRound,
@@ -274,6 +277,45 @@ def register_all() -> None:
             CHOSEN,
             due=_requests,
             remove=_remove_requests,
+        )
+    )
+    retention.register(
+        Kind(
+            "fund_answers",
+            "réponses_de_la_caf",
+            "Réponses de la CAF et de la MSA, et qui les a demandées",
+            "après la demande",
+            24,
+            Unit.MONTH,
+            f"{CHOSEN} Le temps d'une année scolaire et de la contestation de ses factures.",
+            due=lambda before: [QuotientRound.objects.filter(asked_at__lt=before).order_by("pk")],
+            remove=delete,
+        )
+    )
+    retention.register(
+        Kind(
+            "fund_consents",
+            "accords_caf",
+            "Trace des accords arrêtés (demander le quotient à la CAF ou à la MSA)",
+            "après leur fin ; l'état civil, lui, est effacé dès ce moment",
+            36,
+            Unit.MONTH,
+            f"{CHOSEN} De quoi montrer qu'un accord avait été donné (RGPD, article 7-1).",
+            due=lambda before: [QuotientConsent.objects.filter(ended_at__lt=before).order_by("pk")],
+            remove=delete,
+        )
+    )
+    retention.register(
+        Kind(
+            "invitations",
+            "invitations",
+            "Lots d'invitations à ouvrir un compte",
+            "après leur envoi",
+            12,
+            Unit.MONTH,
+            CHOSEN,
+            due=lambda before: [InvitationLot.objects.filter(made_at__lt=before).order_by("pk")],
+            remove=delete,
         )
     )
     retention.register(

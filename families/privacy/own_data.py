@@ -16,6 +16,7 @@ from families.models import (
     CalendarLink,
     ChangeRequest,
     ChildHealth,
+    CivilIdentity,
     CustodyCalendar,
     Diet,
     Document,
@@ -25,6 +26,8 @@ from families.models import (
     HouseholdNote,
     Letter,
     Paper,
+    QuotientAnswer,
+    QuotientConsent,
     Reading,
     ReminderChoice,
     SecurityEvent,
@@ -107,6 +110,7 @@ def _household(subject: Subject) -> Iterator[Table]:
         ("Quotient", "Du", "Au"),
         ((row.value, row.valid_from, row.valid_to) for row in home.quotients.order_by("valid_from")),
     )
+    yield from _funds(subject)
     yield Table(
         "Adresses enregistrées",
         ("Depuis le", "Adresse", "Code postal", "Commune"),
@@ -191,6 +195,40 @@ def _threads(subject: Subject) -> Iterator[Table]:
                 for row in notes.order_by("at", "pk").iterator(chunk_size=A_BITE)
             ),
         )
+
+
+def _funds(subject: Subject) -> Iterator[Table]:
+    """One's own consents with the identity that stands, and what came of the household's questions."""
+    mine = QuotientConsent.objects.filter(guardian=subject.guardian).order_by("given_at")
+    yield Table(
+        "Vos accords pour demander le quotient à la CAF ou à la MSA",
+        ("Donné le", "Texte accepté", "Arrêté le", "Arrêté par"),
+        ((row.given_at, row.words, row.ended_at, row.ended_by_name) for row in mine),
+    )
+    rows = CivilIdentity.objects.filter(consent__guardian=subject.guardian)
+    yield Table(
+        "Votre état civil, donné pour cela",
+        ("Nom de naissance", "Nom d'usage", "Prénoms", "Né(e) le", "Sexe", "Pays", "Commune", "Département"),
+        (
+            (
+                row.birth_name,
+                row.used_name,
+                row.first_names,
+                row.birth_date,
+                row.sex,
+                row.country,
+                row.town,
+                row.department,
+            )
+            for row in rows
+        ),
+    )
+    answers = QuotientAnswer.objects.filter(household=subject.household).exclude(asked_at=None)
+    yield Table(
+        "Réponses de la CAF et de la MSA",
+        ("Demandé le", "Quotient", "Caisse", "Mois", "Sans réponse"),
+        ((row.asked_at, row.value, row.fund, row.month, row.why) for row in answers.order_by("asked_at")),
+    )
 
 
 def _addresses(subject: Subject) -> Iterator[tuple[datetime, str, str, str]]:

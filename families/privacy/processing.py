@@ -93,7 +93,20 @@ def register_people() -> None:
                 "desk_notes",
                 "family_messages",
                 "reminders",
+                "invitations",
             ),
+        )
+    )
+    register(
+        Processing(
+            "Quotients demandés à la CAF et à la MSA",
+            "Connaître le quotient d'une famille sans lui demander d'attestation (API Particulier).",
+            f"{TASK} ; l'accord de la personne, qu'elle arrête quand elle veut (CRPA, article L114-8)",
+            "Responsables qui donnent leur accord",
+            "État civil (nom de naissance, prénoms, date, lieu, sexe), chiffré, effacé à la fin de "
+            "l'accord ; quotient, caisse et mois ; textes acceptés, dates",
+            "Service enfance, régie ; DINUM, CNAV, CNAF et MSA pour la question",
+            ("fund_answers", "fund_consents"),
         )
     )
     register(

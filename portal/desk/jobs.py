@@ -58,9 +58,13 @@ MENU: dict[Job, dict[Sight, str]] = {
         """,
         Sight.USED: """
             families.accessopening families.custodycalendar families.undeliveredletter families.paperletter
-            families.erasurerequest families.dataexport families.letter
+            families.erasurerequest families.dataexport families.letter families_quotientround_ask
+            families.quotientround families.invitationlot
         """,
-        Sight.SELDOM: "families.document families.custody families.homechange families.householdnote",
+        Sight.SELDOM: """
+            families_invitationlot_new families.document families.custody families.homechange
+            families.householdnote
+        """,
     },
     Job.PLACES: {
         Sight.ALWAYS: """
@@ -140,6 +144,7 @@ USED_BY = {
     "billing_debit_make": "billing.mandate",
     "billing_debit_read": "billing.mandate",
     "billing_transfer_make": "billing.transferrefund",
+    "families_quotientround_ask": "families.quotientconsent",
 }
 
 

@@ -39,7 +39,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.days import openings
         from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
-        from portal.reservations.desk import audience, year_turns
+        from portal.reservations.desk import audience, outgoing, year_turns
         from portal.reservations.desk.acting import register_buttons
         from portal.reservations.desk.lots import register_actions
         from portal.reservations.desk.threads import ThreadPlaces
@@ -78,6 +78,7 @@ class ReservationsConfig(AppConfig):
         chronicle.register_all()
         imports.register(brought.Schoolings())
         imports.register(brought.Enrolments())
+        outgoing.register_all()
         register_buttons()
         register_actions()
         places_of_threads.lend(ThreadPlaces())

@@ -46,9 +46,13 @@ from families.models import (
     ErasureRequest,
     Guardian,
     HomeChange,
+    InvitationLot,
+    Invited,
     OwnDecision,
     ProcessingTexts,
     ReadyAnswer,
+    QuotientAnswer,
+    QuotientRound,
     SecurityEvent,
     User,
 )
@@ -73,7 +77,14 @@ from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.looking import AXE, by_night, overflow, resize, violations
 from tests.conftest import NOW
-from tests.factories import ActivityFactory, HouseholdFactory, InvoiceFactory, LetterFactory, UserFactory
+from tests.factories import (
+    ActivityFactory,
+    GuardianFactory,
+    HouseholdFactory,
+    InvoiceFactory,
+    LetterFactory,
+    UserFactory,
+)
 
 __all__ = ["private"]
 
@@ -160,6 +171,15 @@ def furnished(chief: User) -> Booking:
         ready_at=NOW,
         expires_at=NOW + timedelta(days=7),
     )
+    asked = QuotientRound.objects.create(
+        whom="1 foyer", by_name="chief", asked_at=NOW, answered_at=NOW, valid_from=NOW.date(), wanted=1
+    )
+    QuotientAnswer.objects.create(
+        round=asked, household=booking.household, state="new", value=412, fund="CAF", asked_at=NOW
+    )
+    invitations = InvitationLot.objects.create(whom="toutes les familles", by_name="chief", made_at=NOW)
+    adult = GuardianFactory(household=booking.household, user=None)
+    Invited.objects.create(lot=invitations, guardian=adult, way="paper")
     ErasureRequest.objects.create(household=booking.household, requested_at=NOW)
     gone = ["enfants : 1"]
     Erasure.objects.create(kind="household", subject=4711, mark="0" * 64, why="desk", at=NOW, gone=gone)

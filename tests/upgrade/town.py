@@ -15,6 +15,7 @@ from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHouseh
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
 from families.custody import codes
+from families.custody import lots as invitations
 from families.joining import alike, joining
 from families.messages import attachments, printing
 from families.models import (
@@ -75,6 +76,7 @@ def live() -> None:
     days_of_many(home, agent)
     next_school_year(home, agent)
     desk_notes(home, agent)
+    invited(home, agent)
     documents_of_money(regie)
     accounts(parent, regie)
     letters(parent)
@@ -178,6 +180,12 @@ def desk_notes(home: Household, agent: User) -> None:
     """An alert that somebody has seen."""
     note = notes.write(home, None, "Préfère être appelée après 17 h.", AT.date(), by=agent, at=AT)
     notes.see(note, by=agent, at=AT)
+
+
+def invited(home: Household, agent: User) -> None:
+    """An adult of the household without a login is to be invited on paper."""
+    Guardian.objects.create(household=home, first_name="Sacha", last_name="Invité")
+    invitations.begin(Household.objects.filter(pk=home.pk), whom="1 foyer choisi", by=agent, at=AT)
 
 
 def papers(home: Household, parent: User, agent: User) -> None:

@@ -143,6 +143,16 @@ OWN_PAGES = {
     "families_processingtexts_register": "families.view_processingtexts",
     "families_staffmember_matrix": "families.view_staffmember",
     "families_thread_hand": "families.change_thread",
+    # As a message to many, and as the code of one household.
+    "families_invitationlot_letters": (
+        "families.add_invitationlot families.add_familymessage families.change_guardian"
+    ),
+    "families_invitationlot_new": (
+        "families.add_invitationlot families.add_familymessage families.change_guardian"
+    ),
+    "families_quotientround_ask": "families.add_quotientround",
+    "families_quotientround_keep": "families.change_familyquotient",
+    "families_quotientround_one": "families.add_quotientround",
     "families_shared_names": "families.view_securityevent",
     # As of every establishment: its slots and what families booked would go with it.
     "leisure_centre_delete": "reservations.delete_establishment",

@@ -35,7 +35,9 @@ from billing.payments import online_letters
 from billing.payments.starting import look_again
 from billing.reminders import reminding
 from families import recovery
+from families.custody import lots as invitation_lots
 from families.custody.openings import tell_asked
+from families.funds import rounds
 from families.messages.tasks import deliver, print_paper
 from families.models import (
     AccessOpening,
@@ -45,6 +47,7 @@ from families.models import (
     Household,
     Letter,
     MessageCopy,
+    QuotientRound,
     User,
 )
 from families.privacy.tasks import prepare_copy
@@ -186,6 +189,28 @@ def decision_that_is_due() -> None:
     settling.settle_due.enqueue()
 
 
+def invitations() -> None:
+    """Of adults without a login, one of whom has an address that came with the file."""
+    invitation_lots.begin(Household.objects.all(), whom="toutes", by=agent(), at=timezone.now())
+
+
+def asked_round() -> int:
+    """Of all families that agreed."""
+    homes = list(rounds.agreed(Household.objects.all()).values_list("pk", flat=True))
+    day = timezone.localdate()
+    made = rounds.begin(homes, whom="toutes", valid_from=day, valid_to=None, by=agent(), at=timezone.now())
+    return made.pk
+
+
+def kept_round() -> None:
+    key = asked_round()
+    while rounds.ask_some(key, at=timezone.now()) == 0:
+        pass
+    made = QuotientRound.objects.get(pk=key)
+    keys = list(made.answers.values_list("pk", flat=True))
+    rounds.keep(made, keys, by=agent(), at=timezone.now())
+
+
 def message() -> int:
     """One that leaves to all families, each with its copy."""
     at = timezone.now()
@@ -210,6 +235,9 @@ KINDS: dict[str, Callable[[], object]] = {
     "prepare_copy": lambda: prepare_copy.enqueue(export()),
     # Of the demo's town.
     "print_paper": lambda: print_paper.enqueue(FamilyMessage.objects.filter(copies__guardian=None)[0].pk),
+    "invite_lot": invitations,
+    "ask_funds": lambda: rounds.ask_funds.enqueue(asked_round()),
+    "write_quotients": kept_round,
     "carry_out": lambda: lots.carry_out.enqueue(lot().pk),
     "carry_back": lambda: lots.carry_back.enqueue(lot_to_take_back().pk),
     "print_list": lambda: printing.print_list.enqueue(long_list()),

@@ -1,0 +1,125 @@
+"""The only writer of a family's consent to ask the CAF and the MSA, and of the identity given with it.
+
+    give(guardian, identity, by=user, at=now)     the words that were agreed to are kept with it
+    end(consent, by=user, at=now)                 the identity is erased at once, the trace stays
+
+An adult gives an identity of their own: the first name and the birth name or the used one must be those of
+the household's file, so that nobody reads a stranger's quotient by typing a name.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from django.db import transaction
+
+from families.funds.interface import Identity
+from families.models import CivilIdentity, Guardian, Household, QuotientConsent, User
+from families.models.threads import named
+from portal.database.encrypted import Unreadable
+from portal.french.spelling import folded
+
+WORDS = (
+    "J'autorise la mairie à demander mon quotient familial à la CAF ou à la MSA, par l'API Particulier de "
+    "l'État, pour calculer les tarifs de mon foyer. Mon état civil ne sert qu'à cela, il est conservé "
+    "chiffré et il est effacé dès que j'arrête cet accord. Je peux l'arrêter à tout moment sur cette page."
+)
+NOT_OWN = (
+    "Ce ne sont pas les prénom et nom que la mairie connaît de vous. Corrigez-les, ou écrivez à la mairie si "
+    "c'est son dossier qui se trompe."
+)
+SEPARATOR = ","
+
+
+class ConsentRefused(Exception):
+    """Nothing was written; the message is the French sentence to show."""
+
+
+def standing(household: Household) -> list[QuotientConsent]:
+    """Those of a household's adults, the newest first, each with its identity."""
+    rows = QuotientConsent.objects.standing().filter(guardian__household=household)
+    return list(rows.select_related("guardian", "identity").order_by("-given_at", "-pk"))
+
+
+def is_own(guardian: Guardian, identity: Identity) -> bool:
+    """Whether an identity can be this adult's: one first name, and a name, as the file has them."""
+    names = {folded(name) for name in (identity.birth_name, identity.used_name) if name}
+    first = {folded(name) for name in identity.first_names}
+    return folded(guardian.first_name) in first and folded(guardian.last_name) in names
+
+
+@transaction.atomic
+def give(guardian: Guardian, identity: Identity, *, by: User, at: datetime) -> QuotientConsent:
+    """One that stood already is ended: what was typed last counts. Raises ConsentRefused."""
+    if not is_own(guardian, identity):
+        raise ConsentRefused(NOT_OWN)
+    Household.objects.lock([guardian.household_id])
+    for before in QuotientConsent.objects.standing().filter(guardian=guardian):
+        _end(before, named(by), at)
+    consent = QuotientConsent.objects.create(
+        guardian=guardian, words=WORDS, given_at=at, given_by=by, given_by_name=named(by)
+    )
+    CivilIdentity.objects.create(
+        consent=consent,
+        birth_name=identity.birth_name,
+        used_name=identity.used_name,
+        first_names=SEPARATOR.join(identity.first_names),
+        birth_date=identity.birth_date.isoformat(),
+        sex=identity.sex,
+        country=identity.country,
+        town=identity.town,
+        department=identity.department,
+    )
+    return consent
+
+
+@transaction.atomic
+def end(consent: QuotientConsent, *, by: User, at: datetime) -> bool:
+    """Whether there was anything to end."""
+    held = QuotientConsent.objects.select_for_update(of=("self",)).standing().filter(pk=consent.pk).first()
+    if held is None:
+        return False
+    _end(held, named(by), at)
+    return True
+
+
+def join(adults: Mapping[int, int], *, by: User, at: datetime) -> None:
+    """Adults (keys) turn out to be others, who stay: a consent of theirs goes along, and ends where the one
+    who stays has given their own. Within the transaction that joins their households."""
+    if not adults:
+        return
+    standing_here = QuotientConsent.objects.standing().filter(guardian__in=adults.values())
+    here = set(standing_here.values_list("guardian_id", flat=True))
+    for consent in QuotientConsent.objects.filter(guardian__in=list(adults)):
+        stays = adults[consent.guardian_id]
+        if consent.stands and stays in here:
+            _end(consent, named(by), at)
+        elif consent.stands:
+            here.add(stays)
+        consent.guardian_id = stays
+        consent.save(update_fields=["guardian"])
+
+
+def _end(consent: QuotientConsent, name: str, at: datetime) -> None:
+    CivilIdentity.objects.filter(consent=consent).delete()
+    consent.ended_at, consent.ended_by_name = at, name
+    consent.save(update_fields=["ended_at", "ended_by_name"])
+
+
+def identity(consent: QuotientConsent) -> Identity | None:
+    """As it is asked with; None where it is gone, or no key opens it."""
+    row = CivilIdentity.objects.filter(consent=consent).first()
+    if row is None:
+        return None
+    texts = (row.birth_name, row.used_name, row.first_names, row.birth_date, row.sex, row.country)
+    if any(isinstance(text, Unreadable) for text in (*texts, row.town, row.department)):
+        return None
+    return Identity(
+        birth_name=row.birth_name,
+        used_name=row.used_name,
+        first_names=tuple(row.first_names.split(SEPARATOR)),
+        birth_date=date.fromisoformat(row.birth_date),
+        sex=row.sex,
+        country=row.country,
+        town=row.town,
+        department=row.department,
+    )

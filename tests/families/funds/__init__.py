@@ -1,0 +1,1 @@
+"""Quotients asked of the CAF and the MSA."""

@@ -1,0 +1,171 @@
+"""A family agrees, reads what came, ends its consent; the desk asks, looks, writes."""
+
+from datetime import date
+
+import pytest
+from django.urls import reverse
+
+from families.funds import rounds
+from families.models import CivilIdentity, FamilyQuotient, QuotientAnswer, QuotientConsent, QuotientRound
+from tests.conftest import NOW
+from tests.families.funds.conftest import agreed
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "families:quotient_from_fund"
+TYPED = {
+    "birth_name": "Roux",
+    "used_name": "",
+    "first_names": "Camille, Anne",
+    "birth_date": "1989-12-03",
+    "sex": "",
+    "country": "99100",
+    "town": "Rennes",
+    "department": "35",
+    "agrees": "on",
+}
+
+
+def page(client, **changed):
+    return client.post(reverse(PAGE), TYPED | changed)
+
+
+def test_a_family_agrees_reads_the_answer_and_ends_it(books, books_client, particulier):
+    particulier.known = {"Roux": 450}
+    assert "Le récupérer auprès de la CAF" in books_client.get(reverse("families:household")).content.decode()
+    assert page(books_client).status_code == 302
+    read = books_client.get(reverse(PAGE)).content.decode()
+    assert "quotient 450" in read and "La mairie le vérifie" in read
+    assert particulier.questions[0]["prenoms[]"] == ["Camille", "Anne"]
+    # Nothing counts before the town hall has looked at it.
+    assert not FamilyQuotient.objects.exists()
+    books_client.post(reverse("families:end_fund_consent"))
+    books_client.post(reverse("families:end_fund_consent"))
+    assert not CivilIdentity.objects.exists()
+    assert QuotientConsent.objects.get().ended_at == NOW
+    assert "Donner mon accord" in books_client.get(reverse(PAGE)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"agrees": ""}, "Choix à faire"),
+        ({"birth_name": ""}, "Champ à remplir : nom de naissance"),
+        ({"birth_name": "Durand"}, "Ce ne sont pas les prénom et nom"),
+        ({"first_names": "Alix"}, "Ce ne sont pas les prénom et nom"),
+        ({"birth_date": "2024-01-01"}, "Vérifiez l&#x27;année"),
+        ({"birth_date": "hier"}, "date valide"),
+        ({"town": ""}, "Indiquez votre commune de naissance"),
+        ({"department": ""}, "Indiquez le numéro du département"),
+        ({"department": "999"}, "numéro d&#x27;un département"),
+        ({"country": "99999"}, "Sélectionnez un choix valide"),
+        ({"birth_name": "R0ux<"}, "sans chiffre ni signe"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nobody_is_asked(books, books_client, particulier, changed, sentence):
+    answer = page(books_client, **changed)
+    assert answer.status_code == 200 and sentence in answer.content.decode()
+    assert not QuotientConsent.objects.exists() and particulier.asked == []
+
+
+def test_who_was_born_abroad_needs_no_town(books, books_client, particulier):
+    particulier.known = {"Roux": 300}
+    page(books_client, country="99341", town="Dakar", department="")
+    assert "nomCommuneNaissance" not in particulier.questions[0]
+
+
+def test_a_fault_is_said_to_the_family_with_another_way(books, books_client, particulier):
+    page(books_client)
+    read = books_client.get(reverse(PAGE)).content.decode()
+    assert "La CAF ne trouve pas" in read and "Envoyer mon attestation" in read
+
+
+def test_a_family_asks_some_times_only(books, books_client, particulier):
+    page(books_client)
+    for _ in range(4):
+        books_client.post(reverse("families:ask_fund_again"))
+    assert QuotientRound.objects.count() == 3
+    assert (
+        rounds.TOO_OFTEN in [str(one) for one in books_client.get(reverse(PAGE)).context["messages"]]
+        or QuotientRound.objects.count() == 3
+    )
+
+
+def test_without_a_key_nothing_of_it_is_shown(books, books_client, agent_client, settings):
+    settings.DEMO = False
+    assert books_client.get(reverse(PAGE)).status_code == 404
+    assert books_client.post(reverse("families:ask_fund_again")).status_code == 404
+    assert "CAF ou de la MSA</a>" not in books_client.get(reverse("families:household")).content.decode()
+    assert agent_client.get(reverse("admin:families_quotientround_ask")).status_code == 403
+    home = reverse("admin:families_household_change", args=[books.household.pk])
+    assert "Quotient CAF ou MSA" not in agent_client.get(home).content.decode()
+
+
+def test_a_stranger_sees_nothing_of_another_household(books, stranger_client, particulier):
+    agreed(books)
+    assert "Donner mon accord" in stranger_client.get(reverse(PAGE)).content.decode()
+    stranger_client.post(reverse("families:end_fund_consent"))
+    assert QuotientConsent.objects.standing().count() == 1
+
+
+# The desk -------------------------------------------------------------------------------------------
+
+
+DATES = {"valid_from": "2026-11-24", "valid_to": "2027-01-31"}
+
+
+def test_an_agent_asks_for_one_household_from_its_page(books, agent_client, particulier):
+    home = reverse("admin:families_household_change", args=[books.household.pk])
+    assert "Quotient CAF ou MSA" in agent_client.get(home).content.decode()
+    one = reverse("admin:families_quotientround_one", args=[books.household.pk])
+    assert "donné son accord" in agent_client.get(one).content.decode()
+    assert agent_client.post(one, DATES).status_code == 200
+    agreed(books)
+    particulier.known = {"Roux": 450}
+    seen = agent_client.post(one, DATES, follow=True).content.decode()
+    assert "1 réponse" in seen and "450" in seen
+    made, answer = QuotientRound.objects.get(), QuotientAnswer.objects.get()
+    keep = reverse("admin:families_quotientround_keep", args=[made.pk])
+    told = agent_client.post(keep, DATES | {"ligne": answer.pk}, follow=True).content.decode()
+    assert "1 quotient est enregistré" in told
+    row = FamilyQuotient.objects.get()
+    assert (row.value, row.valid_from, row.valid_to) == (450, date(2026, 11, 24), date(2027, 1, 31))
+    assert "déjà enregistrés" in agent_client.post(keep, DATES, follow=True).content.decode()
+
+
+def test_all_whose_quotient_ends_are_asked_for_with_a_preview(books, waits, agent_client, particulier):
+    for family in (books, waits):
+        agreed(family)
+    particulier.known = {"Roux": 450, "Petit": 640}
+    url = reverse("admin:families_quotientround_ask")
+    seen = agent_client.post(url, DATES | {"until": "2026-12-20", "voir": "1"}).content.decode()
+    assert "2 foyers à demander" in seen and particulier.asked == []
+    answer = agent_client.post(url, DATES | {"until": "2026-12-20", "demander": "1"}, follow=True)
+    read = answer.content.decode()
+    assert "2 réponses" in read and "640" in read
+    keep = reverse("admin:families_quotientround_keep", args=[QuotientRound.objects.get().pk])
+    first = QuotientAnswer.objects.order_by("household").first()
+    agent_client.post(keep, DATES | {"ligne": first.pk})
+    assert list(FamilyQuotient.objects.values_list("household", flat=True)) == [books.household.pk]
+
+
+def test_what_is_wrong_at_the_desk_is_said(books, agent_client, particulier):
+    url = reverse("admin:families_quotientround_ask")
+    for wrong in ({"until": "x"}, {"valid_from": ""}, {"valid_to": "2020-01-01"}):
+        answer = agent_client.post(url, DATES | {"until": "2026-12-20", "demander": "1"} | wrong)
+        assert "Corrigez ce qui est signalé" in answer.content.decode()
+    assert agent_client.get(reverse("admin:families_quotientround_one", args=[99999])).status_code == 404
+
+
+def test_lists_cost_the_same_with_one_row_and_with_many(
+    books, waits, stranger, agent_client, particulier, django_assert_max_num_queries
+):
+    particulier.known = {"Roux": 450, "Petit": 640, "Morel": 10}
+    for family in (books, waits, stranger):
+        agreed(family)
+    url = reverse("admin:families_quotientround_ask")
+    agent_client.post(url, DATES | {"until": "2026-12-20", "demander": "1"})
+    page_url = reverse("admin:families_quotientround_change", args=[QuotientRound.objects.get().pk])
+    agent_client.get(page_url)
+    with django_assert_max_num_queries(30):
+        agent_client.get(page_url)
