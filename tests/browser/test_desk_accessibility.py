@@ -50,9 +50,9 @@ from families.models import (
     Invited,
     OwnDecision,
     ProcessingTexts,
-    ReadyAnswer,
     QuotientAnswer,
     QuotientRound,
+    ReadyAnswer,
     SecurityEvent,
     User,
 )
