@@ -162,6 +162,8 @@ def _double(times: int) -> None:
                 its_own = target in doubled and (target is not user or model.__name__ == "Guardian")
                 if one.primary_key or its_own:
                     value = f"{column} + n * {step}"
+                elif one.name == "birth_date":
+                    value = f"{column} + n"  # nobody looks like the same family typed twice
                 elif one.name in NUMBERED:
                     value = f"CASE {column} WHEN '' THEN '' ELSE n || '.' || {column} END"
                 else:
