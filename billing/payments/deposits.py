@@ -82,7 +82,7 @@ def _waiting(chosen: Sequence[Means], since: date | None) -> "QuerySet[PaymentIn
 def by_means() -> list[tuple[int | None, Means, list[Decimal]]]:
     """What waits of every régie (its key) by every means, means by means, in their order; five queries."""
     since, known = BillingSettings.current().deposits_from, ways.deposited_by_way()
-    found = []
+    found: list[tuple[int | None, Means, list[Decimal]]] = []
     for how in (SLIP, CASH):
         amounts: dict[tuple[int | None, str], list[Decimal]] = defaultdict(list)
         rows = _waiting(known.get(how, ()), since).order_by("book_day", "pk")
@@ -146,7 +146,8 @@ def cash(agent: User | None = None) -> Cash:
     facts = regies.facts_of(names, settings)
     rows = _waiting(ways.deposited(CASH), settings.deposits_from).order_by()
     sums = rows.values("regie").annotate(held=Sum("amount"), mine=Sum("amount", filter=Q(recorded_by=agent)))
-    held, mine = {}, {}
+    held: dict[int | None, Decimal] = {}
+    mine: dict[int | None, Decimal] = {}
     for regie, of_all, of_one in sums.values_list("regie", "held", "mine"):
         held[regie] = Decimal(of_all).quantize(ZERO)
         mine[regie] = Decimal(of_one or ZERO).quantize(ZERO)

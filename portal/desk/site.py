@@ -4,10 +4,11 @@ Its pages are made of `DeskAdmin[Child]`, which says how a model takes part in t
 keep their libraries' admin classes, and take part with their lists only.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import wraps
+from functools import cache, partial, wraps
 from typing import Any, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
@@ -20,10 +21,10 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path, reverse
+from django.urls import get_script_prefix, get_urlconf, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 
 from portal import town
@@ -262,6 +263,33 @@ def _answers(request: HttpRequest, model: type[Model]) -> bool:
     return request.user.has_perm(own_choices.changing(model))
 
 
+def _page(name: str) -> str:
+    """The address of a page of the desk, as it is served here."""
+    return _looked_up(name, get_urlconf(), get_script_prefix())
+
+
+@cache
+def _looked_up(name: str, urlconf: str | None, prefix: str) -> str:
+    return reverse(f"admin:{name}", urlconf=urlconf)
+
+
+def _links(entries: Sequence[Mapping[str, Any]]) -> SafeString:
+    """A part of the menu as the side bar has it. Some hundred of them stand on every page: in a template each
+    would cost more than all that the page says."""
+    return format_html_join(
+        "\n",
+        '<li class="model-{}">{}</li>',
+        ((entry["object_name"].lower(), _link(entry)) for entry in entries),
+    )
+
+
+def _link(entry: Mapping[str, Any]) -> SafeString:
+    if not entry["admin_url"]:
+        return format_html("<span>{}</span>", entry["name"])
+    here = mark_safe(' aria-current="page"') if entry["current"] else ""
+    return format_html('<a href="{}"{}>{}</a>', entry["admin_url"], here, entry["name"])
+
+
 def _address(queue: Queue, model: type[Model]) -> str:
     """Of the list, filtered to what waits."""
     page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
@@ -327,22 +355,48 @@ class PortalAdminSite(AdminSite):
         return found
 
     def _menu(self, request: HttpRequest) -> list[dict[str, Any]]:
-        known = self._build_app_dict(request).values()
-        entries = [(jobs.key_of(entry["model"]), entry) for app in known for entry in app["models"]]
-        entries += self._pages(request)
+        entries = [*self._lists(request), *self._pages(request)]
         urls = [entry["admin_url"] for _, entry in entries if entry["admin_url"]]
         # A page of its own stands below its model's list: the longest address is the nearest.
         here = max((url for url in urls if request.path.startswith(url)), key=len, default="")
-        menu = [self._job(job, entries, here) for job in self._jobs(request)]
+        of_job: dict[Job, list[tuple[int, str, dict[str, Any]]]] = defaultdict(list)
+        for name, entry in entries:
+            if name not in jobs.WITHIN_A_PAGE:
+                place = jobs.place_of(name)
+                of_job[place.job].append((place.order, name, entry))
+        menu = [self._job(job, of_job[job], here) for job in self._jobs(request)]
         return [group for group in menu if group["models"] or group["seldom"]]
+
+    def _lists(self, request: HttpRequest) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each list that is open to who asks, as Django's own menu describes it: every page asks for all of
+        them, so that their addresses are not looked up each time."""
+        for model, page in self._registry.items():
+            if not page.has_module_permission(request):
+                continue
+            perms = page.get_model_perms(request)
+            if True not in perms.values():
+                continue
+            name = f"{model._meta.app_label}_{model._meta.model_name}"
+            looks = perms.get("change") or perms.get("view")
+            yield (
+                jobs.key_of(model),
+                {
+                    "model": model,
+                    "name": capfirst(model._meta.verbose_name_plural),
+                    "object_name": model._meta.object_name,
+                    "perms": perms,
+                    "admin_url": _page(f"{name}_changelist") if looks else None,
+                    "add_url": _page(f"{name}_add") if perms.get("add") else None,
+                    "view_only": bool(looks) and not perms.get("change"),
+                },
+            )
 
     def _jobs(self, request: HttpRequest) -> list[Job]:
         return [job for job in Job if job is not Job.TECHNICAL or request.user.is_superuser]
 
-    def _job(self, job: Job, entries: list[tuple[str, dict[str, Any]]], here: str) -> dict[str, Any]:
-        """A part of the menu, as Django's templates read an app: `models` in sight, `seldom` under a fold."""
-        its = [(jobs.place_of(name).order, name, entry) for name, entry in entries]
-        its = [one for one in its if jobs.place_of(one[1]).job is job and one[1] not in jobs.WITHIN_A_PAGE]
+    def _job(self, job: Job, its: list[tuple[int, str, dict[str, Any]]], here: str) -> dict[str, Any]:
+        """A part of the menu, as Django's templates read an app: `models` in sight, `seldom` under a fold.
+        `its`: order, name and entry of each."""
         its.sort(key=lambda one: one[:2])
         shown: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
         for _, name, entry in its:
@@ -355,6 +409,8 @@ class PortalAdminSite(AdminSite):
             "has_module_perms": True,
             "models": shown[True],
             "seldom": shown[False],
+            "links": partial(_links, shown[True]),
+            "seldom_links": partial(_links, shown[False]),
             "current": any(entry["current"] for _, _, entry in its) or (job is Job.HOME and not here),
             "seldom_current": any(entry["current"] for entry in shown[False]),
         }
@@ -464,7 +520,7 @@ class PortalAdminSite(AdminSite):
                     "name": link.title,
                     "object_name": name,
                     "hint": link.hint,
-                    "admin_url": reverse(f"admin:{name}"),
+                    "admin_url": _page(name),
                     "add_url": None,
                     "view_only": True,
                 },

@@ -21,6 +21,7 @@ from families.models import (
     Household,
     Letter,
     Paper,
+    PaperLetter,
     Reading,
     Reminder,
     ReminderChoice,
@@ -117,6 +118,15 @@ def test_what_is_an_adults_own_follows_and_what_both_had_is_kept_once(books, dou
     assert [(one.guardian, one.household) for one in Letter.objects.exclude(kind__in=TOLD)] == [
         (books.guardian, books.household)
     ]
+
+
+def test_two_homes_that_no_mail_reaches_read_on_paper_that_they_are_one(books, double, agent):
+    for login in (books.user, double.user):
+        login.email = ""
+        login.save()
+    make_one(books.household, double.household, by=agent)
+    letter = PaperLetter.objects.get(kind="families/households_joined")
+    assert letter.household == books.household and double.household.number in letter.text
 
 
 def test_a_child_typed_twice_is_one_and_two_children_of_one_name_stay_two(books, double, agent):
