@@ -25,7 +25,7 @@ from portal.desk.tasks import TaskAdmin
 from portal.french.plurals import counted
 from portal.letters import wordings
 from portal.models import LetterWording, RefusalReason, Release, Town
-from portal.reservations.desk import town_clock
+from portal.reservations.acts import town_clock
 from portal.reservations.desk.first_steps import FirstSteps
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.tasks import queue, workers

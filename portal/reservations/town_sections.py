@@ -561,7 +561,7 @@ register(
                 fields=(
                     Field("code", "code", example="repas"),
                     Field("nom", "name", example="Repas"),
-                    Field("moments", "parts", ListOf(PART)),
+                    Field("moments", "parts", ListOf(PART), says="les moments de la journée qu'elle occupe"),
                     Field("repas_compris", "with_meal", Flag(), default=False),
                     Field("de", "starts_at", Hour(), default=None),
                     Field("à", "ends_at", Hour(), default=None, example="'16:30'"),

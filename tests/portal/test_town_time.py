@@ -20,6 +20,7 @@ from portal import town_time
 from portal.models import Town
 from portal.reservations.models import Period
 from portal.reservations.pages.addresses import planning_address
+from portal.reservations.towns import town_file
 from tests.conftest import NOW, logged_in
 from tests.factories import paris
 
@@ -167,3 +168,14 @@ def test_the_towns_file_sets_the_clock_before_it_reads_moments(lies, tmp_path, c
     call_command("load_town", str(file))
     assert Town.objects.get().time_zone == "Indian/Mayotte"
     assert timezone.get_current_timezone_name() == NOW.tzinfo.key
+
+
+def test_a_clock_that_the_towns_file_changes_is_agreed_to_and_keeps_the_hours(canteen):
+    Period.objects.filter(pk=canteen.period.pk).update(opens_at=paris(2026, 12, 1, 8))
+    text = "commune: {nom: Valmirelle, jours_fériés: La Réunion}"
+    with pytest.raises(town_file.ChangesThePast, match="ouvre toujours le mardi 1er décembre à 8\xa0h"):
+        town_file.load(text, at=NOW)
+    assert Period.objects.get(pk=canteen.period.pk).opens_at == paris(2026, 12, 1, 8)
+    town_file.load(text, at=NOW, confirmed=True)
+    moved = Period.objects.get(pk=canteen.period.pk).opens_at
+    assert moved == datetime(2026, 12, 1, 8, tzinfo=ZoneInfo("Indian/Reunion"))

@@ -15,6 +15,42 @@ from portal.reservations.towns.fields import REQUIRED, Field, Flag, ListOf, Text
 from portal.reservations.towns.town_file import Rows, on_a_page, sections
 
 HEAD = ("champ", "veut dire", "d'usage", "exemple")
+# Where a model says no more than the key does.
+IN_GENERAL = {
+    "activité": "le code de l'activité",
+    "au": "dernier jour, compris",
+    "classe": "`année/école/classe`",
+    "code": "ce à quoi la ligne se reconnaît d'un chargement à l'autre ; gardez-le",
+    "colonne": "le nom d'une colonne de la grille",
+    "colonnes": "les colonnes de la grille, dans leur ordre",
+    "demandé": "`non` : n'est plus demandé",
+    "du": "premier jour",
+    "durée": "combien de jours, de mois ou d'années",
+    "école": "le code de l'école",
+    "en_service": "`non` : n'accueille plus",
+    "établissement": "le code de l'établissement",
+    "établissements": "les codes des établissements",
+    "formule": "`activité/formule`, par leurs codes",
+    "jour": "le jour",
+    "jours": "les jours de la semaine",
+    "lettre": "la lettre, par son objet habituel ; `toutes` : toutes",
+    "liste_d'attente": "qui n'a pas de place peut attendre",
+    "nom": "comme on le lit",
+    "ordre": "le rang dans les listes, le plus petit d'abord",
+    "papier": "le code d'un papier demandé",
+    "places": "combien de places ce moment-là",
+    "prix": "un prix, ou un par colonne",
+    "proposé": "`non` : n'est plus proposé, et reste où il est déjà",
+    "proposée": "`non` : n'est plus proposée, et ses jours réservés ferment",
+    "règle": "le nom d'une règle de délai",
+    "service": "le service : celui qui répond aux familles, ou celui de l'activité",
+    "tableau": "la limite de chaque jour visé",
+    "texte": "ce que lisent les familles",
+    "titre": "en quelques mots",
+    "utilisé": "`non` : n'est plus proposé nulle part",
+    "valeur": "le montant, le pourcentage, le coefficient ou le nombre de rangs",
+    "à": "l'heure de fin, ou la borne haute comprise",
+}
 BLOCK = re.compile(r"(<!-- champs : (?P<key>[^ ]+) -->\n).*?(<!-- fin -->)", re.DOTALL)
 
 
@@ -61,6 +97,8 @@ def meaning(model: type[models.Model], one: Field) -> str:
     """In the model's own words, with the words that may stand there."""
     column = model._meta.get_field(one.name)
     said = one.says or str(getattr(column, "verbose_name", one.name))
+    if said.lower().replace(" ", "_") == one.key:
+        said = IN_GENERAL.get(one.key, said)
     more = str(getattr(column, "help_text", "")) if not one.says else ""
     parts = [said, more.rstrip(".")] if more else [said]
     words = _words(one.kind)

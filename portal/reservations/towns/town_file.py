@@ -23,6 +23,7 @@ from datetime import date, datetime
 from hashlib import sha256
 from io import StringIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
@@ -36,6 +37,7 @@ from families.models import User
 from portal import town, town_time
 from portal.french.normalised import NormalisedField
 from portal.models import Town
+from portal.reservations.acts import town_clock
 from portal.reservations.acts.closing import Closing
 from portal.reservations.days import notices
 from portal.reservations.days.offer import Offer
@@ -513,11 +515,14 @@ def load(
     try:
         with transaction.atomic():
             # One file after the other: what is compared is what is written.
-            Town.objects.select_for_update().first()
+            stored = Town.objects.select_for_update().first()
+            clock = None if stored is None else town_time.zone_of(stored)
             before = Offer.read(today)
             for section in known:
                 if plain(section.key) in present:
                     section.load(present[plain(section.key)], loading)
+                    if section.model is Town and at is not None:
+                        _keep_hours(clock, loading, at)
                     town_time.activate()  # moments of the next sections are of the town that was just written
             if loading.problems:
                 transaction.set_rollback(True)
@@ -546,6 +551,15 @@ def load(
         notices.current.forget()
         town_time.activate()
     return report
+
+
+def _keep_hours(old: ZoneInfo | None, loading: Loading, at: datetime) -> None:
+    """Of a town that has just changed its clock, written hours stay what they are, as at the desk."""
+    stored = Town.objects.first()
+    if old is None or stored is None or (new := town_time.zone_of(stored)) == old:
+        return
+    loading.report.asked += town_clock.foresee(old, new, at)
+    town_clock.move(old, new, at)
 
 
 def digest(text: str) -> str:
