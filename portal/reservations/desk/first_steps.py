@@ -25,7 +25,7 @@ from portal.web.signed_in import SignedInRequest, user_of
 
 RIGHT, TITLE, URL_NAME = first_steps.RIGHT, first_steps.TITLE, first_steps.URL_NAME
 # A preview names so many rows of a kind.
-NAMED = 12
+NAMED = 4
 
 
 class StartForm(forms.ModelForm[Town]):

@@ -192,7 +192,7 @@ def periods(at: datetime) -> Standing:
         text = f"Créneaux à ouvrir (« Ouvrir les créneaux… ») : {named(shut)}."
         stands.missing.append(Missing(text, page, "reservations.add_slot"))
     if not rows:
-        stands.missing.append(Missing("Aucune activité : les périodes viennent après."))
+        stands.missing.append(Missing("Aucune activité : cette étape vient après."))
     return stands
 
 
@@ -206,7 +206,7 @@ def places(at: datetime) -> Standing:
             most[str(row.establishment)] = max(most[str(row.establishment)], row.places)
         said = named(f"{number} à « {name} »" for name, number in most.items())
         stands.there.append(f"{activity} : {said or 'sans limite'}.")
-    return stands
+    return _once_there_are_activities(stands)
 
 
 def deadlines(at: datetime) -> Standing:
@@ -223,6 +223,13 @@ def deadlines(at: datetime) -> Standing:
         else:
             stands.there.append(f"{activity}, réserver : {lower_first(book)}")
             stands.there.append(f"{activity}, annuler : {lower_first(cancel)}")
+    return _once_there_are_activities(stands)
+
+
+def _once_there_are_activities(stands: Standing) -> Standing:
+    """What is said of activities is not done where there are none."""
+    if not stands.there:
+        stands.missing.append(Missing("Aucune activité : cette étape vient après.", needed=False))
     return stands
 
 

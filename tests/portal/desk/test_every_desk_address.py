@@ -159,7 +159,11 @@ OWN_PAGES = {
     "leisure_open_period": "reservations.add_period reservations.change_period reservations.add_slot",
     "leisure_register": "leisure.view_centre",
     "leisure_requests": "reservations.view_reservationline | reservations.change_reservationline",
+    "portal_town_close": "portal.open_public_town",
+    "portal_town_first_steps": "portal.change_town",
     "portal_town_line": "portal.open_line_town",
+    "portal_town_open": "portal.open_public_town",
+    "portal_town_start": "portal.change_town",
     "reservations_absencecertificate_take": "reservations.add_absencecertificate",
     "reservations_absencecertificate_take_from": "reservations.add_absencecertificate",
     "reservations_attendance_list": (
