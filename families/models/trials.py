@@ -17,7 +17,7 @@ class TrialHouseholdManager(models.Manager["TrialHousehold"]):
 class TrialHousehold(Household):
     """A household that an agent tries the portal with: in no count, and never a real one."""
 
-    objects: ClassVar[TrialHouseholdManager] = TrialHouseholdManager()  # type: ignore[assignment]
+    objects: ClassVar[TrialHouseholdManager] = TrialHouseholdManager()  # type: ignore[assignment]  # a proxy has its own
 
     class Meta:
         proxy = True

@@ -122,7 +122,10 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        return self._to_the_page(self.has_view_permission(request))
+        changes = request.method == "POST"
+        return self._to_the_page(
+            self.has_change_permission(request) if changes else self.has_view_permission(request)
+        )
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
