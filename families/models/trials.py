@@ -22,7 +22,7 @@ class TrialHousehold(Household):
     class Meta:
         proxy = True
         verbose_name = "foyer d'essai"
-        verbose_name_plural = "foyers d'essai"
+        verbose_name_plural = "essayer comme une famille"
 
     def __str__(self) -> str:
         """« Foyer d'essai de Hélène Marchand »."""

@@ -198,7 +198,7 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
     def _remove(self, request: SignedInRequest) -> HttpResponse:
         """One's own, or a colleague's who no longer tries."""
         self.demand(request, "families.delete_trialhousehold")
-        key = posted_number(request.POST.get("supprimer", ""))
+        key = posted_number(request.POST.get("essai", ""))
         home = None if key is None else TrialHousehold.objects.filter(pk=key).first()
         if home is not None:
             name = str(home)
