@@ -17,7 +17,8 @@ class TrialHouseholdManager(models.Manager["TrialHousehold"]):
 class TrialHousehold(Household):
     """A household that an agent tries the portal with: in no count, and never a real one."""
 
-    objects: ClassVar[TrialHouseholdManager] = TrialHouseholdManager()  # type: ignore[assignment]  # a proxy has its own
+    # The first that a model names is its default; `objects`, its parent's, finds none of these rows.
+    tried: ClassVar[TrialHouseholdManager] = TrialHouseholdManager()
 
     class Meta:
         proxy = True

@@ -408,13 +408,13 @@ def test_a_trial_is_made_on_the_page(manager, canteen, school_class):
         "quotient": "612,50",
     }
     client.post(PAGE, given)
-    made = TrialHousehold.objects.get()
+    made = TrialHousehold.tried.get()
     assert str(made) == "Foyer d'essai de Nadia"
     assert Guardian._base_manager.filter(household=made.pk).count() == 2
     ages = [one.age_on(date(2026, 11, 9)) for one in Child._base_manager.order_by("pk")]
     assert ages[1] == 4 and 5 <= ages[0] <= 10
     client.post(PAGE, given)
-    assert TrialHousehold.objects.count() == 1
+    assert TrialHousehold.tried.count() == 1
 
 
 def test_who_has_one_makes_no_second(tries: Tries, now):
