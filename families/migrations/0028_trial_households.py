@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': "foyer d'essai",
-                'verbose_name_plural': "foyers d'essai",
+                'verbose_name_plural': 'essayer comme une famille',
                 'proxy': True,
                 'indexes': [],
                 'constraints': [],

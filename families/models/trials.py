@@ -17,12 +17,13 @@ class TrialHouseholdManager(models.Manager["TrialHousehold"]):
 class TrialHousehold(Household):
     """A household that an agent tries the portal with: in no count, and never a real one."""
 
-    objects: ClassVar[TrialHouseholdManager] = TrialHouseholdManager()  # type: ignore[assignment]
+    # The first that a model names is its default; `objects`, its parent's, finds none of these rows.
+    tried: ClassVar[TrialHouseholdManager] = TrialHouseholdManager()
 
     class Meta:
         proxy = True
         verbose_name = "foyer d'essai"
-        verbose_name_plural = "foyers d'essai"
+        verbose_name_plural = "essayer comme une famille"
 
     def __str__(self) -> str:
         """« Foyer d'essai de Hélène Marchand »."""

@@ -80,11 +80,11 @@ class Wanted:
 def make(wanted: Wanted, *, by: User, at: datetime) -> TrialHousehold:
     """A trial household for an agent, who has one at most. Raises TrialRefused."""
     User.objects.select_for_update().get(pk=by.pk)
-    if TrialHousehold.objects.filter(trial_of=by).exists():
+    if TrialHousehold.tried.filter(trial_of=by).exists():
         raise TrialRefused(ALREADY)
     if not wanted.children:
         raise TrialRefused(NOBODY)
-    home = TrialHousehold.objects.create(
+    home = TrialHousehold.tried.create(
         street=STREET,
         postcode=NO_POSTCODE,
         city=town.current().name,

@@ -122,7 +122,10 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        return self._to_the_page(self.has_view_permission(request))
+        changes = request.method == "POST"
+        return self._to_the_page(
+            self.has_change_permission(request) if changes else self.has_view_permission(request)
+        )
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -147,7 +150,7 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
             raise PermissionDenied
         # Who comes back from it is oneself again.
         trying.end(request)
-        mine = TrialHousehold.objects.filter(trial_of=user).select_related("trial_of").first()
+        mine = TrialHousehold.tried.filter(trial_of=user).select_related("trial_of").first()
         asked = signed_in(request)
         form = TrialForm(request.POST if "commencer" in request.POST else None, today=timezone.localdate())
         if request.method == "POST":
@@ -195,8 +198,8 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
     def _remove(self, request: SignedInRequest) -> HttpResponse:
         """One's own, or a colleague's who no longer tries."""
         self.demand(request, "families.delete_trialhousehold")
-        key = posted_number(request.POST.get("supprimer", ""))
-        home = None if key is None else TrialHousehold.objects.filter(pk=key).first()
+        key = posted_number(request.POST.get("essai", ""))
+        home = None if key is None else TrialHousehold.tried.filter(pk=key).first()
         if home is not None:
             name = str(home)
             trials.remove(home)
@@ -204,7 +207,7 @@ class TrialHouseholdAdmin(OwnPages[TrialHousehold]):
         return redirect(request.path)
 
     def _page(self, request: SignedInRequest, mine: TrialHousehold | None, form: TrialForm) -> HttpResponse:
-        others = TrialHousehold.objects.select_related("trial_of").order_by("pk")
+        others = TrialHousehold.tried.select_related("trial_of").order_by("pk")
         if mine is not None:
             others = others.exclude(pk=mine.pk)
         removes = request.user.has_perm("families.delete_trialhousehold")

@@ -83,7 +83,7 @@ class TrialMiddleware:
     ) -> HttpResponse | None:
         if not getattr(view, "login_required", True) or is_desk(request) or (key := asked(request)) is None:
             return None
-        home = TrialHousehold.objects.filter(pk=key, trial_of=request.user.pk).first()
+        home = TrialHousehold.tried.filter(pk=key, trial_of=request.user.pk).first()
         if home is None or not request.user.is_staff:
             end(request)  # removed meanwhile, or given to nobody
             return None

@@ -408,13 +408,13 @@ def test_a_trial_is_made_on_the_page(manager, canteen, school_class):
         "quotient": "612,50",
     }
     client.post(PAGE, given)
-    made = TrialHousehold.objects.get()
+    made = TrialHousehold.tried.get()
     assert str(made) == "Foyer d'essai de Nadia"
     assert Guardian._base_manager.filter(household=made.pk).count() == 2
     ages = [one.age_on(date(2026, 11, 9)) for one in Child._base_manager.order_by("pk")]
     assert ages[1] == 4 and 5 <= ages[0] <= 10
     client.post(PAGE, given)
-    assert TrialHousehold.objects.count() == 1
+    assert TrialHousehold.tried.count() == 1
 
 
 def test_who_has_one_makes_no_second(tries: Tries, now):
@@ -438,16 +438,18 @@ def test_one_button_removes_all_of_it(tries: Tries, lived_in, books, now):
     again.enrol()
     again.book(THURSDAY, FRIDAY)
     again.client.get(PAGE)
-    answer = again.client.post(PAGE, {"supprimer": again.home.pk}, follow=True)
+    answer = again.client.post(PAGE, {"supprimer": "oui", "essai": again.home.pk}, follow=True)
     assert "est supprimé" in answer.text and "Commencer l'essai" in answer.text
     assert everything() == before
     # Pressed twice, or in two tabs.
-    assert again.client.post(PAGE, {"supprimer": again.home.pk}, follow=True).status_code == 200
-    assert again.client.post(PAGE, {"supprimer": "abc"}, follow=True).status_code == 200
+    assert (
+        again.client.post(PAGE, {"supprimer": "oui", "essai": again.home.pk}, follow=True).status_code == 200
+    )
+    assert again.client.post(PAGE, {"supprimer": "oui", "essai": "abc"}, follow=True).status_code == 200
 
 
 def test_a_real_household_is_never_removed_by_it(tries: Tries, books):
-    tries.client.post(PAGE, {"supprimer": books.household.pk})
+    tries.client.post(PAGE, {"supprimer": "oui", "essai": books.household.pk})
     assert Household.objects.filter(pk=books.household.pk).exists()
     trials.remove(TrialHousehold(pk=books.household.pk))
     assert Household.objects.filter(pk=books.household.pk).exists()
