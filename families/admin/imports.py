@@ -301,8 +301,9 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
 
     def _kept(self, file: FileImport, part: registry.Part, data: Any) -> Mapping[str, str] | None:
         """What is posted, or what was said before; nothing yet: its initial values."""
-        if data is not None:
-            return data  # type: ignore[no-any-return]  # a query dictionary
+        posted: Mapping[str, str] | None = data
+        if posted is not None:
+            return posted
         mine = {name: value for name, value in file.options.items() if name.startswith(f"{part.code}-")}
         return mine or None
 

@@ -386,7 +386,7 @@ def test_what_was_changed_since_stays(imported, manager, school_class):
     Guardian.objects.update(phone="06 00 00 00 00")
     with pytest.raises(Stands) as stands:
         running.ask_undo(file, by=manager)
-    assert stands.value.what == ["1 responsable modifié depuis l'import"]
+    assert stands.value.what == ["1 responsable : des valeurs ont changé depuis l'import"]
 
 
 def test_a_login_opened_since_is_never_taken_away(imported, manager, school_class):
