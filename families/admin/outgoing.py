@@ -77,6 +77,8 @@ def _under(titles: Sequence[str], rows: Any) -> Any:
 def whose(rows: QuerySet[Any]) -> tuple[QuerySet[Household], QuerySet[Child] | None]:
     """The households that rows of a list are of and, where they are of children, which ones."""
     ways, there = of_whom(rows.model), Household.objects.filter(erased_at=None, joined_to=None)
+    # Its own household; one that is reached by way of a child is one of its homes.
+    ways = {to: path for to, path in ways.items() if to is Child or path in ("pk", "household")}
     keys = {to: rows.order_by().values(path) for to, path in ways.items()}
     children = Child.objects.filter(pk__in=keys[Child]) if Child in ways else None
     if Household in ways:
