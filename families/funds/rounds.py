@@ -91,7 +91,7 @@ def agreed(homes: "QuerySet[Household]") -> "QuerySet[Household]":
     return homes.filter(pk__in=QuotientConsent.objects.standing().order_by().values("guardian__household"))
 
 
-def ending(homes: "QuerySet[Household]", *, at: date, until: date) -> "QuerySet[Household]":
+def ending(homes: "QuerySet[Household]", *, until: date) -> "QuerySet[Household]":
     """Those that have no quotient on `until`: it ends before, ended, or was never known."""
     covered = FamilyQuotient.objects.in_force(until).order_by().values("household")
     return homes.exclude(pk__in=covered)
