@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -255,7 +255,7 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
             self.log_change(request, file, f"Fichier apporté : {file.name}.")
         return redirect("admin:families_fileimport_columns", file.pk)
 
-    def model_file(self, request: SignedInRequest) -> HttpResponse:
+    def model_file(self, request: SignedInRequest) -> HttpResponse | FileResponse:
         """Headings, two examples, the rules beside them: as CSV, or as a workbook."""
         self.demand(request, IMPORT)
         if request.GET.get("format") == "xlsx":
@@ -301,8 +301,9 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
 
     def _kept(self, file: FileImport, part: registry.Part, data: Any) -> Mapping[str, str] | None:
         """What is posted, or what was said before; nothing yet: its initial values."""
-        if data is not None:
-            return data  # type: ignore[no-any-return]  # a query dictionary
+        posted: Mapping[str, str] | None = data
+        if posted is not None:
+            return posted
         mine = {name: value for name, value in file.options.items() if name.startswith(f"{part.code}-")}
         return mine or None
 
@@ -399,8 +400,10 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
 
     def decide(self, request: SignedInRequest, pk: int) -> HttpResponse:
         file = self._mine(request, pk)
-        rules, lines = {}, {}
-        for name, value in request.POST.items():
+        rules: dict[str, str] = {}
+        lines: dict[str, str] = {}
+        for name in request.POST:
+            value = request.POST.get(name, "")
             kind, _, said = name.partition("-")
             if kind == "regle":
                 rules[said] = value

@@ -49,11 +49,10 @@ class Outgoing:
             return None
         if kind not in KINDS or not self._may(page, request):
             raise PermissionDenied
-        shown = Shown.of(page, request)
-        exporting.pass_out(shown, f"{kind.upper()}, à réimporter")
-        return self._file(shown, kind)
+        return self._file(Shown.of(page, request), kind)
 
     def _file(self, shown: Shown, kind: str) -> HttpResponse | FileResponse:
+        exporting.pass_out(shown, f"{kind.upper()}, à réimporter")
         today = timezone.localdate()
         homes, children = whose(shown.rows)
 
@@ -64,7 +63,6 @@ class Outgoing:
         rows = outgoing.lines(homes, today, held, children=children)
         name = exporting.file_name(f"{shown.title}-a-reimporter", today, kind)
         if kind == "csv":
-            # Noted above, by `pass_out`.
             return hand_over(csv_lines(_under(titles, rows)), name)
         return hand_over(exporting.sheets([(SHEET, titles, rows)]), name)
 

@@ -15,7 +15,7 @@ from families import login_names
 from families.forms import FRENCH_POSTCODE, NAMES_A_COUNTRY, postcode_validator
 from portal.files.sheets import SheetCell
 from portal.french import phones
-from portal.french.dates import MONTHS, SHORT_MONTHS
+from portal.french.dates import WEEKDAYS, month_begun
 from portal.french.normalised import readable
 from portal.french.numbers import plain as plain_number
 from portal.french.spelling import bare, folded
@@ -48,10 +48,6 @@ SERIAL = re.compile(r"\d{4,5}(\.0+)?", re.ASCII)
 SERIAL_BEGINS = date(1899, 12, 30)
 # Serials that are days of 1930 to 2100; a year alone is none.
 SERIALS = range(10_959, 73_051)
-MONTH_NUMBERS = {
-    bare(name): number for names in (MONTHS, SHORT_MONTHS) for number, name in enumerate(names, 1)
-}
-MONTH_NUMBERS |= {"janv": 1, "fevr": 2, "avril": 4, "sept": 9}
 NO_DAY = "ce n'est pas une date : écrivez-la comme 03/01/2019."
 SHORT_YEAR = "l'année n'a que deux chiffres : écrivez-la en entier, comme 03/01/2019."
 IMPOSSIBLE = "ce jour n'existe pas."
@@ -73,8 +69,8 @@ def day(cell: SheetCell) -> date:
         return _day(*found.groups())
     if found := FRENCH_DAY.fullmatch(text):
         return _day(*reversed(found.groups()))
-    if (found := IN_WORDS.fullmatch(bare(text))) and found[2] in MONTH_NUMBERS:
-        return _day(found[3], str(MONTH_NUMBERS[found[2]]), found[1])
+    if (found := IN_WORDS.fullmatch(bare(text))) and (month := month_begun(found[2])):
+        return _day(found[3], str(month), found[1])
     raise Unreadable(NO_DAY)
 
 
@@ -130,9 +126,8 @@ def truth(cell: SheetCell) -> bool:
     raise Unreadable("écrivez « oui » ou « non ».")
 
 
-WEEKDAYS = (("lu", "lun", "lundi"), ("ma", "mar", "mardi"), ("me", "mer", "mercredi"), ("je", "jeu", "jeudi"),
-            ("ve", "ven", "vendredi"), ("sa", "sam", "samedi"), ("di", "dim", "dimanche"))  # fmt: skip
-BY_INITIAL = "LMMJVSD"
+# One sign a day: Monday to Friday, and the two days after.
+BY_INITIAL = "".join(name[0].upper() for name in WEEKDAYS)
 
 
 def weekdays(cell: SheetCell) -> int:
@@ -143,8 +138,11 @@ def weekdays(cell: SheetCell) -> int:
         raise Unreadable("aucun jour n'est dit : écrivez « lundi, mardi ».")
     if said in (["tous", "les", "jours"], ["tous"], ["semaine"]):
         return 0b11111
-    names = {name: place for place, each in enumerate(WEEKDAYS) for name in each}
-    names |= {f"{each[2]}s": place for place, each in enumerate(WEEKDAYS)}
+    names = {
+        said_so: place
+        for place, name in enumerate(WEEKDAYS)
+        for said_so in (name[:2], name[:3], name, f"{name}s")
+    }
     if all(word in names for word in said):
         return sum({1 << names[word] for word in said})
     # One sign a day, in order: « LM-JV », where Wednesday is left out by a sign of its own.
@@ -175,7 +173,7 @@ NO_ADDRESS = "ce n'est pas une adresse e-mail."
 
 def emails(cell: SheetCell) -> list[str]:
     """All that stand in the cell, in normal form, each once."""
-    found = []
+    found: list[str] = []
     for piece in re.split(r"[;,/|\s]+", as_text(cell)):
         address = login_names.normal_form(piece.strip("<>()\"'").removeprefix("mailto:"))
         if not address:
@@ -246,11 +244,12 @@ BOTH = re.compile(r"^(?:m|mr|monsieur|mme|madame)\.?\s+(?:et|ou|&|/)\s+", re.IGN
 TITLE = re.compile(r"^(?:monsieur|madame|mademoiselle|mme|mlle|melle|mr|m)\.?\s+(?=\S)", re.IGNORECASE)
 
 
-def names(text: str) -> tuple[str, str]:
+def names(cell: SheetCell) -> tuple[str, str]:
     """« DUPONT Jean-Luc », « Mme DE LA TOUR Anne » → (last, first): the words in capitals are the last name.
 
     Raises Unreadable where nothing says which is which.
     """
+    text = as_text(cell)
     if BOTH.match(text):
         raise Unreadable("deux personnes dans une case : donnez à chacune sa colonne, avec son prénom.")
     if "," in text:

@@ -57,12 +57,12 @@ class Quotients(Part):
         ),
         Column(
             "quotient.since",
-            "Quotient valable du",
-            ("date quotient", "date QF", "QF valable du", "début quotient"),
+            "Début du quotient",
+            ("date quotient", "date QF", "QF valable du", "quotient valable du", "début validité quotient"),
             "Vide : du jour de l'import.",
             "01/09/2026",
         ),
-        Column("quotient.until", "Quotient valable jusqu'au", ("fin quotient", "QF valable au"), "", ""),
+        Column("quotient.until", "Fin du quotient", ("fin QF", "fin validité quotient"), "", ""),
     )
     doubts = (
         Doubt(

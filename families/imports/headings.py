@@ -126,7 +126,7 @@ def find(rows: Iterable[Row]) -> Table:
             (
                 (0, place, 0, _titles(row.cells))
                 for place, row in enumerate(first)
-                if sum(isinstance(cell, str) for cell in row.cells) > 1
+                if sum(_is_text(cell) for cell in row.cells) > 1
             ),
             None,
         )
@@ -134,6 +134,10 @@ def find(rows: Iterable[Row]) -> Table:
         raise Refused(NO_HEADINGS)
     _, place, _, titles = best
     return Table(first[place].line, titles, chain(first[place + 1 :], following))
+
+
+def _is_text(cell: SheetCell) -> bool:
+    return isinstance(cell, str) and any(sign.isalpha() for sign in cell)
 
 
 def _titles(row: Sequence[SheetCell]) -> tuple[str, ...]:

@@ -34,7 +34,9 @@ def _erase(leaving: erasing.Leaving, by: User | None, at: datetime) -> None:
         adults = Guardian.objects.filter(household=home).values("pk")
         asked |= Q(model="families.Household", key=home.pk) | Q(model="families.Guardian", key__in=adults)
     rows = ImportedRow.objects.filter(asked)
-    for file, line in set(rows.exclude(line=None).values_list("file", "line")):
+    for file, line in set(rows.values_list("file", "line")):
+        if line is None:
+            continue
         ImportLine.objects.filter(file=file, line=line).delete()
         ImportedRow.objects.filter(file=file, line=line).delete()
     rows.delete()

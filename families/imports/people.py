@@ -634,8 +634,9 @@ def _update(run: Run, model: type[M], refs: Sequence[Ref[M]], of: _Lines) -> Non
     if not changed:
         return
     names = {name for ref in changed for name in ref.before}
+    folded_column: Any = model._meta.get_field("folded")
     for ref in changed:
-        model._meta.get_field("folded").pre_save(ref.row, False)
+        folded_column.pre_save(ref.row, False)
     _keep_what_was(run, model, [ref.row.pk for ref in changed])
     bulk_update_with_history(
         [ref.row for ref in changed],

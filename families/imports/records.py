@@ -33,7 +33,8 @@ class Ref(Generic[Row]):
 
     @property
     def pk(self) -> int | None:
-        return self.row.pk
+        key: int | None = self.row.pk
+        return key
 
     def change(self, name: str, value: Any) -> None:
         """Another value for a column, kept with what stood there."""

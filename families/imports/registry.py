@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from families.models import ImportedRow
+from portal.french.plurals import counted
 
 if TYPE_CHECKING:
     from families.imports.records import Record, Run
@@ -131,8 +132,8 @@ def _changed_since(made: "Sequence[ImportedRow]") -> Iterable[str]:
             if row.key in standing
         )
         if others:
-            name = model._meta.verbose_name_plural if others > 1 else model._meta.verbose_name
-            yield f"{others} {name} modifié{'s' if others > 1 else ''} depuis l'import"
+            name, names = str(model._meta.verbose_name), str(model._meta.verbose_name_plural)
+            yield f"{counted(others, name, names)} : des valeurs ont changé depuis l'import"
 
 
 def _plain(row: Any, name: str) -> Any:
@@ -153,7 +154,7 @@ def _put_back(model: type[Model], rows: "Sequence[ImportedRow]") -> None:
         if found is None:
             continue
         for name, value in row.before.items():
-            field = model._meta.get_field(name)
-            setattr(found, field.attname, field.to_python(value))  # type: ignore[union-attr]  # a column
+            column: Any = model._meta.get_field(name)
+            setattr(found, column.attname, column.to_python(value))
     for found in standing.values():
         found.save()

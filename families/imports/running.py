@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 from django.apps import apps
 from django.core.files.base import ContentFile
@@ -106,7 +107,7 @@ def receive(content: bytes, *, name: str, source: str, by: User, at: datetime) -
         by=by,
         made_at=at,
     )
-    file.file.save("fichier", ContentFile(content), save=False)
+    file.file.save(uuid4().hex, ContentFile(content), save=False)
     file.save()
     return file
 
@@ -558,10 +559,11 @@ def _links_to(model: type[Model]) -> Iterator[tuple[type[Model], str]]:
     for link in model._meta.get_fields(include_hidden=True):
         if not (link.auto_created and not link.concrete and (link.one_to_many or link.one_to_one)):
             continue
-        other = link.related_model
+        other: Any = link.related_model
+        column: Any = link
         if other._meta.label in TELLS_ONLY or any(one.name == "history_date" for one in other._meta.fields):
             continue
-        yield other, link.field.name
+        yield other, column.field.name
 
 
 def _some(keys: Sequence[int]) -> Iterator[Sequence[int]]:

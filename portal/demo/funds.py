@@ -14,7 +14,7 @@ AGREED = 4
 
 
 def agree(people: People, at: datetime) -> None:
-    """`parent` has asked, and the answer waits for `agent`; of some others, who have agreed, the quotient ends."""
+    """`parent` has asked, and the answer waits for `agent`; others agreed, and have no quotient soon."""
     until = timezone.localdate(at) + QUOTIENT_ENDS_SOON
     known = Household.objects.filter(pk__in=[home.household.pk for home in people.accepted])
     ending = set(rounds.ending(known, until=until).values_list("pk", flat=True))

@@ -17,7 +17,7 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from families.models import Household, User
-from portal.demo import access, funds, lots, messages, moves, papers, past_years, threads, two_homes
+from portal.demo import access, funds, imports, lots, messages, moves, papers, past_years, threads, two_homes
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
 from portal.demo.last_year import bill_last_november
@@ -168,6 +168,7 @@ def load(
     messages.write(people, at)
     funds.agree(people, at)
     funds.expect(people, at)
+    imports.bring(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

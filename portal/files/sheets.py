@@ -197,4 +197,5 @@ def _cell(value: Any) -> SheetCell:
         return "oui" if value else "non"
     if isinstance(value, str):
         return value.strip() or None
-    return value  # type: ignore[no-any-return]  # a number, or nothing
+    number: int | float | None = value
+    return number

@@ -3,6 +3,8 @@
 import calendar
 from datetime import date, timedelta
 
+from portal.french.spelling import bare
+
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 MONTHS = (
     "janvier",
@@ -42,6 +44,18 @@ def end_of_month(day: date) -> date:
 def short_month(day: date) -> str:
     """« nov », where a chart has room for no more."""
     return SHORT_MONTHS[day.month - 1]
+
+
+# « mar » may be two of them, « ju » too.
+SHORTEST_BEGINNING = 3
+
+
+def month_begun(word: str) -> int | None:
+    """The number of the month that is called so, whole or by how it begins: « janv », « fevrier »; None for
+    what may be several, or none."""
+    said = bare(word)
+    begun = [number for number, name in enumerate(MONTHS, 1) if bare(name).startswith(said)]
+    return begun[0] if len(begun) == 1 and len(said) >= SHORTEST_BEGINNING else None
 
 
 def day_number(number: int) -> str:

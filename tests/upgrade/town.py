@@ -16,6 +16,7 @@ from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
 from families.custody import codes
 from families.custody import lots as invitations
+from families.imports import running
 from families.joining import alike, joining
 from families.messages import attachments, printing
 from families.models import (
@@ -77,6 +78,7 @@ def live() -> None:
     accounts(parent, regie)
     letters(parent)
     messages(agent)
+    brought(User.objects.get(username="responsable"))
     one_of_two(agent)
     kept_going()
     in_hand(home, agent)
@@ -255,6 +257,19 @@ def messages(agent: User) -> None:
     printing.print_message(left.pk)
     codes.make(Guardian.objects.filter(user=None).order_by("pk")[0], by=agent, at=AT)
     LetterWording.objects.create(kind="families/paper_asked", closing="Au guichet aussi.")
+
+
+def brought(manager: User) -> None:
+    """The demo's file waits, checked; another one was imported, with its numbers."""
+    titles = "Famille Identifiant;Nom enfant;Prénom enfant;Né(e) le;Adresse;CP;Commune"
+    row = "7;Vidal;Noé;03/01/2019;3 rue du Verger;01999;Ville"
+    file = running.receive(f"{titles}\n{row}".encode(), name="reprise.csv", source="A", by=manager, at=AT)
+    columns = {int(place): key for place, key in file.columns.items()}
+    running.match(file, columns, source="A", options={}, at=AT)
+    running.ask_check(file)
+    running.check(file.pk, at=AT)
+    running.ask_run(file, by=manager)
+    running.run(file.pk, at=AT)
 
 
 def documents_of_money(regie: User) -> None:

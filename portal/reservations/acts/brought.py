@@ -383,8 +383,8 @@ class Enrolments(Part):
         row = Enrolment(
             activity=activity, establishment=place, school_year=year, weekdays=mask, starts_on=since
         )
-        days = f" : {names_of(mask)}" if mask else ""
-        record.is_new(f"inscription, {activity}{days}", "enrolment.activity")
+        usual = f" : {names_of(mask)}" if mask else ""
+        record.is_new(f"inscription, {activity}{usual}", "enrolment.activity")
         record.kept[self.code] = (row, mask)
 
     def _place(self, run: Run, record: Record, activity: Activity) -> tuple[Establishment | None, bool]:
@@ -418,9 +418,8 @@ class Enrolments(Part):
             else:
                 changed.append((record, row, row.weekdays))
                 row.weekdays = mask
-        told = {"by": run.by, "at": run.at, "why": run.why}
-        enrolling.enrol_many([row for _, row in made], **told)
-        enrolling.say_weekdays([row for _, row, _ in changed], **told)
+        enrolling.enrol_many([row for _, row in made], by=run.by, at=run.at, why=run.why)
+        enrolling.say_weekdays([row for _, row, _ in changed], by=run.by, at=run.at, why=run.why)
         for record, row in made:
             run.note(row, of=record)
         for record, row, was in changed:

@@ -386,7 +386,7 @@ def test_what_was_changed_since_stays(imported, manager, school_class):
     Guardian.objects.update(phone="06 00 00 00 00")
     with pytest.raises(Stands) as stands:
         running.ask_undo(file, by=manager)
-    assert stands.value.what == ["1 responsable modifié depuis l'import"]
+    assert stands.value.what == ["1 responsable : des valeurs ont changé depuis l'import"]
 
 
 def test_a_login_opened_since_is_never_taken_away(imported, manager, school_class):
@@ -479,7 +479,7 @@ NAMES = "Alix Bruno Carla David Elsa Farid Gina Hugo Iris Jules Karim".split()
 
 def rows(first: int, number: int) -> list[str]:
     return [
-        f"{NAMES[one]};Lou;{one + 1:02d}/01/2019;{NAMES[one]};Anne;{NAMES[one]}@exemple.fr;61234560{one};"
+        f"{NAMES[one]};Lou;{one + 1:02d}/01/2019;{NAMES[one]};Anne;{NAMES[one]}@exemple.fr;6123456{one:02d};"
         f"{one + 1} rue des Écoles;01000;Bourg;CE1"
         for one in range(first, first + number)
     ]

@@ -38,6 +38,8 @@ from families import recovery
 from families.custody import lots as invitation_lots
 from families.custody.openings import tell_asked
 from families.funds import rounds
+from families.imports import running
+from families.imports import tasks as imports
 from families.messages.tasks import deliver, print_paper
 from families.models import (
     AccessOpening,
@@ -223,6 +225,22 @@ def message() -> int:
     return row.pk
 
 
+def brought(state: str) -> int:
+    """A file of one family, as far as the worker takes it up."""
+    at, by = timezone.now(), User.objects.get(username="responsable")
+    row = "KILLED;Lou;03/01/2020;3 rue du Verger;01000;Bourg"
+    titles = "Nom de l'enfant;Prénom de l'enfant;Date de naissance;Adresse;Code postal;Commune"
+    file = running.receive(f"{titles}\n{row}".encode(), name="a.csv", source="A", by=by, at=at)
+    running.ask_check(file)
+    if state != "checking":
+        running.check(file.pk, at=at)
+        running.ask_run(file, by=by)
+    if state == "undoing":
+        running.run(file.pk, at=at)
+        running.ask_undo(file, by=by)
+    return file.pk
+
+
 KINDS: dict[str, Callable[[], object]] = {
     "send": a_mail,
     "send_live": lambda: mailing.post_live(recovery.RECOVERY, homes()[0].user.pk),
@@ -238,6 +256,9 @@ KINDS: dict[str, Callable[[], object]] = {
     "invite_lot": invitations,
     "ask_funds": lambda: rounds.ask_funds.enqueue(asked_round()),
     "write_quotients": kept_round,
+    "check_file": lambda: imports.check_file.enqueue(brought("checking")),
+    "import_file": lambda: imports.import_file.enqueue(brought("running")),
+    "take_back_file": lambda: imports.take_back_file.enqueue(brought("undoing")),
     "carry_out": lambda: lots.carry_out.enqueue(lot().pk),
     "carry_back": lambda: lots.carry_back.enqueue(lot_to_take_back().pk),
     "print_list": lambda: printing.print_list.enqueue(long_list()),

@@ -111,7 +111,7 @@ def test_whatever_view_reads_files_says_so():
     for app in ("portal", "families", "catering", "leisure", "billing"):
         for path in (django_settings.BASE_DIR / app).rglob("*.py"):
             if re.search(r"request\.FILES\b", path.read_text()):
-                assert re.search(r"@takes_files|takes_files = True", path.read_text()), path
+                assert re.search(r"@takes_(files|tables)|takes_files = True", path.read_text()), path
 
 
 # A real server -----------------------------------------------------------------------------------------
