@@ -134,7 +134,7 @@ RIGHTS: dict[str, Rights] = {
             # What an agent notes of a family for colleagues.
             "householdnote": WRITE,
             # Asks the CAF and the MSA; invites adults to open an account.
-            "quotientround": "view add",
+            "quotientround": WRITE,
             "invitationlot": "view add",
         },
         "reservations": {
@@ -194,7 +194,7 @@ RIGHTS: dict[str, Rights] = {
             "thread": CHANGE,
             "threadkind": VIEW,
             "householdnote": WRITE,
-            "quotientround": "view add",
+            "quotientround": WRITE,
             # Of who owes, which agents do not read.
             "familymessage": EVERYTHING,
             "paperletter": CHANGE,

@@ -169,3 +169,14 @@ def test_lists_cost_the_same_with_one_row_and_with_many(
     agent_client.get(page_url)
     with django_assert_max_num_queries(30):
         agent_client.get(page_url)
+
+
+def test_what_a_family_asked_waits_on_the_desk_s_first_page(books, books_client, agent_client, particulier):
+    particulier.known = {"Roux": 450}
+    page(books_client)
+    read = agent_client.get(reverse("admin:index")).content.decode()
+    assert "Quotients reçus de la CAF et de la MSA" in read
+    made = QuotientRound.objects.get()
+    agent_client.post(reverse("admin:families_quotientround_keep", args=[made.pk]), DATES)
+    read = agent_client.get(reverse("admin:index")).content.decode()
+    assert "Quotients reçus de la CAF et de la MSA" not in read
