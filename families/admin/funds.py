@@ -222,7 +222,7 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """What came, line by line, and which to write."""
-        if not self.has_view_permission(request):
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         keys = posted_numbers([object_id])
         row = get_object_or_404(self.get_queryset(request), pk=keys[0] if keys else 0)
