@@ -151,7 +151,7 @@ RIGHTS: dict[str, Rights] = {
             # What an agent notes of a family for colleagues.
             "householdnote": WRITE,
             # Asks the CAF and the MSA; invites adults to open an account.
-            "quotientround": "view add",
+            "quotientround": WRITE,
             "invitationlot": "view add",
         },
         "reservations": {
@@ -212,7 +212,7 @@ RIGHTS: dict[str, Rights] = {
             "threadkind": VIEW,
             "readyanswer": VIEW,
             "householdnote": WRITE,
-            "quotientround": "view add",
+            "quotientround": WRITE,
             # Of who owes, which agents do not read.
             "familymessage": EVERYTHING,
             "paperletter": CHANGE,

@@ -209,7 +209,7 @@ class Mandates(Part):
         if revoked:
             bulk_update_with_history([row for _, row in revoked], Mandate, ["revoked_on"], **history)
         for _, given in wanted:
-            given.mandate.household_id = given.home.pk
+            given.mandate.household = given.home.row
         bulk_create_with_history([given.mandate for _, given in wanted], Mandate, **history)
         for record, before in revoked:
             run.note(before, of=record, before={"revoked_on": None})

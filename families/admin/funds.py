@@ -147,9 +147,7 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
         context: dict[str, Any] = {"form": form, "seen": None}
         if data is not None and form.is_valid():
             today, until = timezone.localdate(at), form.cleaned_data["until"]
-            homes = rounds.ending(
-                rights.seen_by(request.user, known_homes(), RIGHT), at=today, until=max(until, today)
-            )
+            homes = rounds.ending(rights.seen_by(request.user, known_homes(), RIGHT), until=max(until, today))
             agreed = rounds.agreed(homes)
             keys = list(agreed.order_by("pk").values_list("pk", flat=True))
             if "demander" in data and keys:
@@ -224,7 +222,7 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """What came, line by line, and which to write."""
-        if not self.has_view_permission(request):
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         keys = posted_numbers([object_id])
         row = get_object_or_404(self.get_queryset(request), pk=keys[0] if keys else 0)

@@ -125,7 +125,7 @@ class InvitationLotAdmin(ShownOnly[InvitationLot], OwnPages[InvitationLot]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """What became of each, and the letters to print."""
-        if not self.has_view_permission(request):
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         keys = posted_numbers([object_id])
         lot = get_object_or_404(self.get_queryset(request), pk=keys[0] if keys else 0)

@@ -49,11 +49,10 @@ class Outgoing:
             return None
         if kind not in KINDS or not self._may(page, request):
             raise PermissionDenied
-        shown = Shown.of(page, request)
-        exporting.pass_out(shown, f"{kind.upper()}, à réimporter")
-        return self._file(shown, kind)
+        return self._file(Shown.of(page, request), kind)
 
     def _file(self, shown: Shown, kind: str) -> HttpResponse | FileResponse:
+        exporting.pass_out(shown, f"{kind.upper()}, à réimporter")
         today = timezone.localdate()
         homes, children = whose(shown.rows)
 
@@ -64,7 +63,6 @@ class Outgoing:
         rows = outgoing.lines(homes, today, held, children=children)
         name = exporting.file_name(f"{shown.title}-a-reimporter", today, kind)
         if kind == "csv":
-            # Noted above, by `pass_out`.
             return hand_over(csv_lines(_under(titles, rows)), name)
         return hand_over(exporting.sheets([(SHEET, titles, rows)]), name)
 
@@ -77,6 +75,8 @@ def _under(titles: Sequence[str], rows: Any) -> Any:
 def whose(rows: QuerySet[Any]) -> tuple[QuerySet[Household], QuerySet[Child] | None]:
     """The households that rows of a list are of and, where they are of children, which ones."""
     ways, there = of_whom(rows.model), Household.objects.filter(erased_at=None, joined_to=None)
+    # Its own household; one that is reached by way of a child is one of its homes.
+    ways = {to: path for to, path in ways.items() if to is Child or path in ("pk", "household")}
     keys = {to: rows.order_by().values(path) for to, path in ways.items()}
     children = Child.objects.filter(pk__in=keys[Child]) if Child in ways else None
     if Household in ways:

@@ -42,7 +42,7 @@ class IdentityForm(WithoutPlaceholders):
         help_text="Celui de votre acte de naissance.",
     )
     used_name = PlainName(
-        label="Nom d'usage (facultatif)",
+        label="Nom d'usage",
         max_length=80,
         required=False,
         help_text="Si vous en portez un autre, celui de votre époux ou épouse par exemple.",
@@ -69,7 +69,10 @@ class IdentityForm(WithoutPlaceholders):
         required=False,
         help_text="Si c'est en France, son numéro : 35, 2A, 974.",
     )
-    agrees = forms.BooleanField(label=consents.WORDS)
+    agrees = forms.BooleanField(
+        label="J'ai lu ce texte et je donne mon accord",
+        error_messages={"required": "Cochez la case pour donner votre accord."},
+    )
 
     def __init__(self, *args: Any, guardian: Guardian, **kwargs: Any) -> None:
         self.guardian = guardian
@@ -78,6 +81,9 @@ class IdentityForm(WithoutPlaceholders):
             "first_names": guardian.first_name,
         } | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
+        # Of who was born in France; the labels of others' say so.
+        in_france = not self.is_bound or self.data.get("country", FRANCE) == FRANCE
+        self.fields["town"].required = self.fields["department"].required = in_france
         field_of(self, "country", forms.ChoiceField).choices = list(birthplaces.countries().items())
         for name, told in (
             ("birth_name", "family-name"),
@@ -110,13 +116,6 @@ class IdentityForm(WithoutPlaceholders):
         typed = super().clean() or self.cleaned_data
         if typed.get("country") != FRANCE:
             typed["town"] = typed["department"] = ""
-        else:
-            for name, missing in (
-                ("town", "Indiquez votre commune de naissance."),
-                ("department", "Indiquez le numéro du département où vous êtes né(e)."),
-            ):
-                if name in typed and not typed[name]:
-                    self.add_error(name, missing)
         if not self.errors and not consents.is_own(self.guardian, self.identity):
             self.add_error(None, consents.NOT_OWN)
         return typed

@@ -91,7 +91,7 @@ def agreed(homes: "QuerySet[Household]") -> "QuerySet[Household]":
     return homes.filter(pk__in=QuotientConsent.objects.standing().order_by().values("guardian__household"))
 
 
-def ending(homes: "QuerySet[Household]", *, at: date, until: date) -> "QuerySet[Household]":
+def ending(homes: "QuerySet[Household]", *, until: date) -> "QuerySet[Household]":
     """Those that have no quotient on `until`: it ends before, ended, or was never known."""
     covered = FamilyQuotient.objects.in_force(until).order_by().values("household")
     return homes.exclude(pk__in=covered)
@@ -192,15 +192,18 @@ def ask_some(key: int, *, at: datetime) -> int | None:
         return None
     source = choosing.current()
     if source is None:
-        return _stop(round_, SWITCHED_OFF, at)
+        _stop(round_, SWITCHED_OFF, at)
+        return None
     if at - round_.asked_at > GIVES_UP:
-        return _stop(round_, api_particulier.DOWN, at)
+        _stop(round_, api_particulier.DOWN, at)
+        return None
     silent = 0
     for answer in _next_of(round_):
         try:
             found = _asked(answer, source)
         except AccessRefused as refused:
-            return _stop(round_, str(refused), at)
+            _stop(round_, str(refused), at)
+            return None
         except TooMany as many:
             return many.seconds
         except FundDown as down:

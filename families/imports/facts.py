@@ -62,7 +62,7 @@ class Quotients(Part):
             "Vide : du jour de l'import.",
             "01/09/2026",
         ),
-        Column("quotient.until", "Quotient valable jusqu'au", ("fin quotient", "QF valable au"), "", ""),
+        Column("quotient.until", "Fin du quotient", ("fin QF", "fin validité quotient"), "", ""),
     )
     doubts = (
         Doubt(

@@ -43,6 +43,7 @@ def quotient_from_fund(request: SignedInRequest) -> HttpResponse:
         "answer": answer,
         "asking": answer is not None and answer.state == QuotientAnswer.State.WAITS,
         "household": own,
+        "words": consents.WORDS,
     }
     return render(request, "families/quotient_from_fund.html", context)
 

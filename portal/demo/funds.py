@@ -2,19 +2,24 @@
 
 from datetime import date, datetime
 
+from django.utils import timezone
+
 from families.custody import openings
 from families.funds import consents, rounds
 from families.funds.interface import Identity
-from families.models import Guardian
+from families.models import QUOTIENT_ENDS_SOON, Guardian, Household
 from portal.demo.people import DemoHome, People
 
 AGREED = 4
 
 
 def agree(people: People, at: datetime) -> None:
-    """`parent` has asked, and the answer waits for `agent`; some others have agreed, and can be asked for."""
-    accepted = [home for home in people.others if home.household.is_accepted]
-    for home in (people.parent, *accepted[2 : 2 + AGREED]):
+    """`parent` has asked, and the answer waits for `agent`; others agreed, and have no quotient soon."""
+    until = timezone.localdate(at) + QUOTIENT_ENDS_SOON
+    known = Household.objects.filter(pk__in=[home.household.pk for home in people.accepted])
+    ending = set(rounds.ending(known, until=until).values_list("pk", flat=True))
+    others = [home for home in people.others if home.household.pk in ending]
+    for home in (people.parent, *others[:AGREED]):
         consents.give(_adult(home), _identity(_adult(home)), by=home.user, at=at)
     consent = consents.standing(people.parent.household)[0]
     asked = rounds.begin_for_family(consent, by=people.parent.user, at=at)

@@ -84,7 +84,7 @@ def test_what_was_corrected_is_all_that_changes(full, books, chief):
     text = written().decode().replace("412,50", "398,00")
     file = brought(text.encode(), chief)
     assert [(line.verdict, line.text) for line in file.lines.all()] == [
-        ("changed", "« 412,50 » devient « 398,00 »")
+        ("changed", "« 412,50 » devient « 398 »")
     ]
 
 
@@ -101,7 +101,7 @@ def test_a_list_of_children_holds_these_children_alone(full, books, chief_client
     url = reverse("admin:families_child_changelist")
     answer = chief_client.post(f"{url}?q=Lina", {"_reimporter": "csv"})
     text = b"".join(answer.streaming_content).decode()
-    assert "Lina" in text and "Hugo" not in text
+    assert [line.split(";")[1] for line in text.splitlines()[1:]] == ["Lina", "Lina"]
     assert (
         list(outgoing.lines(Household.objects.all(), NOW.date(), everything, children=Child.objects.none()))
         == []

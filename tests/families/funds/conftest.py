@@ -1,7 +1,9 @@
 """A town that has a key, and the service that it asks."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -14,18 +16,18 @@ from tests.fakes.particulier_server import FakeParticulier
 SIRET = "21350238800019"
 
 
-def identity(who: Family, **changed: object) -> Identity:
+def identity(who: Family, **changed: Any) -> Identity:
     """Of the adult who logs in."""
     adult = who.household.guardians.get(user=who.user)
-    given = {
-        "birth_name": adult.last_name,
-        "first_names": (adult.first_name,),
-        "birth_date": date(1989, 12, 3),
-        "sex": "F",
-        "town": "Rennes",
-        "department": "35",
-    }
-    return Identity(**(given | changed))  # type: ignore[arg-type]  # of each field its own kind
+    usual = Identity(
+        birth_name=adult.last_name,
+        first_names=(adult.first_name,),
+        birth_date=date(1989, 12, 3),
+        sex="F",
+        town="Rennes",
+        department="35",
+    )
+    return replace(usual, **changed)
 
 
 def agreed(who: Family) -> QuotientConsent:

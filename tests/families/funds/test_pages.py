@@ -49,14 +49,14 @@ def test_a_family_agrees_reads_the_answer_and_ends_it(books, books_client, parti
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"agrees": ""}, "Choix à faire"),
+        ({"agrees": ""}, "Cochez la case"),
         ({"birth_name": ""}, "Champ à remplir : nom de naissance"),
         ({"birth_name": "Durand"}, "Ce ne sont pas les prénom et nom"),
         ({"first_names": "Alix"}, "Ce ne sont pas les prénom et nom"),
         ({"birth_date": "2024-01-01"}, "Vérifiez l&#x27;année"),
         ({"birth_date": "hier"}, "date valide"),
-        ({"town": ""}, "Indiquez votre commune de naissance"),
-        ({"department": ""}, "Indiquez le numéro du département"),
+        ({"town": ""}, "Champ à remplir : commune de naissance"),
+        ({"department": ""}, "Champ à remplir : département de naissance"),
         ({"department": "999"}, "numéro d&#x27;un département"),
         ({"country": "99999"}, "Sélectionnez un choix valide"),
         ({"birth_name": "R0ux<"}, "sans chiffre ni signe"),
@@ -169,3 +169,14 @@ def test_lists_cost_the_same_with_one_row_and_with_many(
     agent_client.get(page_url)
     with django_assert_max_num_queries(30):
         agent_client.get(page_url)
+
+
+def test_what_a_family_asked_waits_on_the_desk_s_first_page(books, books_client, agent_client, particulier):
+    particulier.known = {"Roux": 450}
+    page(books_client)
+    read = agent_client.get(reverse("admin:index")).content.decode()
+    assert "Quotients reçus de la CAF et de la MSA" in read
+    made = QuotientRound.objects.get()
+    agent_client.post(reverse("admin:families_quotientround_keep", args=[made.pk]), DATES)
+    read = agent_client.get(reverse("admin:index")).content.decode()
+    assert "Quotients reçus de la CAF et de la MSA" not in read

@@ -215,5 +215,5 @@ def test_those_whose_quotient_ends_are_found(books, waits, stranger):
         household=stranger.household, value=1, valid_from=date(2026, 1, 1), valid_to=TODAY
     )
     homes = type(books.household).objects.all()
-    ending = rounds.ending(homes, at=TODAY, until=TODAY + timedelta(days=28))
+    ending = rounds.ending(homes, until=TODAY + timedelta(days=28))
     assert set(ending) == {books.household, stranger.household}
