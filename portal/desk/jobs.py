@@ -111,7 +111,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         """,
         Sight.USED: "reservations.campaign",
         Sight.SELDOM: """
-            reservations.schoolyear reservations.publicholiday reservations.deadlinerule
+            reservations.schoolyear reservations.yearturn reservations.publicholiday reservations.deadlinerule
             reservations.activitydeadline reservations.audience families.paperkind families.threadkind
             portal.refusalreason portal.letterwording reservations_town_export
             portal_town_line families.reading families.owndecision

@@ -52,6 +52,7 @@ HOLDINGS = {
     "reservations.Move": Fate.GONE,
     "reservations.LeftDay": Fate.GONE,
     "reservations.YearTurn": Fate.STAFF,
+    "reservations.NextClass": Fate.STAFF,
     "reservations.NextPupil": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
     "reservations.StaffRight_places": Fate.STAFF,
