@@ -137,7 +137,8 @@ def owed(user: Any, turn: YearTurn, at: datetime) -> list[Pending]:
         return []
     who = counted(len(homes), "famille a des factures en retard", "familles ont des factures en retard")
     total = sum(homes.values(), Decimal(0))
-    return [Pending(f"{who} : {euros(total)}.", reverse("admin:billing_invoice_remind"))]
+    where = reverse("admin:billing_invoice_remind") if user.has_perm("billing.add_invoicenotice") else ""
+    return [Pending(f"{who} : {euros(total)}.", where)]
 
 
 def register_all() -> None:

@@ -118,7 +118,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         """,
         Sight.USED: "reservations.campaign families.fileimport",
         Sight.SELDOM: """
-            reservations.schoolyear reservations.publicholiday reservations.deadlinerule
+            reservations.schoolyear reservations.yearturn reservations.publicholiday reservations.deadlinerule
             reservations.activitydeadline reservations.audience families.paperkind families.threadkind
             families.readyanswer
             portal.refusalreason portal.letterwording reservations.townfile

@@ -47,7 +47,8 @@ def lines(rows: int) -> str:
         name = f"Famille{_letters(home)}"
         said.append(
             f"{home};{number};{name};Enfant{_letters(number)};{born:%d/%m/%Y};Classe {number % CLASSES};"
-            f"{name};Camille;camille{home}@exemple.fr;06{home:08d};{home} rue du Moulin;01999;Ville;{home % 2000},50"
+            f"{name};Camille;camille{home}@exemple.fr;06{home:08d};{home} rue du Moulin;01999;"
+            f"Ville;{home % 2000},50"
         )
     return "\n".join(said)
 

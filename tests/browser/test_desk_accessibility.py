@@ -318,6 +318,12 @@ def first_row(model: type[Model]) -> Any:
     return row
 
 
+def class_of_year(booking: Booking) -> int:
+    """The key of the class that its child attends in the year of its enrolment."""
+    attended = booking.child.schoolings.current().get(school_year=booking.enrolment.school_year)
+    return attended.school_class_id
+
+
 def addresses(booking: Booking) -> Iterator[str]:
     """The desk's first page, those of its groups, then each model's list, forms and own pages."""
     yield reverse("admin:index")
@@ -332,7 +338,7 @@ def addresses(booking: Booking) -> Iterator[str]:
         "household": booking.household_id,
         "means": "cheque",
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
-        "class_pk": booking.child.schoolings.latest("school_year__starts_on").school_class_id,
+        "class_pk": class_of_year(booking),
         "step": "periodes",
         "statement": Invoice.every.filter(kind=Invoice.Kind.CARRIED).first().pk,
         "year": NOW.year,

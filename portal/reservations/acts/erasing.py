@@ -53,6 +53,7 @@ HOLDINGS = {
     "reservations.LeftDay": Fate.GONE,
     "reservations.ThreadPlace": Fate.GONE,
     "reservations.YearTurn": Fate.STAFF,
+    "reservations.NextClass": Fate.STAFF,
     "reservations.NextPupil": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
     "reservations.TownFile": Fate.STAFF,

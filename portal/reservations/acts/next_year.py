@@ -417,28 +417,31 @@ def send(turn: YearTurn, ways: Mapping[int, Way], *, by: User, at: datetime) -> 
     """Keeps where children (keys) go that somebody chose by hand; returns how many changed. Raises
     OwnHousehold for a parent among the staff."""
     _hold(turn)
-    if own.households_of(by):
-        homes = Custody.objects.filter(child__in=ways).values_list("household", flat=True)
-        own.check(by, set(homes), right=RIGHT, at=at)
     known = {one.child_id: one for one in turn.pupils.filter(child__in=ways)}
-    proposed_again = [child for child, way in ways.items() if way.goes is None and child in known]
-    changed = [known[child] for child in proposed_again if known[child].by_hand]
+    dropped: list[NextPupil] = []
     new: list[NextPupil] = []
     other: list[NextPupil] = []
     for child, way in ways.items():
+        one = known.get(child)
         if way.goes is None:
+            if one is not None and one.by_hand:
+                dropped.append(one)
             continue
-        one = known.get(child) or NextPupil(turn=turn, child_id=child)
+        one = one or NextPupil(turn=turn, child_id=child)
         before = one.by_hand, one.goes, one.next_class_id, one.last_day
         one.goes, one.next_class, one.last_day, one.by_hand = way.goes, way.next_class, way.last_day, True
         if one.pk is None:
             new.append(one)
         elif before != (True, one.goes, one.next_class_id, one.last_day):
             other.append(one)
-    NextPupil.objects.filter(pk__in=[one.pk for one in changed], schooling=None).delete()
+    changed = [one.child_id for one in (*dropped, *new, *other)]
+    if changed and own.households_of(by):
+        homes = Custody.objects.filter(child__in=changed).values_list("household", flat=True)
+        own.check(by, set(homes), right=RIGHT, at=at)
+    NextPupil.objects.filter(pk__in=[one.pk for one in dropped], schooling=None).delete()
     NextPupil.objects.bulk_create(new, batch_size=1000)
     NextPupil.objects.bulk_update(other, ["goes", "next_class", "last_day", "by_hand"], batch_size=500)
-    return len(changed) + len(new) + len(other)
+    return len(changed)
 
 
 def join(children: Mapping[int, int]) -> None:

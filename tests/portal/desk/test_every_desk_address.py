@@ -33,7 +33,7 @@ from portal.reservations.models import Attendance, Booking, Establishment
 from portal.reservations.staff import giving, limits
 from portal.reservations.staff.rights import counts_at_places
 from tests.billing.conftest import keep_apart
-from tests.browser.test_desk_accessibility import first_row, furnished
+from tests.browser.test_desk_accessibility import class_of_year, first_row, furnished
 from tests.conftest import NOW, logged_in
 from tests.factories import InvoiceFactory, UserFactory
 
@@ -193,6 +193,12 @@ OWN_PAGES = {
     "reservations_town_file": "reservations.view_townfile or reservations.view_activity",
     "reservations_town_load": "reservations.add_townfile",
     "reservations_townfile_past": "reservations.view_townfile",
+    "reservations_year_carry_out": "reservations.add_yearturn",
+    "reservations_year_class": "reservations.add_yearturn",
+    "reservations_year_prepare": "reservations.add_yearturn",
+    "reservations_year_step": "reservations.add_yearturn",
+    "reservations_year_take_back": "reservations.add_yearturn",
+    "reservations_year_turn": "reservations.add_yearturn",
 }
 # Their row is a household.
 JOINING = {"families_homechange_join", "families_homechange_part"}
@@ -254,7 +260,9 @@ def addresses(booking: Booking) -> Iterator[Address]:
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
+        "class_pk": class_of_year(booking),
         "means": "cheque",
+        "step": "periodes",
         "statement": InvoiceFactory(household=booking.household, kind="carried", total=0).pk,
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
         "year": NOW.year,

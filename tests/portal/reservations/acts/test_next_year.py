@@ -279,8 +279,13 @@ def test_the_same_letter_goes_on_and_else_the_smaller_class(now, town, turned, y
 def test_a_parent_among_the_staff_sends_nobody_of_the_own_household(books, turned, manager):
     GuardianFactory(household=books.household, user=manager)
     UserFactory(username="collegue", is_staff=True, is_superuser=True)
+    turn = turned()
     with pytest.raises(OwnHousehold):
-        next_year.send(turned(), {books.child.pk: Way(Goes.LEAVES)}, by=manager, at=NOW)
+        next_year.send(turn, {books.child.pk: Way(Goes.LEAVES)}, by=manager, at=NOW)
+    # Others of the class, whose page posts all of them, go all the same.
+    other = SchoolingFactory(school_class=books.child.schoolings.get().school_class).child
+    ways = {books.child.pk: Way(), other.pk: Way(Goes.LEAVES)}
+    assert next_year.send(turn, ways, by=manager, at=NOW) == 1
 
 
 def test_children_erased_or_typed_twice_are_not_taken_along(pupils, turned, manager):
