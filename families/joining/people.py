@@ -368,6 +368,7 @@ def _join_adults(joining: Joining, today: date, by: User, at: datetime) -> None:
             continue
         same.phone = same.phone or adult.phone
         same.phone_work = same.phone_work or adult.phone_work
+        same.email_given = same.email_given or adult.email_given
         same.is_payer = same.is_payer or adult.is_payer
     twice = set(joining.adults.values())
     for same in here.values():

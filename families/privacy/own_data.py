@@ -60,6 +60,11 @@ def _household(subject: Subject) -> Iterator[Table]:
             )
         ],
     )
+    if guardian.email_given:
+        yield Table("Adresse e-mail donnée à la mairie", ("Adresse e-mail",), [(guardian.email_given,)])
+    numbers = home.source_numbers.order_by("pk").values_list("source", "number")
+    if found := list(numbers):
+        yield Table("Vos numéros dans d'autres logiciels", ("Logiciel", "Numéro"), found)
     if user is not None:
         yield Table(
             "Votre compte",

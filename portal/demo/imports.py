@@ -20,7 +20,7 @@ def bring(people: People, at: datetime) -> None:
     year = SchoolYear.objects.serving(timezone.localdate(at)).order_by("starts_on").first()
     known = SchoolClass.objects.filter(school_year=year).select_related("school").order_by("pk")[0]
     school = f"{known.name};{known.school}"
-    child, home = people.neighbour.pupils[0].child, people.neighbour.household
+    child, home = people.large_family.pupils[0].child, people.large_family.household
     place = f"{home.postcode};{home.city}"
     adult = f"Nguyen;Mai;mai.nguyen@exemple.fr;612345678;18 rue du Lavoir;{place}"
     moved = f"87;{child.last_name};{child.first_name};{child.birth_date:%d/%m/%Y};;"

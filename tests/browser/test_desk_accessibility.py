@@ -44,6 +44,7 @@ from families.models import (
     Document,
     Erasure,
     ErasureRequest,
+    FileImport,
     Guardian,
     HomeChange,
     InvitationLot,
@@ -214,6 +215,27 @@ def furnished(chief: User) -> Booking:
         made_at=NOW,
         done_at=NOW,
         by=chief,
+    )
+    brought = FileImport.objects.create(
+        source="ONDE",
+        name="eleves.csv",
+        state="checked",
+        titles=["Nom", "Prénom"],
+        columns={"0": "child.last_name"},
+        counts={"doubtful": 1},
+        rows=1,
+        by=chief,
+        made_at=NOW,
+    )
+    brought.lines.create(
+        line=2,
+        verdict="doubtful",
+        line_verdict="doubtful",
+        who="Lou Roux",
+        column="Nom",
+        value="Roux",
+        text="est-ce le même enfant ?",
+        doubt="other_name",
     )
     LotDay.objects.create(
         lot=lot,

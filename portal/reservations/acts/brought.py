@@ -189,7 +189,7 @@ class Schoolings(Part):
             text = f"plusieurs écoles ont une classe de ce nom en {year} : il faut la colonne de l'école."
             record.doubt(run, "no_school", "school.class", text)
             return None
-        where = f" à {school}" if school else ""
+        where = f" ({school})" if school else ""
         text = f"il n'y a pas de classe de ce nom{where} en {year}."
         if record.doubt(run, "no_class", "school.class", text) != "create":
             return None

@@ -23,6 +23,7 @@ from families.models import (
     Letter,
     SourceNumber,
 )
+from families.privacy import erasing
 from portal.files.sheets import Refused
 from portal.reservations.models import Enrolment, SchoolClass, Schooling
 from portal.reservations.states import EnrolmentState
@@ -495,3 +496,12 @@ def test_ten_rows_ask_the_database_no_more_than_one(bring, manager, now, school_
             running.run(file.pk, at=now)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_of_who_is_erased_nothing_stays_of_the_import(imported, manager, now, school_class):
+    imported(f"7;21;{ROUX[:-3]}", titles=NUMBERED)
+    home = Household.objects.get()
+    assert ImportLine.objects.exists() and SourceNumber.objects.count() == 2
+    erasing.erase(erasing.household_leaving(home), why="desk", by=manager, at=now)
+    for model in (ImportLine, ImportedRow, SourceNumber):
+        assert not model.objects.exists(), model
