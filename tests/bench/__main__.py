@@ -38,6 +38,7 @@ def main(names: list[str]) -> int:
             desk,
             engine,
             finding,
+            imports,
             leisure,
             login,
             pages,
@@ -55,6 +56,7 @@ def main(names: list[str]) -> int:
             "billing": billing.run,
             "books": books.run,
             "finding": finding.run,
+            "imports": imports.run,
             "desk": desk.run,
             "rush": lambda: small.run(Path(scratch), migrated),
         }
