@@ -669,6 +669,7 @@ def pages(books, canteen, now) -> list[str]:
         f"/foyer/acces/{opening.pk}/",
         "/foyer/adresse/",
         "/foyer/quotient/",
+        "/foyer/quotient/caf-msa/",
         "/foyer/consultations/",
         "/foyer/telephones/",
         "/mes-messages/",
