@@ -14,6 +14,7 @@ from families.management.commands import create_manager
 from portal.models import Town
 from portal.reservations.days import first_days
 from portal.reservations.models import Establishment, Slot
+from tests.browser.looking import violations
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
@@ -87,6 +88,7 @@ def test_a_village_opens_its_canteen_at_the_desk(hands: Hands, open_page: Callab
     visitor = open_page()
     visitor.goto("/")
     expect(visitor.get_by_role("heading", level=1)).to_have_text("Le portail ouvre bientôt")
+    assert violations(visitor) == []
 
     hands.step("La commune", "Commune")
     hands.fill("name", "Saint-Exemple")
@@ -149,6 +151,7 @@ def test_a_village_opens_its_canteen_at_the_desk(hands: Hands, open_page: Callab
     expect(hands.page.locator(".step-now").first).to_contain_text(
         "Votre commune peut ouvrir « Restauration scolaire » le mardi 10 novembre 2026."
     )
+    assert violations(hands.page) == []
     hands.page.get_by_role("link", name="Ouvrir au public…").click()
     hands.save("Ouvrir au public")
     assert Town.objects.get().is_open
