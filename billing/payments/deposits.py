@@ -89,8 +89,8 @@ def by_means() -> list[tuple[int | None, Means, list[Decimal]]]:
         for regie, code, amount in rows.values_list("regie", "means", "amount"):
             amounts[regie, code].append(amount)
         order = {one.code: (rank, one) for rank, one in enumerate(known.get(how, ()))}
-        for (owner, code), given in sorted(amounts.items(), key=lambda pair: order[pair[0][1]][0]):
-            found.append((owner, order[code][1], given))
+        for (whose, by), given in sorted(amounts.items(), key=lambda pair: order[pair[0][1]][0]):
+            found.append((whose, order[by][1], given))
     return found
 
 

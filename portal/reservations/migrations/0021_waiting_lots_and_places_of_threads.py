@@ -49,7 +49,6 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "lieu qui suit un message",
                 "verbose_name_plural": "lieux qui suivent un message",
-                "default_permissions": (),
             },
         ),
         migrations.AddField(

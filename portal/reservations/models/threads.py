@@ -19,8 +19,6 @@ class ThreadPlace(models.Model):
     class Meta:
         verbose_name = "lieu qui suit un message"
         verbose_name_plural = "lieux qui suivent un message"
-        # Whoever may act on a message may hand it over.
-        default_permissions = ()
 
     def __str__(self) -> str:
         return f"{self.thread} – {self.establishment}"
