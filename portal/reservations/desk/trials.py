@@ -1,7 +1,7 @@
 """« Essayer comme une famille »: the one page from which an agent makes a trial household, enters it, answers
 what it asks for, and removes it."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django import forms
@@ -10,9 +10,12 @@ from django.core.exceptions import PermissionDenied
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 
 from families.models import TrialHousehold
+from portal.desk import first_steps
+from portal.desk.first_steps import Missing, Page, Standing, Step
 from portal.desk.pages import OwnPages
 from portal.french.grades import birth_year
 from portal.french.plurals import counted
@@ -230,3 +233,30 @@ def _holds(home: TrialHousehold) -> str:
     children, days = trials.holds(home)
     said = counted(days, "jour demandé ou réservé", "jours demandés ou réservés")
     return f"{counted(children, 'enfant', 'enfants')}, {said}"
+
+
+def tried(at: datetime) -> Standing:
+    """Whether somebody tries, or could; two queries."""
+    there = TrialHousehold.tried.count()
+    if there:
+        text = counted(there, "foyer d'essai est en place", "foyers d'essai sont en place")
+        return Standing(there=[f"{text}."])
+    if not Activity.objects.filter(active=True).exists():
+        return Standing(there=["Il y aura de quoi essayer avec la première activité."])
+    page = reverse("admin:families_trialhousehold_changelist")
+    text = "Réservez quelques jours comme le ferait une famille : c'est la meilleure relecture."
+    return Standing(missing=[Missing(text, page, "families.add_trialhousehold", needed=False)])
+
+
+first_steps.register(
+    Step(
+        "essai",
+        140,
+        TITLE,
+        "Un foyer d'essai inscrit, réserve, annule et voit sa facture. Il ne compte nulle part, ne prend la "
+        "place de personne, et s'en va d'un bouton.",
+        "Deux enfants, l'un en maternelle, l'autre au CE1 : ce que chacun mange, ce que cela coûte.",
+        (Page(TITLE, "families_trialhousehold_changelist", "families.view_trialhousehold"),),
+        tried,
+    )
+)

@@ -69,7 +69,7 @@ def test_an_empty_town_is_told_each_step_what_it_is_for_and_what_is_missing(mana
     steps = first_steps.steps()
     assert [one.key for one in steps] == [
         "commune", "ecoles", "calendrier", "restaurants", "loisirs", "activites", "periodes", "places",
-        "delais", "prix", "absences", "paiements", "lettres", "agents",
+        "delais", "prix", "absences", "paiements", "lettres", "agents", "essai",
     ]  # fmt: skip
     assert all(one.title in said for one in steps)
     assert "À La Selle-Craonnaise" in said
