@@ -12,6 +12,7 @@ class ReservationsConfig(AppConfig):
         # Models must be loaded first.
         from families import approval, at_home, child_facts
         from families.custody import ending, whose_days
+        from families.groups import IMPORT
         from families.imports import registry as imports
         from families.joining import fates
         from families.joining import joining as joining_of_homes
@@ -32,6 +33,7 @@ class ReservationsConfig(AppConfig):
             enrolling,
             erasing,
             next_periods,
+            next_year,
             reservation_drafts,
             tasks,
         )
@@ -88,4 +90,7 @@ class ReservationsConfig(AppConfig):
         kinds.register_all(reservation_drafts.KEPT.days)
         figures.register_all()
         next_periods.register_all()
+        next_year.bring_newcomers(
+            next_year.Newcomers("Importer des familles", "families_fileimport_add", IMPORT)
+        )
         year_turns.register_all()
