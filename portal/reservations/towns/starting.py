@@ -79,6 +79,8 @@ def text_of(name: str, its: Town, at: datetime) -> str:
             del document[key]
     out = StringIO()
     reader.width = 4096
+    # The same day twice is written twice: a town's file has no « & » nor « * ».
+    reader.representer.ignore_aliases = lambda _: True
     reader.dump(document, out)
     return out.getvalue()
 
