@@ -6,155 +6,49 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0001_initial"),
+        ('families', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="SecurityEvent",
+            name='SecurityEvent',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("at", models.DateTimeField(db_index=True, verbose_name="le")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("login", "Connexion"),
-                            ("failed", "Échec de connexion"),
-                            ("locked", "Connexion retenue"),
-                            ("logout", "Déconnexion"),
-                            ("recovery", "Mot de passe oublié"),
-                            ("password", "Mot de passe changé"),
-                            ("address", "Adresse e-mail changée"),
-                            ("factor_added", "Second facteur ajouté"),
-                            ("factor_removed", "Second facteur retiré"),
-                            ("factor_reset", "Second facteur remis à zéro par la mairie"),
-                            ("rights", "Droits changés"),
-                            ("sessions_ended", "Sessions closes"),
-                        ],
-                        max_length=16,
-                        verbose_name="événement",
-                    ),
-                ),
-                (
-                    "login_mark",
-                    models.CharField(blank=True, max_length=16, verbose_name="identifiant (empreinte)"),
-                ),
-                (
-                    "network_mark",
-                    models.CharField(blank=True, max_length=16, verbose_name="réseau (empreinte)"),
-                ),
-                ("detail", models.CharField(blank=True, max_length=200, verbose_name="précision")),
-                (
-                    "by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="par",
-                    ),
-                ),
-                (
-                    "user",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="compte",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(db_index=True, verbose_name='le')),
+                ('kind', models.CharField(choices=[('login', 'Connexion'), ('failed', 'Échec de connexion'), ('locked', 'Connexion retenue'), ('logout', 'Déconnexion'), ('recovery', 'Mot de passe oublié'), ('password', 'Mot de passe changé'), ('address', 'Adresse e-mail changée'), ('factor_added', 'Second facteur ajouté'), ('factor_removed', 'Second facteur retiré'), ('factor_reset', 'Second facteur remis à zéro par la mairie'), ('rights', 'Droits changés'), ('sessions_ended', 'Sessions closes')], max_length=16, verbose_name='événement')),
+                ('login_mark', models.CharField(blank=True, max_length=16, verbose_name='identifiant (empreinte)')),
+                ('network_mark', models.CharField(blank=True, max_length=16, verbose_name='réseau (empreinte)')),
+                ('detail', models.CharField(blank=True, max_length=200, verbose_name='précision')),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='par')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='compte')),
             ],
             options={
-                "verbose_name": "événement de sécurité",
-                "verbose_name_plural": "journal de sécurité",
-                "ordering": ["-at", "-pk"],
+                'verbose_name': 'événement de sécurité',
+                'verbose_name_plural': 'journal de sécurité',
+                'ordering': ['-at', '-pk'],
             },
         ),
         migrations.CreateModel(
-            name="Reading",
+            name='Reading',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("at", models.DateTimeField(verbose_name="lu le")),
-                ("reader_name", models.CharField(max_length=160, verbose_name="nom")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("health", "Fiche sanitaire"),
-                            ("proof", "Justificatif"),
-                            ("certificate", "Certificat médical"),
-                            ("export", "Export de personnes"),
-                            ("family_data", "Données d'une famille"),
-                            ("kept_document", "Document conservé après effacement"),
-                            ("as_family", "Vu comme la famille"),
-                        ],
-                        max_length=16,
-                        verbose_name="quoi",
-                    ),
-                ),
-                ("what", models.CharField(blank=True, max_length=200, verbose_name="précisément")),
-                ("page", models.CharField(max_length=200, verbose_name="page")),
-                (
-                    "network_address",
-                    models.GenericIPAddressField(blank=True, null=True, verbose_name="adresse réseau"),
-                ),
-                (
-                    "child",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="families.child",
-                        verbose_name="enfant",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
-                (
-                    "reader",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="lu par",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(verbose_name='lu le')),
+                ('reader_name', models.CharField(max_length=160, verbose_name='nom')),
+                ('kind', models.CharField(choices=[('health', 'Fiche sanitaire'), ('proof', 'Justificatif'), ('certificate', 'Certificat médical'), ('export', 'Export de personnes'), ('family_data', "Données d'une famille"), ('kept_document', 'Document conservé après effacement'), ('as_family', 'Vu comme la famille')], max_length=16, verbose_name='quoi')),
+                ('what', models.CharField(blank=True, max_length=200, verbose_name='précisément')),
+                ('page', models.CharField(max_length=200, verbose_name='page')),
+                ('network_address', models.GenericIPAddressField(blank=True, null=True, verbose_name='adresse réseau')),
+                ('child', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='families.child', verbose_name='enfant')),
+                ('household', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='families.household', verbose_name='foyer')),
+                ('reader', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='lu par')),
             ],
             options={
-                "verbose_name": "consultation",
-                "verbose_name_plural": "registre des consultations",
-                "ordering": ["-at", "-pk"],
-                "indexes": [
-                    models.Index(fields=["at"], name="reading_by_moment"),
-                    models.Index(fields=["child", "at"], name="reading_of_child"),
-                    models.Index(fields=["household", "at"], name="reading_of_household"),
-                ],
+                'verbose_name': 'consultation',
+                'verbose_name_plural': 'registre des consultations',
+                'ordering': ['-at', '-pk'],
+                'indexes': [models.Index(fields=['at'], name='reading_by_moment'), models.Index(fields=['child', 'at'], name='reading_of_child'), models.Index(fields=['household', 'at'], name='reading_of_household')],
             },
         ),
     ]

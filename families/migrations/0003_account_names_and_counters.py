@@ -23,127 +23,90 @@ def keep_forms(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("auth", "0012_alter_user_first_name_max_length"),
-        ("families", "0002_traces"),
+        ('auth', '0012_alter_user_first_name_max_length'),
+        ('families', '0002_traces'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="LoginCounter",
+            name='LoginCounter',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("who", models.CharField(blank=True, max_length=32)),
-                ("place", models.CharField(blank=True, max_length=32)),
-                ("failures", models.PositiveIntegerField(default=0)),
-                ("last_at", models.DateTimeField()),
-                ("forgotten_at", models.DateTimeField(db_index=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('who', models.CharField(blank=True, max_length=32)),
+                ('place', models.CharField(blank=True, max_length=32)),
+                ('failures', models.PositiveIntegerField(default=0)),
+                ('last_at', models.DateTimeField()),
+                ('forgotten_at', models.DateTimeField(db_index=True)),
             ],
             options={
-                "verbose_name": "compteur d'essais",
-                "verbose_name_plural": "compteurs d'essais",
+                'verbose_name': "compteur d'essais",
+                'verbose_name_plural': "compteurs d'essais",
             },
         ),
         migrations.AlterModelOptions(
-            name="securityevent",
-            options={
-                "ordering": ["-at", "-pk"],
-                "verbose_name": "événement de sécurité",
-                "verbose_name_plural": "événements de sécurité",
-            },
+            name='securityevent',
+            options={'ordering': ['-at', '-pk'], 'verbose_name': 'événement de sécurité', 'verbose_name_plural': 'événements de sécurité'},
         ),
         migrations.AlterModelManagers(
-            name="user",
-            managers=[],
+            name='user',
+            managers=[
+            ],
         ),
         migrations.RemoveConstraint(
-            model_name="user",
-            name="one_account_an_email",
+            model_name='user',
+            name='one_account_an_email',
         ),
         migrations.AddField(
-            model_name="securityevent",
-            name="times",
-            field=models.PositiveIntegerField(db_default=1, default=1, verbose_name="fois"),
+            model_name='securityevent',
+            name='times',
+            field=models.PositiveIntegerField(db_default=1, default=1, verbose_name='fois'),
         ),
         migrations.AddField(
-            model_name="user",
-            name="email_form",
-            field=families.login_names.NormalForm(db_default="", of="email"),
+            model_name='user',
+            name='email_form',
+            field=families.login_names.NormalForm(db_default='', of='email'),
         ),
         migrations.AddField(
-            model_name="user",
-            name="email_shared",
+            model_name='user',
+            name='email_shared',
             field=models.BooleanField(db_default=False, default=False, editable=False),
         ),
         migrations.AddField(
-            model_name="user",
-            name="username_form",
-            field=families.login_names.NormalForm(db_default="", of="username"),
+            model_name='user',
+            name='username_form',
+            field=families.login_names.NormalForm(db_default='', of='username'),
         ),
         migrations.AddField(
-            model_name="user",
-            name="username_shared",
+            model_name='user',
+            name='username_shared',
             field=models.BooleanField(db_default=False, default=False, editable=False),
         ),
         migrations.AlterField(
-            model_name="securityevent",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("login", "Connexion"),
-                    ("failed", "Échec de connexion"),
-                    ("locked", "Connexion retenue"),
-                    ("logout", "Déconnexion"),
-                    ("recovery", "Mot de passe oublié"),
-                    ("password", "Mot de passe changé"),
-                    ("address", "Adresse e-mail changée"),
-                    ("factor_added", "Second facteur ajouté"),
-                    ("factor_removed", "Second facteur retiré"),
-                    ("factor_reset", "Second facteur remis à zéro par la mairie"),
-                    ("rights", "Droits changés"),
-                    ("sessions_ended", "Sessions closes"),
-                    ("closed", "Compte fermé"),
-                ],
-                max_length=16,
-                verbose_name="événement",
-            ),
+            model_name='securityevent',
+            name='kind',
+            field=models.CharField(choices=[('login', 'Connexion'), ('failed', 'Échec de connexion'), ('locked', 'Connexion retenue'), ('logout', 'Déconnexion'), ('recovery', 'Mot de passe oublié'), ('password', 'Mot de passe changé'), ('address', 'Adresse e-mail changée'), ('factor_added', 'Second facteur ajouté'), ('factor_removed', 'Second facteur retiré'), ('factor_reset', 'Second facteur remis à zéro par la mairie'), ('rights', 'Droits changés'), ('sessions_ended', 'Sessions closes'), ('closed', 'Compte fermé')], max_length=16, verbose_name='événement'),
         ),
         migrations.RunPython(keep_forms, migrations.RunPython.noop, elidable=False),
         migrations.AddIndex(
-            model_name="user",
-            index=models.Index(fields=["username_form"], name="account_by_identifiant"),
+            model_name='user',
+            index=models.Index(fields=['username_form'], name='account_by_identifiant'),
         ),
         migrations.AddIndex(
-            model_name="user",
-            index=models.Index(fields=["email_form"], name="account_by_address"),
+            model_name='user',
+            index=models.Index(fields=['email_form'], name='account_by_address'),
         ),
         migrations.AddConstraint(
-            model_name="user",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(
-                    ("username_shared", False), models.Q(("username_form", ""), _negated=True)
-                ),
-                fields=("username_form",),
-                name="one_account_an_identifiant",
-                violation_error_message="Cet identifiant est déjà pris. Choisissez-en un autre.",
-            ),
+            model_name='user',
+            constraint=models.UniqueConstraint(condition=models.Q(('username_shared', False), models.Q(('username_form', ''), _negated=True)), fields=('username_form',), name='one_account_an_identifiant', violation_error_message='Cet identifiant est déjà pris. Choisissez-en un autre.'),
         ),
         migrations.AddConstraint(
-            model_name="user",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("email_shared", False), models.Q(("email_form", ""), _negated=True)),
-                fields=("email_form",),
-                name="one_account_an_address",
-                violation_error_message="Un compte utilise déjà cette adresse.",
-            ),
+            model_name='user',
+            constraint=models.UniqueConstraint(condition=models.Q(('email_shared', False), models.Q(('email_form', ''), _negated=True)), fields=('email_form',), name='one_account_an_address', violation_error_message='Un compte utilise déjà cette adresse.'),
         ),
         migrations.AddConstraint(
-            model_name="logincounter",
-            constraint=models.UniqueConstraint(fields=("who", "place"), name="one_counter_a_place"),
+            model_name='logincounter',
+            constraint=models.UniqueConstraint(fields=('who', 'place'), name='one_counter_a_place'),
         ),
     ]

@@ -7,329 +7,150 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0003_account_names_and_counters"),
+        ('families', '0003_account_names_and_counters'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="AccessOpening",
+            name='AccessOpening',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("guardian", "Accès d'un responsable"), ("home", "Autre foyer d'un enfant")],
-                        max_length=8,
-                        verbose_name="quoi",
-                    ),
-                ),
-                ("address", models.EmailField(blank=True, max_length=254, verbose_name="adresse e-mail")),
-                (
-                    "former_address",
-                    models.EmailField(blank=True, max_length=254, verbose_name="adresse d'avant"),
-                ),
-                ("asked_by_name", models.CharField(blank=True, max_length=160, verbose_name="demandé par")),
-                ("asked_at", models.DateTimeField(verbose_name="demandé le")),
-                (
-                    "letters_left_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="messages partis le"),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("expected", "Adresse reçue avec le dossier"),
-                            ("waiting", "En attente de confirmation"),
-                            ("open", "Ouvert"),
-                            ("refused", "Refusé"),
-                            ("cancelled", "Annulé"),
-                        ],
-                        db_index=True,
-                        default="waiting",
-                        max_length=10,
-                        verbose_name="état",
-                    ),
-                ),
-                ("answered_by_name", models.CharField(blank=True, max_length=160, verbose_name="réponse de")),
-                ("answered_at", models.DateTimeField(blank=True, null=True, verbose_name="réponse le")),
-                (
-                    "confirmed",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("guardian", "par un responsable déjà connu"),
-                            ("staff", "par un second agent"),
-                            ("time", "à la fin du délai"),
-                            ("free", "sans attente : adresse reçue avec le dossier"),
-                        ],
-                        max_length=8,
-                        verbose_name="confirmé",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('guardian', "Accès d'un responsable"), ('home', "Autre foyer d'un enfant")], max_length=8, verbose_name='quoi')),
+                ('address', models.EmailField(blank=True, max_length=254, verbose_name='adresse e-mail')),
+                ('former_address', models.EmailField(blank=True, max_length=254, verbose_name="adresse d'avant")),
+                ('asked_by_name', models.CharField(blank=True, max_length=160, verbose_name='demandé par')),
+                ('asked_at', models.DateTimeField(verbose_name='demandé le')),
+                ('letters_left_at', models.DateTimeField(blank=True, null=True, verbose_name='messages partis le')),
+                ('state', models.CharField(choices=[('expected', 'Adresse reçue avec le dossier'), ('waiting', 'En attente de confirmation'), ('open', 'Ouvert'), ('refused', 'Refusé'), ('cancelled', 'Annulé')], db_index=True, default='waiting', max_length=10, verbose_name='état')),
+                ('answered_by_name', models.CharField(blank=True, max_length=160, verbose_name='réponse de')),
+                ('answered_at', models.DateTimeField(blank=True, null=True, verbose_name='réponse le')),
+                ('confirmed', models.CharField(blank=True, choices=[('guardian', 'par un responsable déjà connu'), ('staff', 'par un second agent'), ('time', 'à la fin du délai'), ('free', 'sans attente : adresse reçue avec le dossier')], max_length=8, verbose_name='confirmé')),
             ],
             options={
-                "verbose_name": "ouverture d'accès",
-                "verbose_name_plural": "ouvertures d'accès",
-                "ordering": ["-asked_at", "-pk"],
+                'verbose_name': "ouverture d'accès",
+                'verbose_name_plural': "ouvertures d'accès",
+                'ordering': ['-asked_at', '-pk'],
             },
         ),
         migrations.CreateModel(
-            name="HistoricalCustody",
+            name='HistoricalCustody',
             fields=[
-                (
-                    "id",
-                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
-                ),
-                (
-                    "since",
-                    models.DateField(
-                        blank=True, help_text="Vide : depuis toujours.", null=True, verbose_name="depuis le"
-                    ),
-                ),
-                (
-                    "until",
-                    models.DateField(
-                        blank=True,
-                        help_text="Vide : en cours.",
-                        null=True,
-                        verbose_name="n'y vit plus à partir du",
-                    ),
-                ),
-                ("history_id", models.AutoField(primary_key=True, serialize=False)),
-                ("history_date", models.DateTimeField(db_index=True)),
-                ("history_change_reason", models.CharField(max_length=100, null=True)),
-                (
-                    "history_type",
-                    models.CharField(
-                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
-                    ),
-                ),
+                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('since', models.DateField(blank=True, help_text='Vide : depuis toujours.', null=True, verbose_name='depuis le')),
+                ('until', models.DateField(blank=True, help_text='Vide : en cours.', null=True, verbose_name="n'y vit plus à partir du")),
+                ('history_id', models.AutoField(primary_key=True, serialize=False)),
+                ('history_date', models.DateTimeField(db_index=True)),
+                ('history_change_reason', models.CharField(max_length=100, null=True)),
+                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
             ],
             options={
-                "verbose_name": "historical garde",
-                "verbose_name_plural": "historical gardes",
-                "ordering": ("-history_date", "-history_id"),
-                "get_latest_by": ("history_date", "history_id"),
+                'verbose_name': 'historical garde',
+                'verbose_name_plural': 'historical gardes',
+                'ordering': ('-history_date', '-history_id'),
+                'get_latest_by': ('history_date', 'history_id'),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name="OwnDecision",
+            name='OwnDecision',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("user_name", models.CharField(max_length=160, verbose_name="agent")),
-                ("reason", models.CharField(max_length=300, verbose_name="motif")),
-                ("at", models.DateTimeField(verbose_name="le")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('user_name', models.CharField(max_length=160, verbose_name='agent')),
+                ('reason', models.CharField(max_length=300, verbose_name='motif')),
+                ('at', models.DateTimeField(verbose_name='le')),
             ],
             options={
-                "verbose_name": "décision pour son propre foyer",
-                "verbose_name_plural": "décisions pour son propre foyer",
-                "ordering": ["-at", "-pk"],
+                'verbose_name': 'décision pour son propre foyer',
+                'verbose_name_plural': 'décisions pour son propre foyer',
+                'ordering': ['-at', '-pk'],
             },
         ),
         migrations.AddField(
-            model_name="custody",
-            name="since",
-            field=models.DateField(
-                blank=True, help_text="Vide : depuis toujours.", null=True, verbose_name="depuis le"
-            ),
+            model_name='custody',
+            name='since',
+            field=models.DateField(blank=True, help_text='Vide : depuis toujours.', null=True, verbose_name='depuis le'),
         ),
         migrations.AddField(
-            model_name="custody",
-            name="until",
-            field=models.DateField(
-                blank=True, help_text="Vide : en cours.", null=True, verbose_name="n'y vit plus à partir du"
-            ),
+            model_name='custody',
+            name='until',
+            field=models.DateField(blank=True, help_text='Vide : en cours.', null=True, verbose_name="n'y vit plus à partir du"),
         ),
         migrations.AddConstraint(
-            model_name="custody",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("since", None), ("until", None), ("until__gte", models.F("since")), _connector="OR"
-                ),
-                name="custody_ends_after_it_begins",
-                violation_error_message="Une garde ne peut pas finir avant d'avoir commencé.",
-            ),
+            model_name='custody',
+            constraint=models.CheckConstraint(condition=models.Q(('since', None), ('until', None), ('until__gte', models.F('since')), _connector='OR'), name='custody_ends_after_it_begins', violation_error_message="Une garde ne peut pas finir avant d'avoir commencé."),
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="answered_by",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="réponse de",
-            ),
+            model_name='accessopening',
+            name='answered_by',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='réponse de'),
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="asked_by",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="demandé par",
-            ),
+            model_name='accessopening',
+            name='asked_by',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='demandé par'),
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="child",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="access_openings",
-                to="families.child",
-                verbose_name="enfant",
-            ),
+            model_name='accessopening',
+            name='child',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='access_openings', to='families.child', verbose_name='enfant'),
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="copy",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="+",
-                to="families.child",
-                verbose_name="double que ce foyer avait saisi",
-            ),
+            model_name='accessopening',
+            name='copy',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='families.child', verbose_name='double que ce foyer avait saisi'),
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="guardian",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="access_openings",
-                to="families.guardian",
-                verbose_name="responsable",
-            ),
+            model_name='accessopening',
+            name='guardian',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='access_openings', to='families.guardian', verbose_name='responsable'),
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="household",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="access_openings",
-                to="families.household",
-                verbose_name="foyer",
-            ),
+            model_name='accessopening',
+            name='household',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='access_openings', to='families.household', verbose_name='foyer'),
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="user",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="compte",
-            ),
+            model_name='accessopening',
+            name='user',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='compte'),
         ),
         migrations.AddField(
-            model_name="historicalcustody",
-            name="child",
-            field=models.ForeignKey(
-                blank=True,
-                db_constraint=False,
-                null=True,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="+",
-                to="families.child",
-                verbose_name="enfant",
-            ),
+            model_name='historicalcustody',
+            name='child',
+            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='families.child', verbose_name='enfant'),
         ),
         migrations.AddField(
-            model_name="historicalcustody",
-            name="history_user",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
+            model_name='historicalcustody',
+            name='history_user',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
-            model_name="historicalcustody",
-            name="household",
-            field=models.ForeignKey(
-                blank=True,
-                db_constraint=False,
-                null=True,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="+",
-                to="families.household",
-                verbose_name="foyer",
-            ),
+            model_name='historicalcustody',
+            name='household',
+            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='families.household', verbose_name='foyer'),
         ),
         migrations.AddField(
-            model_name="owndecision",
-            name="household",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="+",
-                to="families.household",
-                verbose_name="foyer",
-            ),
+            model_name='owndecision',
+            name='household',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='families.household', verbose_name='foyer'),
         ),
         migrations.AddField(
-            model_name="owndecision",
-            name="user",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="own_decisions",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="agent",
-            ),
+            model_name='owndecision',
+            name='user',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='own_decisions', to=settings.AUTH_USER_MODEL, verbose_name='agent'),
         ),
         migrations.AddConstraint(
-            model_name="accessopening",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "guardian"), ("state", "waiting")),
-                fields=("guardian",),
-                name="one_waiting_opening_a_guardian",
-                violation_error_message="Un accès attend déjà d'être confirmé pour cette personne.",
-            ),
+            model_name='accessopening',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'guardian'), ('state', 'waiting')), fields=('guardian',), name='one_waiting_opening_a_guardian', violation_error_message="Un accès attend déjà d'être confirmé pour cette personne."),
         ),
         migrations.AddConstraint(
-            model_name="accessopening",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "home"), ("state", "waiting")),
-                fields=("child", "household"),
-                name="one_waiting_opening_a_child_and_household",
-                violation_error_message="Ce foyer attend déjà d'être confirmé pour cet enfant.",
-            ),
+            model_name='accessopening',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'home'), ('state', 'waiting')), fields=('child', 'household'), name='one_waiting_opening_a_child_and_household', violation_error_message="Ce foyer attend déjà d'être confirmé pour cet enfant."),
         ),
         migrations.AddConstraint(
-            model_name="accessopening",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("child__isnull", True), ("guardian__isnull", False), ("kind", "guardian")),
-                    models.Q(("child__isnull", False), ("guardian__isnull", True), ("kind", "home")),
-                    _connector="OR",
-                ),
-                name="an_opening_is_of_a_guardian_or_of_a_child",
-                violation_error_message="Une ouverture d'accès concerne un responsable ou un enfant.",
-            ),
+            model_name='accessopening',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('child__isnull', True), ('guardian__isnull', False), ('kind', 'guardian')), models.Q(('child__isnull', False), ('guardian__isnull', True), ('kind', 'home')), _connector='OR'), name='an_opening_is_of_a_guardian_or_of_a_child', violation_error_message="Une ouverture d'accès concerne un responsable ou un enfant."),
         ),
     ]

@@ -7,81 +7,62 @@ from portal.database.rotating import encrypting
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0005_histories_and_concerned"),
+        ('families', '0005_histories_and_concerned'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="historicalchildhealth",
-            name="allergens",
-            field=portal.database.encrypted.EncryptedListField(
-                blank=True, db_default="", default=list, verbose_name="allergènes"
-            ),
+            model_name='historicalchildhealth',
+            name='allergens',
+            field=portal.database.encrypted.EncryptedListField(blank=True, db_default='', default=list, verbose_name='allergènes'),
         ),
         migrations.AlterField(
-            model_name="historicalchildhealth",
-            name="allergies",
-            field=portal.database.encrypted.EncryptedTextField(
-                blank=True, verbose_name="précisions sur les allergies"
-            ),
+            model_name='historicalchildhealth',
+            name='allergies',
+            field=portal.database.encrypted.EncryptedTextField(blank=True, verbose_name='précisions sur les allergies'),
         ),
         migrations.AlterField(
-            model_name="historicalchildhealth",
-            name="doctor",
-            field=portal.database.encrypted.EncryptedCharField(
-                blank=True, max_length=120, verbose_name="médecin traitant"
-            ),
+            model_name='historicalchildhealth',
+            name='doctor',
+            field=portal.database.encrypted.EncryptedCharField(blank=True, max_length=120, verbose_name='médecin traitant'),
         ),
         migrations.AlterField(
-            model_name="historicalchildhealth",
-            name="doctor_phone",
-            field=portal.database.encrypted.EncryptedPhoneField(
-                blank=True, max_length=30, verbose_name="téléphone du médecin"
-            ),
+            model_name='historicalchildhealth',
+            name='doctor_phone',
+            field=portal.database.encrypted.EncryptedPhoneField(blank=True, max_length=30, verbose_name='téléphone du médecin'),
         ),
         migrations.AlterField(
-            model_name="historicalchildhealth",
-            name="treatment",
-            field=portal.database.encrypted.EncryptedTextField(
-                blank=True, verbose_name="traitement, conduite à tenir"
-            ),
+            model_name='historicalchildhealth',
+            name='treatment',
+            field=portal.database.encrypted.EncryptedTextField(blank=True, verbose_name='traitement, conduite à tenir'),
         ),
         migrations.AddField(
-            model_name="childhealth",
-            name="allergens",
-            field=portal.database.encrypted.EncryptedListField(
-                blank=True, db_default="", default=list, verbose_name="allergènes"
-            ),
+            model_name='childhealth',
+            name='allergens',
+            field=portal.database.encrypted.EncryptedListField(blank=True, db_default='', default=list, verbose_name='allergènes'),
         ),
         migrations.AlterField(
-            model_name="childhealth",
-            name="allergies",
-            field=portal.database.encrypted.EncryptedTextField(
-                blank=True, verbose_name="précisions sur les allergies"
-            ),
+            model_name='childhealth',
+            name='allergies',
+            field=portal.database.encrypted.EncryptedTextField(blank=True, verbose_name='précisions sur les allergies'),
         ),
         migrations.AlterField(
-            model_name="childhealth",
-            name="doctor",
-            field=portal.database.encrypted.EncryptedCharField(
-                blank=True, max_length=120, verbose_name="médecin traitant"
-            ),
+            model_name='childhealth',
+            name='doctor',
+            field=portal.database.encrypted.EncryptedCharField(blank=True, max_length=120, verbose_name='médecin traitant'),
         ),
         migrations.AlterField(
-            model_name="childhealth",
-            name="doctor_phone",
-            field=portal.database.encrypted.EncryptedPhoneField(
-                blank=True, max_length=30, verbose_name="téléphone du médecin"
-            ),
+            model_name='childhealth',
+            name='doctor_phone',
+            field=portal.database.encrypted.EncryptedPhoneField(blank=True, max_length=30, verbose_name='téléphone du médecin'),
         ),
         migrations.AlterField(
-            model_name="childhealth",
-            name="treatment",
-            field=portal.database.encrypted.EncryptedTextField(
-                blank=True, verbose_name="traitement, conduite à tenir"
-            ),
+            model_name='childhealth',
+            name='treatment',
+            field=portal.database.encrypted.EncryptedTextField(blank=True, verbose_name='traitement, conduite à tenir'),
         ),
         # No way back: older code would show what is encrypted as it is kept.
-        migrations.RunPython(encrypting("families")),
+        migrations.RunPython(encrypting('families')),
     ]

@@ -4,21 +4,23 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0006_encrypt_health"),
+        ('families', '0006_encrypt_health'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="StaffMember",
-            fields=[],
+            name='StaffMember',
+            fields=[
+            ],
             options={
-                "verbose_name": "agent de la mairie",
-                "verbose_name_plural": "agents de la mairie",
-                "proxy": True,
-                "indexes": [],
-                "constraints": [],
+                'verbose_name': 'agent de la mairie',
+                'verbose_name_plural': 'agents de la mairie',
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
             },
-            bases=("families.user",),
+            bases=('families.user',),
         ),
     ]

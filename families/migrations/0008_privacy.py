@@ -8,449 +8,150 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0007_staffmember"),
+        ('families', '0007_staffmember'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="child",
-            name="erased_at",
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name="effacé le"),
+            model_name='child',
+            name='erased_at',
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='effacé le'),
         ),
         migrations.AddField(
-            model_name="household",
-            name="erased_at",
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name="effacé le"),
+            model_name='household',
+            name='erased_at',
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='effacé le'),
         ),
         migrations.CreateModel(
-            name="Erasure",
+            name='Erasure',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "reference",
-                    models.UUIDField(
-                        default=uuid.uuid4, editable=False, unique=True, verbose_name="référence"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("household", "Foyer"), ("child", "Enfant")],
-                        max_length=10,
-                        verbose_name="objet",
-                    ),
-                ),
-                ("subject", models.PositiveBigIntegerField(verbose_name="numéro")),
-                ("mark", models.CharField(max_length=64, verbose_name="empreinte")),
-                (
-                    "why",
-                    models.CharField(
-                        choices=[
-                            ("request", "Demande de la famille"),
-                            ("desk", "Décision de la mairie"),
-                            ("refused", "Compte refusé"),
-                            ("retention", "Durée de conservation atteinte"),
-                            ("again", "Refait après une restauration"),
-                        ],
-                        max_length=10,
-                        verbose_name="raison",
-                    ),
-                ),
-                ("at", models.DateTimeField(verbose_name="effacé le")),
-                ("gone", models.JSONField(default=list, verbose_name="effacé")),
-                ("kept", models.JSONField(default=list, verbose_name="conservé")),
-                (
-                    "by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="effacé par",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reference', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='référence')),
+                ('kind', models.CharField(choices=[('household', 'Foyer'), ('child', 'Enfant')], max_length=10, verbose_name='objet')),
+                ('subject', models.PositiveBigIntegerField(verbose_name='numéro')),
+                ('mark', models.CharField(max_length=64, verbose_name='empreinte')),
+                ('why', models.CharField(choices=[('request', 'Demande de la famille'), ('desk', 'Décision de la mairie'), ('refused', 'Compte refusé'), ('retention', 'Durée de conservation atteinte'), ('again', 'Refait après une restauration')], max_length=10, verbose_name='raison')),
+                ('at', models.DateTimeField(verbose_name='effacé le')),
+                ('gone', models.JSONField(default=list, verbose_name='effacé')),
+                ('kept', models.JSONField(default=list, verbose_name='conservé')),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='effacé par')),
             ],
             options={
-                "verbose_name": "effacement",
-                "verbose_name_plural": "journal des effacements",
-                "ordering": ["-at", "-pk"],
+                'verbose_name': 'effacement',
+                'verbose_name_plural': 'journal des effacements',
+                'ordering': ['-at', '-pk'],
             },
         ),
         migrations.CreateModel(
-            name="ProcessingTexts",
+            name='ProcessingTexts',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "controller",
-                    models.TextField(
-                        blank=True,
-                        help_text="La commune, représentée par son maire, et ses coordonnées. Vide : celles de la commune.",
-                        verbose_name="responsable du traitement",
-                    ),
-                ),
-                (
-                    "officer",
-                    models.TextField(
-                        blank=True,
-                        help_text="Nom ou service, et comment le joindre.",
-                        verbose_name="délégué à la protection des données",
-                    ),
-                ),
-                (
-                    "processors",
-                    models.TextField(
-                        blank=True,
-                        help_text="Hébergeur, envoi des messages, paiement en ligne…",
-                        verbose_name="sous-traitants",
-                    ),
-                ),
-                (
-                    "transfers",
-                    models.TextField(
-                        blank=True,
-                        help_text="Vide : aucun transfert.",
-                        verbose_name="transferts hors de l'Union européenne",
-                    ),
-                ),
-                (
-                    "security",
-                    models.TextField(
-                        blank=True,
-                        help_text="Postes, locaux, sauvegardes : ce que le portail ne peut pas savoir.",
-                        verbose_name="mesures de sécurité propres à la commune",
-                    ),
-                ),
-                ("updated_on", models.DateField(blank=True, null=True, verbose_name="registre revu le")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('controller', models.TextField(blank=True, help_text='La commune, représentée par son maire, et ses coordonnées. Vide : celles de la commune.', verbose_name='responsable du traitement')),
+                ('officer', models.TextField(blank=True, help_text='Nom ou service, et comment le joindre.', verbose_name='délégué à la protection des données')),
+                ('processors', models.TextField(blank=True, help_text='Hébergeur, envoi des messages, paiement en ligne…', verbose_name='sous-traitants')),
+                ('transfers', models.TextField(blank=True, help_text='Vide : aucun transfert.', verbose_name="transferts hors de l'Union européenne")),
+                ('security', models.TextField(blank=True, help_text='Postes, locaux, sauvegardes : ce que le portail ne peut pas savoir.', verbose_name='mesures de sécurité propres à la commune')),
+                ('updated_on', models.DateField(blank=True, null=True, verbose_name='registre revu le')),
             ],
             options={
-                "verbose_name": "registre des traitements",
-                "verbose_name_plural": "registre des traitements",
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("pk", 1)),
-                        name="only_one_register_of_processing",
-                        violation_error_message="Le registre n'existe qu'une fois.",
-                    )
-                ],
+                'verbose_name': 'registre des traitements',
+                'verbose_name_plural': 'registre des traitements',
+                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='only_one_register_of_processing', violation_error_message="Le registre n'existe qu'une fois.")],
             },
         ),
         migrations.CreateModel(
-            name="RetentionRule",
+            name='RetentionRule',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("kind", models.SlugField(editable=False, max_length=40, unique=True, verbose_name="nature")),
-                ("duration", models.PositiveSmallIntegerField(verbose_name="durée")),
-                (
-                    "unit",
-                    models.CharField(
-                        choices=[("days", "jours"), ("months", "mois"), ("years", "années")],
-                        default="months",
-                        max_length=6,
-                        verbose_name="unité",
-                    ),
-                ),
-                (
-                    "active",
-                    models.BooleanField(
-                        default=True,
-                        help_text="Sinon rien de cette nature ne s'efface tout seul.",
-                        verbose_name="appliquée",
-                    ),
-                ),
-                (
-                    "needs_visa",
-                    models.BooleanField(
-                        default=False,
-                        help_text="L'effacement attend le visa du directeur des archives départementales.",
-                        verbose_name="visa des archives",
-                    ),
-                ),
-                (
-                    "source",
-                    models.TextField(
-                        blank=True,
-                        help_text="Le texte, ou la décision de la commune.",
-                        verbose_name="fondement",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.SlugField(editable=False, max_length=40, unique=True, verbose_name='nature')),
+                ('duration', models.PositiveSmallIntegerField(verbose_name='durée')),
+                ('unit', models.CharField(choices=[('days', 'jours'), ('months', 'mois'), ('years', 'années')], default='months', max_length=6, verbose_name='unité')),
+                ('active', models.BooleanField(default=True, help_text="Sinon rien de cette nature ne s'efface tout seul.", verbose_name='appliquée')),
+                ('needs_visa', models.BooleanField(default=False, help_text="L'effacement attend le visa du directeur des archives départementales.", verbose_name='visa des archives')),
+                ('source', models.TextField(blank=True, help_text='Le texte, ou la décision de la commune.', verbose_name='fondement')),
             ],
             options={
-                "verbose_name": "durée de conservation",
-                "verbose_name_plural": "durées de conservation",
-                "ordering": ["kind"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("duration__gte", 1)),
-                        name="retention_at_least_one",
-                        violation_error_message="Une durée de conservation est d'au moins un jour.",
-                    )
-                ],
+                'verbose_name': 'durée de conservation',
+                'verbose_name_plural': 'durées de conservation',
+                'ordering': ['kind'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('duration__gte', 1)), name='retention_at_least_one', violation_error_message="Une durée de conservation est d'au moins un jour.")],
             },
         ),
         migrations.CreateModel(
-            name="DataExport",
+            name='DataExport',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("at_desk", models.BooleanField(default=False, verbose_name="remise au guichet")),
-                ("with_notes", models.BooleanField(default=False, verbose_name="avec les notes du service")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "En préparation"),
-                            ("ready", "Prête"),
-                            ("failed", "Interrompue"),
-                        ],
-                        default="waiting",
-                        max_length=8,
-                        verbose_name="état",
-                    ),
-                ),
-                ("asked_at", models.DateTimeField(verbose_name="demandée le")),
-                ("touched_at", models.DateTimeField(editable=False, verbose_name="dernière avancée")),
-                ("total", models.PositiveIntegerField(default=0, verbose_name="étapes")),
-                ("done", models.PositiveIntegerField(default=0, verbose_name="étapes faites")),
-                (
-                    "file",
-                    models.FileField(
-                        blank=True,
-                        max_length=200,
-                        storage=portal.files.uploads.private_storage,
-                        upload_to="copies/%Y/%m",
-                        verbose_name="fichier",
-                    ),
-                ),
-                ("size", models.PositiveBigIntegerField(default=0, verbose_name="taille")),
-                (
-                    "scope",
-                    models.CharField(blank=True, editable=False, max_length=300, verbose_name="contenu"),
-                ),
-                ("ready_at", models.DateTimeField(blank=True, null=True, verbose_name="prête le")),
-                (
-                    "expires_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="disponible jusqu'au"),
-                ),
-                (
-                    "asked_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="demandée par",
-                    ),
-                ),
-                (
-                    "guardian",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="data_exports",
-                        to="families.guardian",
-                        verbose_name="responsable",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="data_exports",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at_desk', models.BooleanField(default=False, verbose_name='remise au guichet')),
+                ('with_notes', models.BooleanField(default=False, verbose_name='avec les notes du service')),
+                ('state', models.CharField(choices=[('waiting', 'En préparation'), ('ready', 'Prête'), ('failed', 'Interrompue')], default='waiting', max_length=8, verbose_name='état')),
+                ('asked_at', models.DateTimeField(verbose_name='demandée le')),
+                ('touched_at', models.DateTimeField(editable=False, verbose_name='dernière avancée')),
+                ('total', models.PositiveIntegerField(default=0, verbose_name='étapes')),
+                ('done', models.PositiveIntegerField(default=0, verbose_name='étapes faites')),
+                ('file', models.FileField(blank=True, max_length=200, storage=portal.files.uploads.private_storage, upload_to='copies/%Y/%m', verbose_name='fichier')),
+                ('size', models.PositiveBigIntegerField(default=0, verbose_name='taille')),
+                ('scope', models.CharField(blank=True, editable=False, max_length=300, verbose_name='contenu')),
+                ('ready_at', models.DateTimeField(blank=True, null=True, verbose_name='prête le')),
+                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name="disponible jusqu'au")),
+                ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='demandée par')),
+                ('guardian', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='data_exports', to='families.guardian', verbose_name='responsable')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='data_exports', to='families.household', verbose_name='foyer')),
             ],
             options={
-                "verbose_name": "copie de données",
-                "verbose_name_plural": "copies de données",
-                "ordering": ["-asked_at", "-pk"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("state", "waiting")),
-                        fields=("guardian", "at_desk"),
-                        name="one_export_under_way",
-                        violation_error_message="Une copie est déjà en préparation pour cette personne.",
-                    )
-                ],
+                'verbose_name': 'copie de données',
+                'verbose_name_plural': 'copies de données',
+                'ordering': ['-asked_at', '-pk'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'waiting')), fields=('guardian', 'at_desk'), name='one_export_under_way', violation_error_message='Une copie est déjà en préparation pour cette personne.')],
             },
         ),
         migrations.CreateModel(
-            name="DisposalList",
+            name='DisposalList',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("kind", models.SlugField(max_length=40, verbose_name="nature")),
-                ("label", models.CharField(max_length=200, verbose_name="intitulé")),
-                ("source", models.TextField(blank=True, verbose_name="fondement")),
-                ("kept_for", models.CharField(max_length=40, verbose_name="durée de conservation")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("proposed", "Proposé"),
-                            ("sent", "Envoyé aux archives"),
-                            ("signed", "Visé"),
-                            ("done", "Éliminé"),
-                        ],
-                        default="proposed",
-                        max_length=8,
-                        verbose_name="état",
-                    ),
-                ),
-                ("rows", models.JSONField(default=list, editable=False, verbose_name="numéros des éléments")),
-                ("count", models.PositiveIntegerField(verbose_name="éléments")),
-                ("first_day", models.DateField(blank=True, null=True, verbose_name="du")),
-                ("last_day", models.DateField(blank=True, null=True, verbose_name="au")),
-                ("proposed_at", models.DateTimeField(verbose_name="proposé le")),
-                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="arrêté le")),
-                ("visa_on", models.DateField(blank=True, null=True, verbose_name="visa du")),
-                (
-                    "visa_reference",
-                    models.CharField(blank=True, max_length=120, verbose_name="référence du visa"),
-                ),
-                ("done_at", models.DateTimeField(blank=True, null=True, verbose_name="éliminé le")),
-                ("removed", models.PositiveIntegerField(default=0, verbose_name="éléments effacés")),
-                (
-                    "visa_noted_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="visa noté par",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.SlugField(max_length=40, verbose_name='nature')),
+                ('label', models.CharField(max_length=200, verbose_name='intitulé')),
+                ('source', models.TextField(blank=True, verbose_name='fondement')),
+                ('kept_for', models.CharField(max_length=40, verbose_name='durée de conservation')),
+                ('state', models.CharField(choices=[('proposed', 'Proposé'), ('sent', 'Envoyé aux archives'), ('signed', 'Visé'), ('done', 'Éliminé')], default='proposed', max_length=8, verbose_name='état')),
+                ('rows', models.JSONField(default=list, editable=False, verbose_name='numéros des éléments')),
+                ('count', models.PositiveIntegerField(verbose_name='éléments')),
+                ('first_day', models.DateField(blank=True, null=True, verbose_name='du')),
+                ('last_day', models.DateField(blank=True, null=True, verbose_name='au')),
+                ('proposed_at', models.DateTimeField(verbose_name='proposé le')),
+                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='arrêté le')),
+                ('visa_on', models.DateField(blank=True, null=True, verbose_name='visa du')),
+                ('visa_reference', models.CharField(blank=True, max_length=120, verbose_name='référence du visa')),
+                ('done_at', models.DateTimeField(blank=True, null=True, verbose_name='éliminé le')),
+                ('removed', models.PositiveIntegerField(default=0, verbose_name='éléments effacés')),
+                ('visa_noted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='visa noté par')),
             ],
             options={
-                "verbose_name": "bordereau d'élimination",
-                "verbose_name_plural": "bordereaux d'élimination",
-                "ordering": ["-proposed_at", "-pk"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("state", "proposed")),
-                        fields=("kind",),
-                        name="one_disposal_proposed_a_kind",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("state__in", ["proposed", "sent"]),
-                            models.Q(
-                                ("visa_on__isnull", False), models.Q(("visa_reference", ""), _negated=True)
-                            ),
-                            _connector="OR",
-                        ),
-                        name="disposal_signed_has_visa",
-                        violation_error_message="Indiquez la date et la référence du visa.",
-                    ),
-                ],
+                'verbose_name': "bordereau d'élimination",
+                'verbose_name_plural': "bordereaux d'élimination",
+                'ordering': ['-proposed_at', '-pk'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'proposed')), fields=('kind',), name='one_disposal_proposed_a_kind'), models.CheckConstraint(condition=models.Q(('state__in', ['proposed', 'sent']), models.Q(('visa_on__isnull', False), models.Q(('visa_reference', ''), _negated=True)), _connector='OR'), name='disposal_signed_has_visa', violation_error_message='Indiquez la date et la référence du visa.')],
             },
         ),
         migrations.CreateModel(
-            name="ErasureRequest",
+            name='ErasureRequest',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "decided_at",
-                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="traité le"),
-                ),
-                (
-                    "refusal_reason",
-                    models.CharField(blank=True, max_length=300, verbose_name="motif du refus"),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("requested", "En attente de traitement"),
-                            ("accepted", "Acceptée"),
-                            ("refused", "Refusée"),
-                        ],
-                        db_index=True,
-                        default="requested",
-                        max_length=12,
-                        verbose_name="état",
-                    ),
-                ),
-                (
-                    "words",
-                    models.TextField(blank=True, max_length=1000, verbose_name="précisions de la famille"),
-                ),
-                ("requested_at", models.DateTimeField(verbose_name="demandé le")),
-                (
-                    "decided_by",
-                    models.ForeignKey(
-                        blank=True,
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="traité par",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="erasure_requests",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
-                (
-                    "requested_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="demandé par",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('decided_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='traité le')),
+                ('refusal_reason', models.CharField(blank=True, max_length=300, verbose_name='motif du refus')),
+                ('state', models.CharField(choices=[('requested', 'En attente de traitement'), ('accepted', 'Acceptée'), ('refused', 'Refusée')], db_index=True, default='requested', max_length=12, verbose_name='état')),
+                ('words', models.TextField(blank=True, max_length=1000, verbose_name='précisions de la famille')),
+                ('requested_at', models.DateTimeField(verbose_name='demandé le')),
+                ('decided_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='traité par')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='erasure_requests', to='families.household', verbose_name='foyer')),
+                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='demandé par')),
             ],
             options={
-                "verbose_name": "demande d'effacement",
-                "verbose_name_plural": "demandes d'effacement",
-                "ordering": ["-requested_at"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("state", "requested")),
-                        fields=("household",),
-                        name="one_open_erasure_request",
-                        violation_error_message="Une demande d'effacement attend déjà une réponse de la mairie.",
-                    )
-                ],
+                'verbose_name': "demande d'effacement",
+                'verbose_name_plural': "demandes d'effacement",
+                'ordering': ['-requested_at'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'requested')), fields=('household',), name='one_open_erasure_request', violation_error_message="Une demande d'effacement attend déjà une réponse de la mairie.")],
             },
         ),
     ]

@@ -7,108 +7,47 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0008_privacy"),
+        ('families', '0008_privacy'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="HistoricalResidence",
+            name='HistoricalResidence',
             fields=[
-                (
-                    "id",
-                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
-                ),
-                (
-                    "starts_on",
-                    models.DateField(
-                        blank=True, help_text="Vide : depuis toujours.", null=True, verbose_name="à partir du"
-                    ),
-                ),
-                ("resident", models.BooleanField(verbose_name="habite la commune")),
-                ("told_at", models.DateTimeField(verbose_name="su le")),
-                ("history_id", models.AutoField(primary_key=True, serialize=False)),
-                ("history_date", models.DateTimeField(db_index=True)),
-                ("history_change_reason", models.CharField(max_length=100, null=True)),
-                (
-                    "history_type",
-                    models.CharField(
-                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
-                    ),
-                ),
-                (
-                    "history_user",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
+                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('starts_on', models.DateField(blank=True, help_text='Vide : depuis toujours.', null=True, verbose_name='à partir du')),
+                ('resident', models.BooleanField(verbose_name='habite la commune')),
+                ('told_at', models.DateTimeField(verbose_name='su le')),
+                ('history_id', models.AutoField(primary_key=True, serialize=False)),
+                ('history_date', models.DateTimeField(db_index=True)),
+                ('history_change_reason', models.CharField(max_length=100, null=True)),
+                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('household', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='families.household', verbose_name='foyer')),
             ],
             options={
-                "verbose_name": "historical résidence",
-                "verbose_name_plural": "historical résidences",
-                "ordering": ("-history_date", "-history_id"),
-                "get_latest_by": ("history_date", "history_id"),
+                'verbose_name': 'historical résidence',
+                'verbose_name_plural': 'historical résidences',
+                'ordering': ('-history_date', '-history_id'),
+                'get_latest_by': ('history_date', 'history_id'),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name="Residence",
+            name='Residence',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "starts_on",
-                    models.DateField(
-                        blank=True, help_text="Vide : depuis toujours.", null=True, verbose_name="à partir du"
-                    ),
-                ),
-                ("resident", models.BooleanField(verbose_name="habite la commune")),
-                ("told_at", models.DateTimeField(verbose_name="su le")),
-                (
-                    "household",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="residences",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('starts_on', models.DateField(blank=True, help_text='Vide : depuis toujours.', null=True, verbose_name='à partir du')),
+                ('resident', models.BooleanField(verbose_name='habite la commune')),
+                ('told_at', models.DateTimeField(verbose_name='su le')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='residences', to='families.household', verbose_name='foyer')),
             ],
             options={
-                "verbose_name": "résidence",
-                "ordering": [models.OrderBy(models.F("starts_on"), nulls_first=True)],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("household", "starts_on"),
-                        name="one_residence_a_start",
-                        violation_error_message="La résidence de ce foyer change déjà ce jour-là.",
-                    ),
-                    models.UniqueConstraint(
-                        condition=models.Q(("starts_on", None)),
-                        fields=("household",),
-                        name="one_residence_since_always",
-                        violation_error_message="Ce foyer a déjà une résidence « depuis toujours ».",
-                    ),
-                ],
+                'verbose_name': 'résidence',
+                'ordering': [models.OrderBy(models.F('starts_on'), nulls_first=True)],
+                'constraints': [models.UniqueConstraint(fields=('household', 'starts_on'), name='one_residence_a_start', violation_error_message='La résidence de ce foyer change déjà ce jour-là.'), models.UniqueConstraint(condition=models.Q(('starts_on', None)), fields=('household',), name='one_residence_since_always', violation_error_message='Ce foyer a déjà une résidence « depuis toujours ».')],
             },
         ),
     ]

@@ -6,164 +6,79 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0009_residence"),
+        ('families', '0009_residence'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="ReminderRound",
+            name='ReminderRound',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("evening", models.DateField(unique=True, verbose_name="soir du")),
-                ("done_at", models.DateTimeField(verbose_name="terminé le")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('evening', models.DateField(unique=True, verbose_name='soir du')),
+                ('done_at', models.DateTimeField(verbose_name='terminé le')),
             ],
             options={
-                "verbose_name": "tournée de rappels",
-                "verbose_name_plural": "tournées de rappels",
-                "ordering": ["-evening"],
+                'verbose_name': 'tournée de rappels',
+                'verbose_name_plural': 'tournées de rappels',
+                'ordering': ['-evening'],
             },
         ),
         migrations.CreateModel(
-            name="Letter",
+            name='Letter',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("to", models.CharField(max_length=254, verbose_name="destinataire")),
-                ("kind", models.CharField(max_length=60, verbose_name="modèle")),
-                ("subject", models.CharField(max_length=255, verbose_name="objet")),
-                ("text", portal.database.encrypted.EncryptedTextField(verbose_name="texte")),
-                ("live", models.BooleanField(default=False, verbose_name="avait un lien à usage unique")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "En cours d'envoi"),
-                            ("sent", "Envoyé"),
-                            ("failed", "Non remis"),
-                        ],
-                        default="waiting",
-                        max_length=8,
-                        verbose_name="état",
-                    ),
-                ),
-                ("posted_at", models.DateTimeField(verbose_name="écrit le")),
-                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="envoyé le")),
-                (
-                    "guardian",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="letters",
-                        to="families.guardian",
-                        verbose_name="responsable",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="letters",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('to', models.CharField(max_length=254, verbose_name='destinataire')),
+                ('kind', models.CharField(max_length=60, verbose_name='modèle')),
+                ('subject', models.CharField(max_length=255, verbose_name='objet')),
+                ('text', portal.database.encrypted.EncryptedTextField(verbose_name='texte')),
+                ('live', models.BooleanField(default=False, verbose_name='avait un lien à usage unique')),
+                ('state', models.CharField(choices=[('waiting', "En cours d'envoi"), ('sent', 'Envoyé'), ('failed', 'Non remis')], default='waiting', max_length=8, verbose_name='état')),
+                ('posted_at', models.DateTimeField(verbose_name='écrit le')),
+                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='envoyé le')),
+                ('guardian', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='letters', to='families.guardian', verbose_name='responsable')),
+                ('household', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='letters', to='families.household', verbose_name='foyer')),
             ],
             options={
-                "verbose_name": "message",
-                "verbose_name_plural": "messages",
-                "ordering": ["-posted_at", "-pk"],
-                "indexes": [
-                    models.Index(fields=["posted_at"], name="letter_by_moment"),
-                    models.Index(fields=["guardian", "posted_at"], name="letter_of_guardian"),
-                ],
+                'verbose_name': 'message',
+                'verbose_name_plural': 'messages',
+                'ordering': ['-posted_at', '-pk'],
+                'indexes': [models.Index(fields=['posted_at'], name='letter_by_moment'), models.Index(fields=['guardian', 'posted_at'], name='letter_of_guardian')],
             },
         ),
         migrations.CreateModel(
-            name="Reminder",
+            name='Reminder',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("kind", models.SlugField(max_length=20, verbose_name="rappel")),
-                ("mark", models.CharField(max_length=64, verbose_name="empreinte")),
-                ("evening", models.DateField(verbose_name="soir du")),
-                ("at", models.DateTimeField(verbose_name="envoyé le")),
-                (
-                    "guardian",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="reminders",
-                        to="families.guardian",
-                        verbose_name="responsable",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.SlugField(max_length=20, verbose_name='rappel')),
+                ('mark', models.CharField(max_length=64, verbose_name='empreinte')),
+                ('evening', models.DateField(verbose_name='soir du')),
+                ('at', models.DateTimeField(verbose_name='envoyé le')),
+                ('guardian', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminders', to='families.guardian', verbose_name='responsable')),
             ],
             options={
-                "verbose_name": "rappel envoyé",
-                "verbose_name_plural": "rappels envoyés",
-                "ordering": ["-at", "-pk"],
-                "indexes": [
-                    models.Index(fields=["at"], name="reminder_by_moment"),
-                    models.Index(fields=["guardian", "evening"], name="reminder_of_evening"),
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("guardian", "kind", "mark"),
-                        name="reminded_once_of_a_thing",
-                        violation_error_message="Ce rappel est déjà parti.",
-                    )
-                ],
+                'verbose_name': 'rappel envoyé',
+                'verbose_name_plural': 'rappels envoyés',
+                'ordering': ['-at', '-pk'],
+                'indexes': [models.Index(fields=['at'], name='reminder_by_moment'), models.Index(fields=['guardian', 'evening'], name='reminder_of_evening')],
+                'constraints': [models.UniqueConstraint(fields=('guardian', 'kind', 'mark'), name='reminded_once_of_a_thing', violation_error_message='Ce rappel est déjà parti.')],
             },
         ),
         migrations.CreateModel(
-            name="ReminderChoice",
+            name='ReminderChoice',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("kind", models.SlugField(max_length=20, verbose_name="rappel")),
-                ("wanted", models.BooleanField(verbose_name="souhaité")),
-                ("chosen_at", models.DateTimeField(verbose_name="choisi le")),
-                (
-                    "guardian",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="reminder_choices",
-                        to="families.guardian",
-                        verbose_name="responsable",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.SlugField(max_length=20, verbose_name='rappel')),
+                ('wanted', models.BooleanField(verbose_name='souhaité')),
+                ('chosen_at', models.DateTimeField(verbose_name='choisi le')),
+                ('guardian', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminder_choices', to='families.guardian', verbose_name='responsable')),
             ],
             options={
-                "verbose_name": "choix de rappel",
-                "verbose_name_plural": "choix de rappels",
-                "ordering": ["guardian", "kind"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("guardian", "kind"),
-                        name="one_choice_a_reminder",
-                        violation_error_message="Ce rappel est déjà choisi.",
-                    )
-                ],
+                'verbose_name': 'choix de rappel',
+                'verbose_name_plural': 'choix de rappels',
+                'ordering': ['guardian', 'kind'],
+                'constraints': [models.UniqueConstraint(fields=('guardian', 'kind'), name='one_choice_a_reminder', violation_error_message='Ce rappel est déjà choisi.')],
             },
         ),
     ]

@@ -5,56 +5,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0010_letters_and_reminders"),
+        ('families', '0010_letters_and_reminders'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="CalendarLink",
+            name='CalendarLink',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "token_hash",
-                    models.CharField(
-                        editable=False, max_length=64, unique=True, verbose_name="empreinte du jeton"
-                    ),
-                ),
-                ("made_at", models.DateTimeField(verbose_name="créé le")),
-                (
-                    "hidden_services",
-                    models.JSONField(blank=True, default=list, verbose_name="services non montrés"),
-                ),
-                ("shows_closures", models.BooleanField(default=True, verbose_name="montre les fermetures")),
-                ("reads", models.PositiveIntegerField(default=0, verbose_name="lectures")),
-                (
-                    "reads_since",
-                    models.DateTimeField(blank=True, null=True, verbose_name="lectures depuis le"),
-                ),
-                (
-                    "guardian",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="calendar_link",
-                        to="families.guardian",
-                        verbose_name="responsable",
-                    ),
-                ),
-                (
-                    "hidden_children",
-                    models.ManyToManyField(
-                        blank=True, related_name="+", to="families.child", verbose_name="enfants non montrés"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token_hash', models.CharField(editable=False, max_length=64, unique=True, verbose_name='empreinte du jeton')),
+                ('made_at', models.DateTimeField(verbose_name='créé le')),
+                ('hidden_services', models.JSONField(blank=True, default=list, verbose_name='services non montrés')),
+                ('shows_closures', models.BooleanField(default=True, verbose_name='montre les fermetures')),
+                ('reads', models.PositiveIntegerField(default=0, verbose_name='lectures')),
+                ('reads_since', models.DateTimeField(blank=True, null=True, verbose_name='lectures depuis le')),
+                ('guardian', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='calendar_link', to='families.guardian', verbose_name='responsable')),
+                ('hidden_children', models.ManyToManyField(blank=True, related_name='+', to='families.child', verbose_name='enfants non montrés')),
             ],
             options={
-                "verbose_name": "lien d'agenda",
-                "verbose_name_plural": "liens d'agenda",
+                'verbose_name': "lien d'agenda",
+                'verbose_name_plural': "liens d'agenda",
             },
         ),
     ]

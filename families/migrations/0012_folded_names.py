@@ -5,80 +5,65 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0011_calendar_link"),
+        ('families', '0011_calendar_link'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="child",
-            name="folded",
-            field=portal.french.names.FoldedField(
-                blank=True,
-                db_default="",
-                default="",
-                editable=False,
-                max_length=400,
-                of=("first_name", "last_name"),
-            ),
+            model_name='child',
+            name='folded',
+            field=portal.french.names.FoldedField(blank=True, db_default='', default='', editable=False, max_length=400, of=('first_name', 'last_name')),
         ),
         migrations.AddField(
-            model_name="guardian",
-            name="folded",
-            field=portal.french.names.FoldedField(
-                blank=True,
-                db_default="",
-                default="",
-                editable=False,
-                max_length=400,
-                of=("first_name", "last_name"),
-            ),
+            model_name='guardian',
+            name='folded',
+            field=portal.french.names.FoldedField(blank=True, db_default='', default='', editable=False, max_length=400, of=('first_name', 'last_name')),
         ),
         migrations.AddField(
-            model_name="household",
-            name="folded",
-            field=portal.french.names.FoldedField(
-                blank=True, db_default="", default="", editable=False, max_length=400, of=("street", "city")
-            ),
+            model_name='household',
+            name='folded',
+            field=portal.french.names.FoldedField(blank=True, db_default='', default='', editable=False, max_length=400, of=('street', 'city')),
         ),
         migrations.AlterField(
-            model_name="child",
-            name="first_name",
-            field=portal.french.names.NameField(max_length=80, verbose_name="prénom"),
+            model_name='child',
+            name='first_name',
+            field=portal.french.names.NameField(max_length=80, verbose_name='prénom'),
         ),
         migrations.AlterField(
-            model_name="child",
-            name="last_name",
-            field=portal.french.names.NameField(max_length=80, verbose_name="nom"),
+            model_name='child',
+            name='last_name',
+            field=portal.french.names.NameField(max_length=80, verbose_name='nom'),
         ),
         migrations.AlterField(
-            model_name="guardian",
-            name="first_name",
-            field=portal.french.names.NameField(max_length=80, verbose_name="prénom"),
+            model_name='guardian',
+            name='first_name',
+            field=portal.french.names.NameField(max_length=80, verbose_name='prénom'),
         ),
         migrations.AlterField(
-            model_name="guardian",
-            name="last_name",
-            field=portal.french.names.NameField(max_length=80, verbose_name="nom"),
+            model_name='guardian',
+            name='last_name',
+            field=portal.french.names.NameField(max_length=80, verbose_name='nom'),
         ),
         migrations.AlterField(
-            model_name="historicalchild",
-            name="first_name",
-            field=portal.french.names.NameField(max_length=80, verbose_name="prénom"),
+            model_name='historicalchild',
+            name='first_name',
+            field=portal.french.names.NameField(max_length=80, verbose_name='prénom'),
         ),
         migrations.AlterField(
-            model_name="historicalchild",
-            name="last_name",
-            field=portal.french.names.NameField(max_length=80, verbose_name="nom"),
+            model_name='historicalchild',
+            name='last_name',
+            field=portal.french.names.NameField(max_length=80, verbose_name='nom'),
         ),
         migrations.AlterField(
-            model_name="historicalguardian",
-            name="first_name",
-            field=portal.french.names.NameField(max_length=80, verbose_name="prénom"),
+            model_name='historicalguardian',
+            name='first_name',
+            field=portal.french.names.NameField(max_length=80, verbose_name='prénom'),
         ),
         migrations.AlterField(
-            model_name="historicalguardian",
-            name="last_name",
-            field=portal.french.names.NameField(max_length=80, verbose_name="nom"),
+            model_name='historicalguardian',
+            name='last_name',
+            field=portal.french.names.NameField(max_length=80, verbose_name='nom'),
         ),
     ]

@@ -29,6 +29,7 @@ def fold(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
         ("families", "0012_folded_names"),
     ]

@@ -4,39 +4,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0013_fold_names"),
+        ('families', '0013_fold_names'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="familyquotient",
-            name="end_known_on",
-            field=models.DateField(blank=True, editable=False, null=True, verbose_name="fin connue le"),
+            model_name='familyquotient',
+            name='end_known_on',
+            field=models.DateField(blank=True, editable=False, null=True, verbose_name='fin connue le'),
         ),
         migrations.AddField(
-            model_name="familyquotient",
-            name="known_on",
-            field=models.DateField(
-                blank=True,
-                help_text="Le jour où la famille l'a donné. Vide : aujourd'hui pour un nouveau quotient.",
-                null=True,
-                verbose_name="connu le",
-            ),
+            model_name='familyquotient',
+            name='known_on',
+            field=models.DateField(blank=True, help_text="Le jour où la famille l'a donné. Vide : aujourd'hui pour un nouveau quotient.", null=True, verbose_name='connu le'),
         ),
         migrations.AddField(
-            model_name="historicalfamilyquotient",
-            name="end_known_on",
-            field=models.DateField(blank=True, editable=False, null=True, verbose_name="fin connue le"),
+            model_name='historicalfamilyquotient',
+            name='end_known_on',
+            field=models.DateField(blank=True, editable=False, null=True, verbose_name='fin connue le'),
         ),
         migrations.AddField(
-            model_name="historicalfamilyquotient",
-            name="known_on",
-            field=models.DateField(
-                blank=True,
-                help_text="Le jour où la famille l'a donné. Vide : aujourd'hui pour un nouveau quotient.",
-                null=True,
-                verbose_name="connu le",
-            ),
+            model_name='historicalfamilyquotient',
+            name='known_on',
+            field=models.DateField(blank=True, help_text="Le jour où la famille l'a donné. Vide : aujourd'hui pour un nouveau quotient.", null=True, verbose_name='connu le'),
         ),
     ]

@@ -6,333 +6,119 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0014_when_a_quotient_was_known"),
+        ('families', '0014_when_a_quotient_was_known'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="diet",
-            name="without_animals",
-            field=models.BooleanField(
-                db_default=False, default=False, verbose_name="sans aucun produit animal"
-            ),
+            model_name='diet',
+            name='without_animals',
+            field=models.BooleanField(db_default=False, default=False, verbose_name='sans aucun produit animal'),
         ),
         migrations.AddField(
-            model_name="diet",
-            name="without_fish",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="sans poisson"),
+            model_name='diet',
+            name='without_fish',
+            field=models.BooleanField(db_default=False, default=False, verbose_name='sans poisson'),
         ),
         migrations.AddField(
-            model_name="diet",
-            name="without_meat",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="sans viande"),
+            model_name='diet',
+            name='without_meat',
+            field=models.BooleanField(db_default=False, default=False, verbose_name='sans viande'),
         ),
         migrations.AddField(
-            model_name="diet",
-            name="without_pork",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="sans porc"),
+            model_name='diet',
+            name='without_pork',
+            field=models.BooleanField(db_default=False, default=False, verbose_name='sans porc'),
         ),
         migrations.AddField(
-            model_name="dietchoice",
-            name="differs_since",
-            field=models.DateTimeField(
-                blank=True, editable=False, null=True, verbose_name="les foyers diffèrent depuis"
-            ),
+            model_name='dietchoice',
+            name='differs_since',
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='les foyers diffèrent depuis'),
         ),
         migrations.CreateModel(
-            name="CustodyCalendar",
+            name='CustodyCalendar',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "weekday",
-                    models.PositiveSmallIntegerField(
-                        choices=[
-                            (0, "lundi"),
-                            (1, "mardi"),
-                            (2, "mercredi"),
-                            (3, "jeudi"),
-                            (4, "vendredi"),
-                            (5, "samedi"),
-                            (6, "dimanche"),
-                        ],
-                        default=4,
-                        verbose_name="jour du changement",
-                    ),
-                ),
-                (
-                    "moment",
-                    models.CharField(
-                        choices=[
-                            ("morning", "le matin, avant l'école"),
-                            ("evening", "le soir, après l'école"),
-                        ],
-                        default="evening",
-                        max_length=8,
-                        verbose_name="moment du changement",
-                    ),
-                ),
-                (
-                    "holidays",
-                    models.CharField(
-                        choices=[
-                            ("weeks", "Comme le reste de l'année"),
-                            ("halves", "Une moitié dans chaque foyer, en alternance d'une année à l'autre"),
-                        ],
-                        default="weeks",
-                        max_length=8,
-                        verbose_name="vacances scolaires",
-                    ),
-                ),
-                ("asked_by_name", models.CharField(blank=True, max_length=160, verbose_name="proposé par")),
-                ("asked_at", models.DateTimeField(verbose_name="proposé le")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "En attente de confirmation"),
-                            ("confirmed", "Confirmé"),
-                            ("refused", "Refusé"),
-                            ("withdrawn", "Retiré"),
-                        ],
-                        default="waiting",
-                        max_length=10,
-                        verbose_name="état",
-                    ),
-                ),
-                ("answered_by_name", models.CharField(blank=True, max_length=160, verbose_name="réponse de")),
-                ("answered_at", models.DateTimeField(blank=True, null=True, verbose_name="réponse le")),
-                (
-                    "answered_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="réponse de",
-                    ),
-                ),
-                (
-                    "asked_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="proposé par",
-                    ),
-                ),
-                (
-                    "asked_by_home",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="families.household",
-                        verbose_name="proposé par le foyer",
-                    ),
-                ),
-                (
-                    "child",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="custody_calendars",
-                        to="families.child",
-                        verbose_name="enfant",
-                    ),
-                ),
-                (
-                    "even",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="even_weeks",
-                        to="families.household",
-                        verbose_name="semaines paires",
-                    ),
-                ),
-                (
-                    "first_half",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="families.household",
-                        verbose_name="première moitié, les années paires",
-                    ),
-                ),
-                (
-                    "odd",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="odd_weeks",
-                        to="families.household",
-                        verbose_name="semaines impaires",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('weekday', models.PositiveSmallIntegerField(choices=[(0, 'lundi'), (1, 'mardi'), (2, 'mercredi'), (3, 'jeudi'), (4, 'vendredi'), (5, 'samedi'), (6, 'dimanche')], default=4, verbose_name='jour du changement')),
+                ('moment', models.CharField(choices=[('morning', "le matin, avant l'école"), ('evening', "le soir, après l'école")], default='evening', max_length=8, verbose_name='moment du changement')),
+                ('holidays', models.CharField(choices=[('weeks', "Comme le reste de l'année"), ('halves', "Une moitié dans chaque foyer, en alternance d'une année à l'autre")], default='weeks', max_length=8, verbose_name='vacances scolaires')),
+                ('asked_by_name', models.CharField(blank=True, max_length=160, verbose_name='proposé par')),
+                ('asked_at', models.DateTimeField(verbose_name='proposé le')),
+                ('state', models.CharField(choices=[('waiting', 'En attente de confirmation'), ('confirmed', 'Confirmé'), ('refused', 'Refusé'), ('withdrawn', 'Retiré')], default='waiting', max_length=10, verbose_name='état')),
+                ('answered_by_name', models.CharField(blank=True, max_length=160, verbose_name='réponse de')),
+                ('answered_at', models.DateTimeField(blank=True, null=True, verbose_name='réponse le')),
+                ('answered_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='réponse de')),
+                ('asked_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposé par')),
+                ('asked_by_home', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='families.household', verbose_name='proposé par le foyer')),
+                ('child', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='custody_calendars', to='families.child', verbose_name='enfant')),
+                ('even', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='even_weeks', to='families.household', verbose_name='semaines paires')),
+                ('first_half', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='families.household', verbose_name='première moitié, les années paires')),
+                ('odd', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='odd_weeks', to='families.household', verbose_name='semaines impaires')),
             ],
             options={
-                "verbose_name": "calendrier de garde",
-                "verbose_name_plural": "calendriers de garde",
-                "ordering": ["-asked_at", "-pk"],
+                'verbose_name': 'calendrier de garde',
+                'verbose_name_plural': 'calendriers de garde',
+                'ordering': ['-asked_at', '-pk'],
             },
         ),
         migrations.AddField(
-            model_name="child",
-            name="custody_calendar",
-            field=models.ForeignKey(
-                blank=True,
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="+",
-                to="families.custodycalendar",
-                verbose_name="calendrier de garde",
-            ),
+            model_name='child',
+            name='custody_calendar',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='families.custodycalendar', verbose_name='calendrier de garde'),
         ),
         migrations.CreateModel(
-            name="CustodyDates",
+            name='CustodyDates',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("starts_on", models.DateField(verbose_name="du")),
-                ("ends_on", models.DateField(verbose_name="au")),
-                (
-                    "calendar",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="dates",
-                        to="families.custodycalendar",
-                        verbose_name="calendrier de garde",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('starts_on', models.DateField(verbose_name='du')),
+                ('ends_on', models.DateField(verbose_name='au')),
+                ('calendar', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dates', to='families.custodycalendar', verbose_name='calendrier de garde')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='families.household', verbose_name='foyer')),
             ],
             options={
-                "verbose_name": "dates d'un calendrier de garde",
-                "verbose_name_plural": "dates d'un calendrier de garde",
-                "ordering": ["starts_on", "pk"],
+                'verbose_name': "dates d'un calendrier de garde",
+                'verbose_name_plural': "dates d'un calendrier de garde",
+                'ordering': ['starts_on', 'pk'],
             },
         ),
         migrations.CreateModel(
-            name="HomeDiet",
+            name='HomeDiet',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("said_at", models.DateTimeField(blank=True, null=True, verbose_name="indiqué le")),
-                (
-                    "child",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="home_diets",
-                        to="families.child",
-                        verbose_name="enfant",
-                    ),
-                ),
-                (
-                    "diet",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="home_diets",
-                        to="families.diet",
-                        verbose_name="régime alimentaire",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="home_diets",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('said_at', models.DateTimeField(blank=True, null=True, verbose_name='indiqué le')),
+                ('child', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='home_diets', to='families.child', verbose_name='enfant')),
+                ('diet', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='home_diets', to='families.diet', verbose_name='régime alimentaire')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='home_diets', to='families.household', verbose_name='foyer')),
             ],
             options={
-                "verbose_name": "régime indiqué par un foyer",
-                "verbose_name_plural": "régimes indiqués par les foyers",
+                'verbose_name': 'régime indiqué par un foyer',
+                'verbose_name_plural': 'régimes indiqués par les foyers',
             },
         ),
         migrations.AddConstraint(
-            model_name="custodycalendar",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("even", models.F("odd")), _negated=True),
-                name="a_custody_calendar_has_two_homes",
-                violation_error_message="Choisissez deux foyers différents.",
-            ),
+            model_name='custodycalendar',
+            constraint=models.CheckConstraint(condition=models.Q(('even', models.F('odd')), _negated=True), name='a_custody_calendar_has_two_homes', violation_error_message='Choisissez deux foyers différents.'),
         ),
         migrations.AddConstraint(
-            model_name="custodycalendar",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("first_half__isnull", True), ("holidays", "weeks")),
-                    models.Q(
-                        ("holidays", "halves"),
-                        models.Q(
-                            ("first_half", models.F("even")), ("first_half", models.F("odd")), _connector="OR"
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="halves_of_holidays_begin_in_a_home",
-                violation_error_message="Indiquez chez qui commencent les vacances des années paires.",
-            ),
+            model_name='custodycalendar',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('first_half__isnull', True), ('holidays', 'weeks')), models.Q(('holidays', 'halves'), models.Q(('first_half', models.F('even')), ('first_half', models.F('odd')), _connector='OR')), _connector='OR'), name='halves_of_holidays_begin_in_a_home', violation_error_message='Indiquez chez qui commencent les vacances des années paires.'),
         ),
         migrations.AddConstraint(
-            model_name="custodycalendar",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("weekday__lte", 6)),
-                name="custody_changes_on_a_weekday",
-                violation_error_message="Choisissez un jour de la semaine.",
-            ),
+            model_name='custodycalendar',
+            constraint=models.CheckConstraint(condition=models.Q(('weekday__lte', 6)), name='custody_changes_on_a_weekday', violation_error_message='Choisissez un jour de la semaine.'),
         ),
         migrations.AddConstraint(
-            model_name="custodycalendar",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "waiting")),
-                fields=("child",),
-                name="one_waiting_calendar_a_child",
-                violation_error_message="Un calendrier attend déjà une réponse pour cet enfant.",
-            ),
+            model_name='custodycalendar',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'waiting')), fields=('child',), name='one_waiting_calendar_a_child', violation_error_message='Un calendrier attend déjà une réponse pour cet enfant.'),
         ),
         migrations.AddConstraint(
-            model_name="custodydates",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_on__gte", models.F("starts_on"))),
-                name="custody_dates_end_after_they_begin",
-                violation_error_message="Le dernier jour doit suivre le premier.",
-            ),
+            model_name='custodydates',
+            constraint=models.CheckConstraint(condition=models.Q(('ends_on__gte', models.F('starts_on'))), name='custody_dates_end_after_they_begin', violation_error_message='Le dernier jour doit suivre le premier.'),
         ),
         migrations.AddConstraint(
-            model_name="homediet",
-            constraint=models.UniqueConstraint(
-                fields=("child", "household"),
-                name="one_diet_a_child_and_household",
-                violation_error_message="Ce foyer a déjà indiqué un régime pour cet enfant.",
-            ),
+            model_name='homediet',
+            constraint=models.UniqueConstraint(fields=('child', 'household'), name='one_diet_a_child_and_household', violation_error_message='Ce foyer a déjà indiqué un régime pour cet enfant.'),
         ),
     ]

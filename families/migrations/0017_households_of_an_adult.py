@@ -7,222 +7,119 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0016_what_diets_leave_out"),
+        ('families', '0016_what_diets_leave_out'),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name="changerequest",
-            name="one_open_change_request_a_kind",
+            model_name='changerequest',
+            name='one_open_change_request_a_kind',
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="agreed_at",
-            field=models.DateTimeField(blank=True, null=True, verbose_name="acceptée par la personne le"),
+            model_name='accessopening',
+            name='agreed_at',
+            field=models.DateTimeField(blank=True, null=True, verbose_name='acceptée par la personne le'),
         ),
         migrations.AddField(
-            model_name="accessopening",
-            name="expires_at",
+            model_name='accessopening',
+            name='expires_at',
             field=models.DateTimeField(blank=True, null=True, verbose_name="invitation valable jusqu'au"),
         ),
         migrations.AddField(
-            model_name="changerequest",
-            name="birth_date",
-            field=models.DateField(blank=True, null=True, verbose_name="date de naissance"),
+            model_name='changerequest',
+            name='birth_date',
+            field=models.DateField(blank=True, null=True, verbose_name='date de naissance'),
         ),
         migrations.AddField(
-            model_name="changerequest",
-            name="child",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="change_requests",
-                to="families.child",
-                verbose_name="enfant",
-            ),
+            model_name='changerequest',
+            name='child',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='change_requests', to='families.child', verbose_name='enfant'),
         ),
         migrations.AddField(
-            model_name="changerequest",
-            name="email",
-            field=models.EmailField(blank=True, db_default="", max_length=254, verbose_name="adresse e-mail"),
+            model_name='changerequest',
+            name='email',
+            field=models.EmailField(blank=True, db_default='', max_length=254, verbose_name='adresse e-mail'),
         ),
         migrations.AddField(
-            model_name="changerequest",
-            name="first_name",
-            field=portal.french.names.NameField(
-                blank=True, db_default="", max_length=80, verbose_name="prénom"
-            ),
+            model_name='changerequest',
+            name='first_name',
+            field=portal.french.names.NameField(blank=True, db_default='', max_length=80, verbose_name='prénom'),
         ),
         migrations.AddField(
-            model_name="changerequest",
-            name="last_name",
-            field=portal.french.names.NameField(blank=True, db_default="", max_length=80, verbose_name="nom"),
+            model_name='changerequest',
+            name='last_name',
+            field=portal.french.names.NameField(blank=True, db_default='', max_length=80, verbose_name='nom'),
         ),
         migrations.AddField(
-            model_name="historicalchangerequest",
-            name="birth_date",
-            field=models.DateField(blank=True, null=True, verbose_name="date de naissance"),
+            model_name='historicalchangerequest',
+            name='birth_date',
+            field=models.DateField(blank=True, null=True, verbose_name='date de naissance'),
         ),
         migrations.AddField(
-            model_name="historicalchangerequest",
-            name="child",
-            field=models.ForeignKey(
-                blank=True,
-                db_constraint=False,
-                null=True,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="+",
-                to="families.child",
-                verbose_name="enfant",
-            ),
+            model_name='historicalchangerequest',
+            name='child',
+            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='families.child', verbose_name='enfant'),
         ),
         migrations.AddField(
-            model_name="historicalchangerequest",
-            name="email",
-            field=models.EmailField(blank=True, db_default="", max_length=254, verbose_name="adresse e-mail"),
+            model_name='historicalchangerequest',
+            name='email',
+            field=models.EmailField(blank=True, db_default='', max_length=254, verbose_name='adresse e-mail'),
         ),
         migrations.AddField(
-            model_name="historicalchangerequest",
-            name="first_name",
-            field=portal.french.names.NameField(
-                blank=True, db_default="", max_length=80, verbose_name="prénom"
-            ),
+            model_name='historicalchangerequest',
+            name='first_name',
+            field=portal.french.names.NameField(blank=True, db_default='', max_length=80, verbose_name='prénom'),
         ),
         migrations.AddField(
-            model_name="historicalchangerequest",
-            name="last_name",
-            field=portal.french.names.NameField(blank=True, db_default="", max_length=80, verbose_name="nom"),
+            model_name='historicalchangerequest',
+            name='last_name',
+            field=portal.french.names.NameField(blank=True, db_default='', max_length=80, verbose_name='nom'),
         ),
         migrations.AlterField(
-            model_name="changerequest",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("address", "Changement d'adresse"),
-                    ("quotient", "Quotient familial"),
-                    ("child", "Nouvel enfant"),
-                    ("guardian", "Nouveau responsable"),
-                ],
-                max_length=12,
-                verbose_name="demande",
-            ),
+            model_name='changerequest',
+            name='kind',
+            field=models.CharField(choices=[('address', "Changement d'adresse"), ('quotient', 'Quotient familial'), ('child', 'Nouvel enfant'), ('guardian', 'Nouveau responsable')], max_length=12, verbose_name='demande'),
         ),
         migrations.AlterField(
-            model_name="changerequest",
-            name="state",
-            field=models.CharField(
-                choices=[
-                    ("requested", "En attente de traitement"),
-                    ("accepted", "Acceptée"),
-                    ("refused", "Refusée"),
-                    ("withdrawn", "Retirée"),
-                ],
-                db_index=True,
-                default="requested",
-                max_length=12,
-                verbose_name="état",
-            ),
+            model_name='changerequest',
+            name='state',
+            field=models.CharField(choices=[('requested', 'En attente de traitement'), ('accepted', 'Acceptée'), ('refused', 'Refusée'), ('withdrawn', 'Retirée')], db_index=True, default='requested', max_length=12, verbose_name='état'),
         ),
         migrations.AlterField(
-            model_name="guardian",
-            name="user",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="guardians",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="compte de connexion",
-            ),
+            model_name='guardian',
+            name='user',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='guardians', to=settings.AUTH_USER_MODEL, verbose_name='compte de connexion'),
         ),
         migrations.AlterField(
-            model_name="historicalchangerequest",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("address", "Changement d'adresse"),
-                    ("quotient", "Quotient familial"),
-                    ("child", "Nouvel enfant"),
-                    ("guardian", "Nouveau responsable"),
-                ],
-                max_length=12,
-                verbose_name="demande",
-            ),
+            model_name='historicalchangerequest',
+            name='kind',
+            field=models.CharField(choices=[('address', "Changement d'adresse"), ('quotient', 'Quotient familial'), ('child', 'Nouvel enfant'), ('guardian', 'Nouveau responsable')], max_length=12, verbose_name='demande'),
         ),
         migrations.AlterField(
-            model_name="historicalchangerequest",
-            name="state",
-            field=models.CharField(
-                choices=[
-                    ("requested", "En attente de traitement"),
-                    ("accepted", "Acceptée"),
-                    ("refused", "Refusée"),
-                    ("withdrawn", "Retirée"),
-                ],
-                db_index=True,
-                default="requested",
-                max_length=12,
-                verbose_name="état",
-            ),
+            model_name='historicalchangerequest',
+            name='state',
+            field=models.CharField(choices=[('requested', 'En attente de traitement'), ('accepted', 'Acceptée'), ('refused', 'Refusée'), ('withdrawn', 'Retirée')], db_index=True, default='requested', max_length=12, verbose_name='état'),
         ),
         migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "requested"), models.Q(("kind", "child"), _negated=True)),
-                fields=("household", "kind"),
-                name="one_open_change_request_a_kind",
-                violation_error_message="Une demande de ce type attend déjà une réponse de la mairie.",
-            ),
+            model_name='changerequest',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'requested'), models.Q(('kind', 'child'), _negated=True)), fields=('household', 'kind'), name='one_open_change_request_a_kind', violation_error_message='Une demande de ce type attend déjà une réponse de la mairie.'),
         ),
         migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "child"), ("state", "requested")),
-                fields=("child", "household"),
-                name="one_open_request_a_child",
-                violation_error_message="Une demande attend déjà une réponse de la mairie pour cet enfant.",
-            ),
+            model_name='changerequest',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'child'), ('state', 'requested')), fields=('child', 'household'), name='one_open_request_a_child', violation_error_message='Une demande attend déjà une réponse de la mairie pour cet enfant.'),
         ),
         migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("kind", "child"), _negated=True),
-                    models.Q(
-                        ("birth_date__isnull", False),
-                        models.Q(("first_name", ""), _negated=True),
-                        models.Q(("last_name", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="child_request_is_complete",
-                violation_error_message="Indiquez le prénom, le nom et la date de naissance de l'enfant.",
-            ),
+            model_name='changerequest',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'child'), _negated=True), models.Q(('birth_date__isnull', False), models.Q(('first_name', ''), _negated=True), models.Q(('last_name', ''), _negated=True)), _connector='OR'), name='child_request_is_complete', violation_error_message="Indiquez le prénom, le nom et la date de naissance de l'enfant."),
         ),
         migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("kind", "guardian"), _negated=True),
-                    models.Q(
-                        models.Q(("first_name", ""), _negated=True),
-                        models.Q(("last_name", ""), _negated=True),
-                        models.Q(("email", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="guardian_request_is_complete",
-                violation_error_message="Indiquez le prénom, le nom et l'adresse e-mail de cette personne.",
-            ),
+            model_name='changerequest',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'guardian'), _negated=True), models.Q(models.Q(('first_name', ''), _negated=True), models.Q(('last_name', ''), _negated=True), models.Q(('email', ''), _negated=True)), _connector='OR'), name='guardian_request_is_complete', violation_error_message="Indiquez le prénom, le nom et l'adresse e-mail de cette personne."),
         ),
         migrations.AddConstraint(
-            model_name="guardian",
-            constraint=models.UniqueConstraint(
-                fields=("user", "household"),
-                name="one_guardian_a_login_and_household",
-                violation_error_message="Ce compte a déjà accès à ce foyer.",
-            ),
+            model_name='guardian',
+            constraint=models.UniqueConstraint(fields=('user', 'household'), name='one_guardian_a_login_and_household', violation_error_message='Ce compte a déjà accès à ce foyer.'),
         ),
     ]

@@ -9,564 +9,131 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0017_households_of_an_adult"),
+        ('families', '0017_households_of_an_adult'),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name="reading",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("health", "Fiche sanitaire"),
-                    ("proof", "Justificatif"),
-                    ("certificate", "Certificat médical"),
-                    ("health_paper", "Papier de santé"),
-                    ("justice_paper", "Papier de justice"),
-                    ("export", "Export de personnes"),
-                    ("family_data", "Données d'une famille"),
-                    ("kept_document", "Document conservé après effacement"),
-                    ("as_family", "Vu comme la famille"),
-                ],
-                max_length=16,
-                verbose_name="quoi",
-            ),
+            model_name='reading',
+            name='kind',
+            field=models.CharField(choices=[('health', 'Fiche sanitaire'), ('proof', 'Justificatif'), ('certificate', 'Certificat médical'), ('health_paper', 'Papier de santé'), ('justice_paper', 'Papier de justice'), ('export', 'Export de personnes'), ('family_data', "Données d'une famille"), ('kept_document', 'Document conservé après effacement'), ('as_family', 'Vu comme la famille')], max_length=16, verbose_name='quoi'),
         ),
         migrations.CreateModel(
-            name="HistoricalPaperKind",
+            name='HistoricalPaperKind',
             fields=[
-                (
-                    "id",
-                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
-                ),
-                ("code", models.SlugField(max_length=60, verbose_name="code")),
-                ("name", models.CharField(max_length=120, verbose_name="nom")),
-                (
-                    "purpose",
-                    models.TextField(
-                        blank=True,
-                        help_text="Dit aux familles, avec ce que le papier doit montrer.",
-                        verbose_name="à quoi il sert",
-                    ),
-                ),
-                (
-                    "about",
-                    models.CharField(
-                        choices=[("child", "Un par enfant"), ("household", "Un par foyer")],
-                        default="child",
-                        max_length=10,
-                        verbose_name="demandé pour",
-                    ),
-                ),
-                (
-                    "lasts",
-                    models.CharField(
-                        choices=[
-                            ("school_year", "Jusqu'à la fin de l'année scolaire"),
-                            ("months", "Un nombre de mois à partir de sa date"),
-                            ("own_date", "Jusqu'à la date inscrite dessus"),
-                            ("for_ever", "Sans limite"),
-                        ],
-                        default="school_year",
-                        max_length=12,
-                        verbose_name="valable",
-                    ),
-                ),
-                (
-                    "months",
-                    models.PositiveSmallIntegerField(
-                        blank=True,
-                        help_text="Pour un papier valable un nombre de mois : 3 pour un justificatif de domicile.",
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(1),
-                            django.core.validators.MaxValueValidator(120),
-                        ],
-                        verbose_name="nombre de mois",
-                    ),
-                ),
-                (
-                    "way",
-                    models.CharField(
-                        choices=[
-                            ("either", "Envoyé en ligne, ou vu au guichet"),
-                            ("file", "Envoyé en ligne : son fichier est gardé"),
-                            ("desk", "Montré au guichet : aucun fichier n'est gardé"),
-                        ],
-                        default="either",
-                        max_length=8,
-                        verbose_name="donné",
-                    ),
-                ),
-                (
-                    "secrecy",
-                    models.CharField(
-                        choices=[
-                            ("ordinary", "Ordinaire"),
-                            ("health", "Santé : pour qui ouvre les fiches sanitaires"),
-                            ("justice", "Justice : pour qui en a le droit, jamais montré à l'autre foyer"),
-                        ],
-                        default="ordinary",
-                        max_length=10,
-                        verbose_name="confidentialité",
-                    ),
-                ),
-                (
-                    "remind_days",
-                    models.PositiveSmallIntegerField(
-                        default=30,
-                        help_text="Dès lors la famille peut envoyer le suivant, et un rappel part. De 0 à 180.",
-                        validators=[django.core.validators.MaxValueValidator(180)],
-                        verbose_name="redemandé tant de jours avant sa fin",
-                    ),
-                ),
-                ("active", models.BooleanField(default=True, verbose_name="demandé")),
-                ("order", models.PositiveSmallIntegerField(default=0, verbose_name="ordre")),
-                ("history_id", models.AutoField(primary_key=True, serialize=False)),
-                ("history_date", models.DateTimeField(db_index=True)),
-                ("history_change_reason", models.CharField(max_length=100, null=True)),
-                (
-                    "history_type",
-                    models.CharField(
-                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
-                    ),
-                ),
-                (
-                    "history_user",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('code', models.SlugField(max_length=60, verbose_name='code')),
+                ('name', models.CharField(max_length=120, verbose_name='nom')),
+                ('purpose', models.TextField(blank=True, help_text='Dit aux familles, avec ce que le papier doit montrer.', verbose_name='à quoi il sert')),
+                ('about', models.CharField(choices=[('child', 'Un par enfant'), ('household', 'Un par foyer')], default='child', max_length=10, verbose_name='demandé pour')),
+                ('lasts', models.CharField(choices=[('school_year', "Jusqu'à la fin de l'année scolaire"), ('months', 'Un nombre de mois à partir de sa date'), ('own_date', "Jusqu'à la date inscrite dessus"), ('for_ever', 'Sans limite')], default='school_year', max_length=12, verbose_name='valable')),
+                ('months', models.PositiveSmallIntegerField(blank=True, help_text='Pour un papier valable un nombre de mois : 3 pour un justificatif de domicile.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(120)], verbose_name='nombre de mois')),
+                ('way', models.CharField(choices=[('either', 'Envoyé en ligne, ou vu au guichet'), ('file', 'Envoyé en ligne : son fichier est gardé'), ('desk', "Montré au guichet : aucun fichier n'est gardé")], default='either', max_length=8, verbose_name='donné')),
+                ('secrecy', models.CharField(choices=[('ordinary', 'Ordinaire'), ('health', 'Santé : pour qui ouvre les fiches sanitaires'), ('justice', "Justice : pour qui en a le droit, jamais montré à l'autre foyer")], default='ordinary', max_length=10, verbose_name='confidentialité')),
+                ('remind_days', models.PositiveSmallIntegerField(default=30, help_text='Dès lors la famille peut envoyer le suivant, et un rappel part. De 0 à 180.', validators=[django.core.validators.MaxValueValidator(180)], verbose_name='redemandé tant de jours avant sa fin')),
+                ('active', models.BooleanField(default=True, verbose_name='demandé')),
+                ('order', models.PositiveSmallIntegerField(default=0, verbose_name='ordre')),
+                ('history_id', models.AutoField(primary_key=True, serialize=False)),
+                ('history_date', models.DateTimeField(db_index=True)),
+                ('history_change_reason', models.CharField(max_length=100, null=True)),
+                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "verbose_name": "historical papier demandé",
-                "verbose_name_plural": "historical papiers demandés aux familles",
-                "ordering": ("-history_date", "-history_id"),
-                "get_latest_by": ("history_date", "history_id"),
+                'verbose_name': 'historical papier demandé',
+                'verbose_name_plural': 'historical papiers demandés aux familles',
+                'ordering': ('-history_date', '-history_id'),
+                'get_latest_by': ('history_date', 'history_id'),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name="PaperKind",
+            name='PaperKind',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.SlugField(max_length=60, unique=True, verbose_name="code")),
-                ("name", models.CharField(max_length=120, verbose_name="nom")),
-                (
-                    "purpose",
-                    models.TextField(
-                        blank=True,
-                        help_text="Dit aux familles, avec ce que le papier doit montrer.",
-                        verbose_name="à quoi il sert",
-                    ),
-                ),
-                (
-                    "about",
-                    models.CharField(
-                        choices=[("child", "Un par enfant"), ("household", "Un par foyer")],
-                        default="child",
-                        max_length=10,
-                        verbose_name="demandé pour",
-                    ),
-                ),
-                (
-                    "lasts",
-                    models.CharField(
-                        choices=[
-                            ("school_year", "Jusqu'à la fin de l'année scolaire"),
-                            ("months", "Un nombre de mois à partir de sa date"),
-                            ("own_date", "Jusqu'à la date inscrite dessus"),
-                            ("for_ever", "Sans limite"),
-                        ],
-                        default="school_year",
-                        max_length=12,
-                        verbose_name="valable",
-                    ),
-                ),
-                (
-                    "months",
-                    models.PositiveSmallIntegerField(
-                        blank=True,
-                        help_text="Pour un papier valable un nombre de mois : 3 pour un justificatif de domicile.",
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(1),
-                            django.core.validators.MaxValueValidator(120),
-                        ],
-                        verbose_name="nombre de mois",
-                    ),
-                ),
-                (
-                    "way",
-                    models.CharField(
-                        choices=[
-                            ("either", "Envoyé en ligne, ou vu au guichet"),
-                            ("file", "Envoyé en ligne : son fichier est gardé"),
-                            ("desk", "Montré au guichet : aucun fichier n'est gardé"),
-                        ],
-                        default="either",
-                        max_length=8,
-                        verbose_name="donné",
-                    ),
-                ),
-                (
-                    "secrecy",
-                    models.CharField(
-                        choices=[
-                            ("ordinary", "Ordinaire"),
-                            ("health", "Santé : pour qui ouvre les fiches sanitaires"),
-                            ("justice", "Justice : pour qui en a le droit, jamais montré à l'autre foyer"),
-                        ],
-                        default="ordinary",
-                        max_length=10,
-                        verbose_name="confidentialité",
-                    ),
-                ),
-                (
-                    "remind_days",
-                    models.PositiveSmallIntegerField(
-                        default=30,
-                        help_text="Dès lors la famille peut envoyer le suivant, et un rappel part. De 0 à 180.",
-                        validators=[django.core.validators.MaxValueValidator(180)],
-                        verbose_name="redemandé tant de jours avant sa fin",
-                    ),
-                ),
-                ("active", models.BooleanField(default=True, verbose_name="demandé")),
-                ("order", models.PositiveSmallIntegerField(default=0, verbose_name="ordre")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.SlugField(max_length=60, unique=True, verbose_name='code')),
+                ('name', models.CharField(max_length=120, verbose_name='nom')),
+                ('purpose', models.TextField(blank=True, help_text='Dit aux familles, avec ce que le papier doit montrer.', verbose_name='à quoi il sert')),
+                ('about', models.CharField(choices=[('child', 'Un par enfant'), ('household', 'Un par foyer')], default='child', max_length=10, verbose_name='demandé pour')),
+                ('lasts', models.CharField(choices=[('school_year', "Jusqu'à la fin de l'année scolaire"), ('months', 'Un nombre de mois à partir de sa date'), ('own_date', "Jusqu'à la date inscrite dessus"), ('for_ever', 'Sans limite')], default='school_year', max_length=12, verbose_name='valable')),
+                ('months', models.PositiveSmallIntegerField(blank=True, help_text='Pour un papier valable un nombre de mois : 3 pour un justificatif de domicile.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(120)], verbose_name='nombre de mois')),
+                ('way', models.CharField(choices=[('either', 'Envoyé en ligne, ou vu au guichet'), ('file', 'Envoyé en ligne : son fichier est gardé'), ('desk', "Montré au guichet : aucun fichier n'est gardé")], default='either', max_length=8, verbose_name='donné')),
+                ('secrecy', models.CharField(choices=[('ordinary', 'Ordinaire'), ('health', 'Santé : pour qui ouvre les fiches sanitaires'), ('justice', "Justice : pour qui en a le droit, jamais montré à l'autre foyer")], default='ordinary', max_length=10, verbose_name='confidentialité')),
+                ('remind_days', models.PositiveSmallIntegerField(default=30, help_text='Dès lors la famille peut envoyer le suivant, et un rappel part. De 0 à 180.', validators=[django.core.validators.MaxValueValidator(180)], verbose_name='redemandé tant de jours avant sa fin')),
+                ('active', models.BooleanField(default=True, verbose_name='demandé')),
+                ('order', models.PositiveSmallIntegerField(default=0, verbose_name='ordre')),
             ],
             options={
-                "verbose_name": "papier demandé",
-                "verbose_name_plural": "papiers demandés aux familles",
-                "ordering": ["order", "name"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("lasts", "months"), ("months__isnull", False)),
-                            models.Q(models.Q(("lasts", "months"), _negated=True), ("months", None)),
-                            _connector="OR",
-                        ),
-                        name="months_of_a_paper_kind",
-                        violation_error_message="Indiquez le nombre de mois d'un papier valable un nombre de mois, et d'aucun autre.",
-                    )
-                ],
+                'verbose_name': 'papier demandé',
+                'verbose_name_plural': 'papiers demandés aux familles',
+                'ordering': ['order', 'name'],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('lasts', 'months'), ('months__isnull', False)), models.Q(models.Q(('lasts', 'months'), _negated=True), ('months', None)), _connector='OR'), name='months_of_a_paper_kind', violation_error_message="Indiquez le nombre de mois d'un papier valable un nombre de mois, et d'aucun autre.")],
             },
         ),
         migrations.CreateModel(
-            name="HistoricalPaper",
+            name='HistoricalPaper',
             fields=[
-                (
-                    "id",
-                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
-                ),
-                (
-                    "decided_at",
-                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="traité le"),
-                ),
-                (
-                    "refusal_reason",
-                    models.CharField(blank=True, max_length=300, verbose_name="motif du refus"),
-                ),
-                (
-                    "private",
-                    models.BooleanField(default=False, editable=False, verbose_name="propre au foyer"),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("awaited", "Attendu"),
-                            ("sent", "En attente de traitement"),
-                            ("accepted", "Accepté"),
-                            ("refused", "Refusé"),
-                            ("expired", "Périmé"),
-                        ],
-                        db_index=True,
-                        max_length=10,
-                        verbose_name="état",
-                    ),
-                ),
-                ("seen_on", models.DateField(blank=True, null=True, verbose_name="vu au guichet le")),
-                ("dated_on", models.DateField(blank=True, null=True, verbose_name="daté du")),
-                ("starts_on", models.DateField(blank=True, null=True, verbose_name="valable du")),
-                ("ends_on", models.DateField(blank=True, null=True, verbose_name="jusqu'au")),
-                (
-                    "asked_on",
-                    models.DateField(blank=True, null=True, verbose_name="demandé par la mairie le"),
-                ),
-                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="envoyé le")),
-                ("history_id", models.AutoField(primary_key=True, serialize=False)),
-                ("history_date", models.DateTimeField(db_index=True)),
-                ("history_change_reason", models.CharField(max_length=100, null=True)),
-                (
-                    "history_type",
-                    models.CharField(
-                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
-                    ),
-                ),
-                (
-                    "child",
-                    models.ForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to="families.child",
-                        verbose_name="enfant",
-                    ),
-                ),
-                (
-                    "decided_by",
-                    models.ForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="traité par",
-                    ),
-                ),
-                (
-                    "document",
-                    models.ForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to="families.document",
-                        verbose_name="fichier",
-                    ),
-                ),
-                (
-                    "history_user",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
-                (
-                    "sent_by",
-                    models.ForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="envoyé par",
-                    ),
-                ),
-                (
-                    "kind",
-                    models.ForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to="families.paperkind",
-                        verbose_name="papier",
-                    ),
-                ),
+                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('decided_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='traité le')),
+                ('refusal_reason', models.CharField(blank=True, max_length=300, verbose_name='motif du refus')),
+                ('private', models.BooleanField(default=False, editable=False, verbose_name='propre au foyer')),
+                ('state', models.CharField(choices=[('awaited', 'Attendu'), ('sent', 'En attente de traitement'), ('accepted', 'Accepté'), ('refused', 'Refusé'), ('expired', 'Périmé')], db_index=True, max_length=10, verbose_name='état')),
+                ('seen_on', models.DateField(blank=True, null=True, verbose_name='vu au guichet le')),
+                ('dated_on', models.DateField(blank=True, null=True, verbose_name='daté du')),
+                ('starts_on', models.DateField(blank=True, null=True, verbose_name='valable du')),
+                ('ends_on', models.DateField(blank=True, null=True, verbose_name="jusqu'au")),
+                ('asked_on', models.DateField(blank=True, null=True, verbose_name='demandé par la mairie le')),
+                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='envoyé le')),
+                ('history_id', models.AutoField(primary_key=True, serialize=False)),
+                ('history_date', models.DateTimeField(db_index=True)),
+                ('history_change_reason', models.CharField(max_length=100, null=True)),
+                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('child', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='families.child', verbose_name='enfant')),
+                ('decided_by', models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='traité par')),
+                ('document', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='families.document', verbose_name='fichier')),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('household', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='families.household', verbose_name='foyer')),
+                ('sent_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='envoyé par')),
+                ('kind', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='families.paperkind', verbose_name='papier')),
             ],
             options={
-                "verbose_name": "historical papier",
-                "verbose_name_plural": "historical papiers des familles",
-                "ordering": ("-history_date", "-history_id"),
-                "get_latest_by": ("history_date", "history_id"),
+                'verbose_name': 'historical papier',
+                'verbose_name_plural': 'historical papiers des familles',
+                'ordering': ('-history_date', '-history_id'),
+                'get_latest_by': ('history_date', 'history_id'),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name="Paper",
+            name='Paper',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "decided_at",
-                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="traité le"),
-                ),
-                (
-                    "refusal_reason",
-                    models.CharField(blank=True, max_length=300, verbose_name="motif du refus"),
-                ),
-                (
-                    "private",
-                    models.BooleanField(default=False, editable=False, verbose_name="propre au foyer"),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("awaited", "Attendu"),
-                            ("sent", "En attente de traitement"),
-                            ("accepted", "Accepté"),
-                            ("refused", "Refusé"),
-                            ("expired", "Périmé"),
-                        ],
-                        db_index=True,
-                        max_length=10,
-                        verbose_name="état",
-                    ),
-                ),
-                ("seen_on", models.DateField(blank=True, null=True, verbose_name="vu au guichet le")),
-                ("dated_on", models.DateField(blank=True, null=True, verbose_name="daté du")),
-                ("starts_on", models.DateField(blank=True, null=True, verbose_name="valable du")),
-                ("ends_on", models.DateField(blank=True, null=True, verbose_name="jusqu'au")),
-                (
-                    "asked_on",
-                    models.DateField(blank=True, null=True, verbose_name="demandé par la mairie le"),
-                ),
-                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="envoyé le")),
-                (
-                    "child",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="papers",
-                        to="families.child",
-                        verbose_name="enfant",
-                    ),
-                ),
-                (
-                    "decided_by",
-                    models.ForeignKey(
-                        blank=True,
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="traité par",
-                    ),
-                ),
-                (
-                    "document",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="families.document",
-                        verbose_name="fichier",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="papers",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
-                (
-                    "sent_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="envoyé par",
-                    ),
-                ),
-                (
-                    "kind",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="papers",
-                        to="families.paperkind",
-                        verbose_name="papier",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('decided_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='traité le')),
+                ('refusal_reason', models.CharField(blank=True, max_length=300, verbose_name='motif du refus')),
+                ('private', models.BooleanField(default=False, editable=False, verbose_name='propre au foyer')),
+                ('state', models.CharField(choices=[('awaited', 'Attendu'), ('sent', 'En attente de traitement'), ('accepted', 'Accepté'), ('refused', 'Refusé'), ('expired', 'Périmé')], db_index=True, max_length=10, verbose_name='état')),
+                ('seen_on', models.DateField(blank=True, null=True, verbose_name='vu au guichet le')),
+                ('dated_on', models.DateField(blank=True, null=True, verbose_name='daté du')),
+                ('starts_on', models.DateField(blank=True, null=True, verbose_name='valable du')),
+                ('ends_on', models.DateField(blank=True, null=True, verbose_name="jusqu'au")),
+                ('asked_on', models.DateField(blank=True, null=True, verbose_name='demandé par la mairie le')),
+                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='envoyé le')),
+                ('child', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='papers', to='families.child', verbose_name='enfant')),
+                ('decided_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='traité par')),
+                ('document', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='families.document', verbose_name='fichier')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='papers', to='families.household', verbose_name='foyer')),
+                ('sent_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='envoyé par')),
+                ('kind', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='papers', to='families.paperkind', verbose_name='papier')),
             ],
             options={
-                "verbose_name": "papier",
-                "verbose_name_plural": "papiers des familles",
-                "ordering": ["-pk"],
-                "permissions": [("open_justice_paper", "Ouvrir les papiers de justice")],
-                "indexes": [models.Index(fields=["state", "ends_on"], name="paper_by_end")],
-                "constraints": [
-                    models.UniqueConstraint(
-                        models.F("kind"),
-                        django.db.models.functions.comparison.Coalesce("child", 0),
-                        models.Case(
-                            models.When(
-                                models.Q(("child", None), ("private", True), _connector="OR"),
-                                then=models.F("household"),
-                            ),
-                            default=models.Value(0),
-                        ),
-                        condition=models.Q(("state__in", ("awaited", "sent"))),
-                        name="one_open_paper_a_kind",
-                        violation_error_message="Ce papier est déjà demandé, ou attend déjà une réponse.",
-                    ),
-                    models.UniqueConstraint(
-                        models.F("kind"),
-                        django.db.models.functions.comparison.Coalesce("child", 0),
-                        models.Case(
-                            models.When(
-                                models.Q(("child", None), ("private", True), _connector="OR"),
-                                then=models.F("household"),
-                            ),
-                            default=models.Value(0),
-                        ),
-                        condition=models.Q(("state", "accepted")),
-                        name="one_accepted_paper_a_kind",
-                        violation_error_message="Ce papier est déjà accepté.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("starts_on", None),
-                            ("ends_on", None),
-                            ("ends_on__gte", models.F("starts_on")),
-                            _connector="OR",
-                        ),
-                        name="paper_ends_after_it_begins",
-                        violation_error_message="Le dernier jour d'un papier ne peut pas précéder le premier.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("state", "accepted"), _negated=True),
-                            ("starts_on__isnull", False),
-                            _connector="OR",
-                        ),
-                        name="accepted_paper_has_a_first_day",
-                        violation_error_message="Indiquez à partir de quand le papier est valable.",
-                    ),
-                ],
+                'verbose_name': 'papier',
+                'verbose_name_plural': 'papiers des familles',
+                'ordering': ['-pk'],
+                'permissions': [('open_justice_paper', 'Ouvrir les papiers de justice')],
+                'indexes': [models.Index(fields=['state', 'ends_on'], name='paper_by_end')],
+                'constraints': [models.UniqueConstraint(models.F('kind'), django.db.models.functions.comparison.Coalesce('child', 0), models.Case(models.When(models.Q(('child', None), ('private', True), _connector='OR'), then=models.F('household')), default=models.Value(0)), condition=models.Q(('state__in', ('awaited', 'sent'))), name='one_open_paper_a_kind', violation_error_message='Ce papier est déjà demandé, ou attend déjà une réponse.'), models.UniqueConstraint(models.F('kind'), django.db.models.functions.comparison.Coalesce('child', 0), models.Case(models.When(models.Q(('child', None), ('private', True), _connector='OR'), then=models.F('household')), default=models.Value(0)), condition=models.Q(('state', 'accepted')), name='one_accepted_paper_a_kind', violation_error_message='Ce papier est déjà accepté.'), models.CheckConstraint(condition=models.Q(('starts_on', None), ('ends_on', None), ('ends_on__gte', models.F('starts_on')), _connector='OR'), name='paper_ends_after_it_begins', violation_error_message="Le dernier jour d'un papier ne peut pas précéder le premier."), models.CheckConstraint(condition=models.Q(models.Q(('state', 'accepted'), _negated=True), ('starts_on__isnull', False), _connector='OR'), name='accepted_paper_has_a_first_day', violation_error_message='Indiquez à partir de quand le papier est valable.')],
             },
         ),
     ]

@@ -6,98 +6,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0018_papers"),
+        ('families', '0018_papers'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="child",
-            name="joined_to",
-            field=models.ForeignKey(
-                blank=True,
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="doubles",
-                to="families.child",
-                verbose_name="même enfant que",
-            ),
+            model_name='child',
+            name='joined_to',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='doubles', to='families.child', verbose_name='même enfant que'),
         ),
         migrations.AddField(
-            model_name="household",
-            name="joined_to",
-            field=models.ForeignKey(
-                blank=True,
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="joined_homes",
-                to="families.household",
-                verbose_name="réuni avec le foyer",
-            ),
+            model_name='household',
+            name='joined_to',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='joined_homes', to='families.household', verbose_name='réuni avec le foyer'),
         ),
         migrations.CreateModel(
-            name="HomeChange",
+            name='HomeChange',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("joined", "Réunion de deux foyers"), ("parted", "Séparation d'un foyer")],
-                        max_length=6,
-                        verbose_name="quoi",
-                    ),
-                ),
-                ("at", models.DateTimeField(verbose_name="le")),
-                ("by_name", models.CharField(blank=True, max_length=160, verbose_name="par")),
-                ("reason", models.CharField(max_length=300, verbose_name="motif (interne)")),
-                ("said", models.JSONField(blank=True, default=list, verbose_name="ce qui a été fait")),
-                (
-                    "by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="par",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="home_changes",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
-                (
-                    "other",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="other_home_changes",
-                        to="families.household",
-                        verbose_name="autre foyer",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('joined', 'Réunion de deux foyers'), ('parted', "Séparation d'un foyer")], max_length=6, verbose_name='quoi')),
+                ('at', models.DateTimeField(verbose_name='le')),
+                ('by_name', models.CharField(blank=True, max_length=160, verbose_name='par')),
+                ('reason', models.CharField(max_length=300, verbose_name='motif (interne)')),
+                ('said', models.JSONField(blank=True, default=list, verbose_name='ce qui a été fait')),
+                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='par')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='home_changes', to='families.household', verbose_name='foyer')),
+                ('other', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='other_home_changes', to='families.household', verbose_name='autre foyer')),
             ],
             options={
-                "verbose_name": "foyers réunis ou séparés",
-                "verbose_name_plural": "foyers réunis ou séparés",
-                "ordering": ["-at", "-pk"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("household", models.F("other")), _negated=True),
-                        name="home_change_between_two_homes",
-                        violation_error_message="Choisissez deux foyers différents.",
-                    )
-                ],
+                'verbose_name': 'foyers réunis ou séparés',
+                'verbose_name_plural': 'foyers réunis ou séparés',
+                'ordering': ['-at', '-pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('household', models.F('other')), _negated=True), name='home_change_between_two_homes', violation_error_message='Choisissez deux foyers différents.')],
             },
         ),
     ]

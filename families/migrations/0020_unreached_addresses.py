@@ -4,61 +4,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0019_joined_households"),
+        ('families', '0019_joined_households'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="guardian",
-            name="unreached_address",
-            field=models.EmailField(
-                blank=True,
-                db_default="",
-                default="",
-                editable=False,
-                max_length=254,
-                verbose_name="adresse qui ne répond plus",
-            ),
+            model_name='guardian',
+            name='unreached_address',
+            field=models.EmailField(blank=True, db_default='', default='', editable=False, max_length=254, verbose_name='adresse qui ne répond plus'),
         ),
         migrations.AddField(
-            model_name="guardian",
-            name="unreached_by_report",
-            field=models.BooleanField(
-                db_default=False, default=False, editable=False, verbose_name="su par un message revenu"
-            ),
+            model_name='guardian',
+            name='unreached_by_report',
+            field=models.BooleanField(db_default=False, default=False, editable=False, verbose_name='su par un message revenu'),
         ),
         migrations.AddField(
-            model_name="guardian",
-            name="unreached_since",
-            field=models.DateTimeField(
-                blank=True, editable=False, null=True, verbose_name="ne répond plus depuis le"
-            ),
+            model_name='guardian',
+            name='unreached_since',
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='ne répond plus depuis le'),
         ),
         migrations.AddField(
-            model_name="guardian",
-            name="unreached_why",
-            field=models.CharField(
-                blank=True,
-                db_default="",
-                default="",
-                editable=False,
-                max_length=200,
-                verbose_name="réponse du serveur",
-            ),
+            model_name='guardian',
+            name='unreached_why',
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=200, verbose_name='réponse du serveur'),
         ),
         migrations.AddField(
-            model_name="letter",
-            name="repeated",
-            field=models.BooleanField(
-                db_default=False, default=False, verbose_name="peut-être reçu deux fois"
-            ),
+            model_name='letter',
+            name='repeated',
+            field=models.BooleanField(db_default=False, default=False, verbose_name='peut-être reçu deux fois'),
         ),
         migrations.AddField(
-            model_name="letter",
-            name="trouble",
-            field=models.CharField(
-                blank=True, db_default="", default="", max_length=200, verbose_name="pourquoi"
-            ),
+            model_name='letter',
+            name='trouble',
+            field=models.CharField(blank=True, db_default='', default='', max_length=200, verbose_name='pourquoi'),
         ),
     ]

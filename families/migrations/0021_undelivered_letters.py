@@ -4,21 +4,23 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0020_unreached_addresses"),
+        ('families', '0020_unreached_addresses'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="UndeliveredLetter",
-            fields=[],
+            name='UndeliveredLetter',
+            fields=[
+            ],
             options={
-                "verbose_name": "message non remis",
-                "verbose_name_plural": "messages non remis",
-                "proxy": True,
-                "indexes": [],
-                "constraints": [],
+                'verbose_name': 'message non remis',
+                'verbose_name_plural': 'messages non remis',
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
             },
-            bases=("families.letter",),
+            bases=('families.letter',),
         ),
     ]

@@ -4,17 +4,14 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0021_undelivered_letters"),
+        ('families', '0021_undelivered_letters'),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name="household",
-            options={
-                "ordering": ["pk"],
-                "permissions": [("export_household", "Sortir des personnes dans un fichier")],
-                "verbose_name": "foyer",
-            },
+            name='household',
+            options={'ordering': ['pk'], 'permissions': [('export_household', 'Sortir des personnes dans un fichier')], 'verbose_name': 'foyer'},
         ),
     ]

@@ -6,44 +6,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0023_seeing_as_a_family"),
+        ('families', '0023_seeing_as_a_family'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="KeptFilter",
+            name='KeptFilter',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("page", models.CharField(max_length=100, verbose_name="liste")),
-                ("name", models.CharField(max_length=60, verbose_name="nom")),
-                ("query", models.CharField(max_length=1000, verbose_name="filtres")),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="kept_filters",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="agent",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('page', models.CharField(max_length=100, verbose_name='liste')),
+                ('name', models.CharField(max_length=60, verbose_name='nom')),
+                ('query', models.CharField(max_length=1000, verbose_name='filtres')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='kept_filters', to=settings.AUTH_USER_MODEL, verbose_name='agent')),
             ],
             options={
-                "verbose_name": "filtre gardé",
-                "verbose_name_plural": "filtres gardés",
-                "ordering": ["name", "pk"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("user", "page", "name"),
-                        name="one_kept_filter_a_name_and_list",
-                        violation_error_message="Vous avez déjà un filtre de ce nom.",
-                    )
-                ],
+                'verbose_name': 'filtre gardé',
+                'verbose_name_plural': 'filtres gardés',
+                'ordering': ['name', 'pk'],
+                'constraints': [models.UniqueConstraint(fields=('user', 'page', 'name'), name='one_kept_filter_a_name_and_list', violation_error_message='Vous avez déjà un filtre de ce nom.')],
             },
         ),
     ]

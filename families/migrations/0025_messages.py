@@ -7,290 +7,119 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0024_kept_filters"),
+        ('families', '0024_kept_filters'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="PaperLetter",
-            fields=[],
+            name='PaperLetter',
+            fields=[
+            ],
             options={
-                "verbose_name": "lettre à imprimer",
-                "verbose_name_plural": "lettres à imprimer",
-                "proxy": True,
-                "default_permissions": ("view", "change"),
-                "indexes": [],
-                "constraints": [],
+                'verbose_name': 'lettre à imprimer',
+                'verbose_name_plural': 'lettres à imprimer',
+                'proxy': True,
+                'default_permissions': ('view', 'change'),
+                'indexes': [],
+                'constraints': [],
             },
-            bases=("families.letter",),
+            bases=('families.letter',),
         ),
         migrations.AlterField(
-            model_name="letter",
-            name="state",
-            field=models.CharField(
-                choices=[
-                    ("waiting", "En cours d'envoi"),
-                    ("sent", "Envoyé"),
-                    ("failed", "Non remis"),
-                    ("paper", "À imprimer"),
-                    ("printed", "Imprimé"),
-                ],
-                default="waiting",
-                max_length=8,
-                verbose_name="état",
-            ),
+            model_name='letter',
+            name='state',
+            field=models.CharField(choices=[('waiting', "En cours d'envoi"), ('sent', 'Envoyé'), ('failed', 'Non remis'), ('paper', 'À imprimer'), ('printed', 'Imprimé')], default='waiting', max_length=8, verbose_name='état'),
         ),
         migrations.CreateModel(
-            name="FamilyMessage",
+            name='FamilyMessage',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("subject", models.CharField(blank=True, max_length=120, verbose_name="objet")),
-                ("text", models.TextField(blank=True, max_length=8000, verbose_name="texte")),
-                (
-                    "audience",
-                    models.JSONField(blank=True, default=dict, verbose_name="destinataires choisis"),
-                ),
-                (
-                    "to_whom",
-                    models.CharField(blank=True, default="", max_length=1000, verbose_name="destinataires"),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("draft", "Brouillon"),
-                            ("sending", "En cours d'envoi"),
-                            ("sent", "Envoyé"),
-                            ("stopped", "Arrêté"),
-                        ],
-                        db_index=True,
-                        default="draft",
-                        max_length=8,
-                        verbose_name="état",
-                    ),
-                ),
-                ("written_at", models.DateTimeField(verbose_name="écrit le")),
-                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="parti le")),
-                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="fini le")),
-                (
-                    "paper",
-                    models.FileField(
-                        blank=True,
-                        storage=portal.files.uploads.private_storage,
-                        upload_to="messages/%Y/%m",
-                        verbose_name="lettres à imprimer",
-                    ),
-                ),
-                (
-                    "sent_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="envoyé par",
-                    ),
-                ),
-                (
-                    "written_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="écrit par",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('subject', models.CharField(blank=True, max_length=120, verbose_name='objet')),
+                ('text', models.TextField(blank=True, max_length=8000, verbose_name='texte')),
+                ('audience', models.JSONField(blank=True, default=dict, verbose_name='destinataires choisis')),
+                ('to_whom', models.CharField(blank=True, default='', max_length=1000, verbose_name='destinataires')),
+                ('state', models.CharField(choices=[('draft', 'Brouillon'), ('sending', "En cours d'envoi"), ('sent', 'Envoyé'), ('stopped', 'Arrêté')], db_index=True, default='draft', max_length=8, verbose_name='état')),
+                ('written_at', models.DateTimeField(verbose_name='écrit le')),
+                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='parti le')),
+                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='fini le')),
+                ('paper', models.FileField(blank=True, storage=portal.files.uploads.private_storage, upload_to='messages/%Y/%m', verbose_name='lettres à imprimer')),
+                ('sent_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='envoyé par')),
+                ('written_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='écrit par')),
             ],
             options={
-                "verbose_name": "message aux familles",
-                "verbose_name_plural": "messages aux familles",
-                "ordering": ["-written_at", "-pk"],
+                'verbose_name': 'message aux familles',
+                'verbose_name_plural': 'messages aux familles',
+                'ordering': ['-written_at', '-pk'],
             },
         ),
         migrations.CreateModel(
-            name="GuardianCode",
+            name='GuardianCode',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("mark", models.CharField(max_length=64, verbose_name="empreinte")),
-                ("made_at", models.DateTimeField(verbose_name="imprimé le")),
-                ("expires_at", models.DateTimeField(db_index=True, verbose_name="valable jusqu'au")),
-                (
-                    "guardian",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="code",
-                        to="families.guardian",
-                        verbose_name="responsable",
-                    ),
-                ),
-                (
-                    "made_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="imprimé par",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mark', models.CharField(max_length=64, verbose_name='empreinte')),
+                ('made_at', models.DateTimeField(verbose_name='imprimé le')),
+                ('expires_at', models.DateTimeField(db_index=True, verbose_name="valable jusqu'au")),
+                ('guardian', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='code', to='families.guardian', verbose_name='responsable')),
+                ('made_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='imprimé par')),
             ],
             options={
-                "verbose_name": "code d'ouverture d'un compte",
-                "verbose_name_plural": "codes d'ouverture d'un compte",
-                "default_permissions": (),
+                'verbose_name': "code d'ouverture d'un compte",
+                'verbose_name_plural': "codes d'ouverture d'un compte",
+                'default_permissions': (),
             },
         ),
         migrations.CreateModel(
-            name="MessageCopy",
+            name='MessageCopy',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("written_at", models.DateTimeField(blank=True, null=True, verbose_name="écrit le")),
-                (
-                    "trouble",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="pourquoi"),
-                ),
-                (
-                    "guardian",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="message_copies",
-                        to="families.guardian",
-                        verbose_name="responsable",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="message_copies",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
-                (
-                    "letter",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="copies",
-                        to="families.letter",
-                        verbose_name="lettre",
-                    ),
-                ),
-                (
-                    "message",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="copies",
-                        to="families.familymessage",
-                        verbose_name="message",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('written_at', models.DateTimeField(blank=True, null=True, verbose_name='écrit le')),
+                ('trouble', models.CharField(blank=True, default='', max_length=200, verbose_name='pourquoi')),
+                ('guardian', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='message_copies', to='families.guardian', verbose_name='responsable')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='message_copies', to='families.household', verbose_name='foyer')),
+                ('letter', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='copies', to='families.letter', verbose_name='lettre')),
+                ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='copies', to='families.familymessage', verbose_name='message')),
             ],
             options={
-                "verbose_name": "exemplaire",
-                "ordering": ["pk"],
+                'verbose_name': 'exemplaire',
+                'ordering': ['pk'],
             },
         ),
         migrations.CreateModel(
-            name="MessageFile",
+            name='MessageFile',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "file",
-                    models.FileField(
-                        storage=portal.files.uploads.private_storage,
-                        upload_to="messages/%Y/%m",
-                        verbose_name="fichier",
-                    ),
-                ),
-                ("name", models.CharField(max_length=200, verbose_name="nom du fichier")),
-                ("content_type", models.CharField(max_length=60, verbose_name="type")),
-                ("size", models.PositiveIntegerField(verbose_name="taille en octets")),
-                (
-                    "message",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="files",
-                        to="families.familymessage",
-                        verbose_name="message",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('file', models.FileField(storage=portal.files.uploads.private_storage, upload_to='messages/%Y/%m', verbose_name='fichier')),
+                ('name', models.CharField(max_length=200, verbose_name='nom du fichier')),
+                ('content_type', models.CharField(max_length=60, verbose_name='type')),
+                ('size', models.PositiveIntegerField(verbose_name='taille en octets')),
+                ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='files', to='families.familymessage', verbose_name='message')),
             ],
             options={
-                "verbose_name": "pièce jointe",
-                "verbose_name_plural": "pièces jointes",
-                "ordering": ["pk"],
+                'verbose_name': 'pièce jointe',
+                'verbose_name_plural': 'pièces jointes',
+                'ordering': ['pk'],
             },
         ),
         migrations.AddConstraint(
-            model_name="familymessage",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "sending")),
-                fields=("state",),
-                name="one_message_leaves_at_a_time",
-                violation_error_message="Un autre message est en cours d'envoi.",
-            ),
+            model_name='familymessage',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'sending')), fields=('state',), name='one_message_leaves_at_a_time', violation_error_message="Un autre message est en cours d'envoi."),
         ),
         migrations.AddConstraint(
-            model_name="familymessage",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("sent_at", None), ("state", "draft")),
-                    models.Q(models.Q(("state", "draft"), _negated=True), ("sent_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="message_left_or_is_draft",
-                violation_error_message="Un message parti a sa date, un brouillon n'en a pas.",
-            ),
+            model_name='familymessage',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('sent_at', None), ('state', 'draft')), models.Q(models.Q(('state', 'draft'), _negated=True), ('sent_at__isnull', False)), _connector='OR'), name='message_left_or_is_draft', violation_error_message="Un message parti a sa date, un brouillon n'en a pas."),
         ),
         migrations.AddIndex(
-            model_name="messagecopy",
-            index=models.Index(
-                condition=models.Q(("written_at", None)), fields=["message"], name="copies_to_write"
-            ),
+            model_name='messagecopy',
+            index=models.Index(condition=models.Q(('written_at', None)), fields=['message'], name='copies_to_write'),
         ),
         migrations.AddConstraint(
-            model_name="messagecopy",
-            constraint=models.UniqueConstraint(
-                fields=("message", "household", "guardian"),
-                name="one_copy_an_adult",
-                violation_error_message="Ce responsable a déjà son exemplaire.",
-            ),
+            model_name='messagecopy',
+            constraint=models.UniqueConstraint(fields=('message', 'household', 'guardian'), name='one_copy_an_adult', violation_error_message='Ce responsable a déjà son exemplaire.'),
         ),
         migrations.AddConstraint(
-            model_name="messagecopy",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("guardian", None)),
-                fields=("message", "household"),
-                name="one_paper_copy_a_household",
-                violation_error_message="Ce foyer a déjà son exemplaire sur papier.",
-            ),
+            model_name='messagecopy',
+            constraint=models.UniqueConstraint(condition=models.Q(('guardian', None)), fields=('message', 'household'), name='one_paper_copy_a_household', violation_error_message='Ce foyer a déjà son exemplaire sur papier.'),
         ),
     ]

@@ -7,338 +7,144 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("families", "0026_families_write_and_desk_notes"),
+        ('families', '0026_families_write_and_desk_notes'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="ColumnMatch",
+            name='ColumnMatch',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("mark", models.CharField(max_length=64, unique=True, verbose_name="empreinte des titres")),
-                ("columns", models.JSONField(verbose_name="colonnes")),
-                (
-                    "source",
-                    models.CharField(
-                        blank=True, default="", max_length=60, verbose_name="logiciel d'origine"
-                    ),
-                ),
-                ("said_at", models.DateTimeField(verbose_name="dit le")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mark', models.CharField(max_length=64, unique=True, verbose_name='empreinte des titres')),
+                ('columns', models.JSONField(verbose_name='colonnes')),
+                ('source', models.CharField(blank=True, default='', max_length=60, verbose_name="logiciel d'origine")),
+                ('said_at', models.DateTimeField(verbose_name='dit le')),
             ],
             options={
-                "verbose_name": "colonnes reconnues",
-                "verbose_name_plural": "colonnes reconnues",
+                'verbose_name': 'colonnes reconnues',
+                'verbose_name_plural': 'colonnes reconnues',
             },
         ),
         migrations.AddField(
-            model_name="guardian",
-            name="email_given",
-            field=models.EmailField(
-                blank=True,
-                db_default="",
-                default="",
-                help_text="Sert à inviter la personne à ouvrir son compte ; le compte a ensuite sa propre adresse.",
-                max_length=254,
-                verbose_name="adresse e-mail donnée à la mairie",
-            ),
+            model_name='guardian',
+            name='email_given',
+            field=models.EmailField(blank=True, db_default='', default='', help_text='Sert à inviter la personne à ouvrir son compte ; le compte a ensuite sa propre adresse.', max_length=254, verbose_name='adresse e-mail donnée à la mairie'),
         ),
         migrations.AddField(
-            model_name="historicalguardian",
-            name="email_given",
-            field=models.EmailField(
-                blank=True,
-                db_default="",
-                default="",
-                help_text="Sert à inviter la personne à ouvrir son compte ; le compte a ensuite sa propre adresse.",
-                max_length=254,
-                verbose_name="adresse e-mail donnée à la mairie",
-            ),
+            model_name='historicalguardian',
+            name='email_given',
+            field=models.EmailField(blank=True, db_default='', default='', help_text='Sert à inviter la personne à ouvrir son compte ; le compte a ensuite sa propre adresse.', max_length=254, verbose_name='adresse e-mail donnée à la mairie'),
         ),
         migrations.CreateModel(
-            name="FileImport",
+            name='FileImport',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("source", models.CharField(max_length=60, verbose_name="logiciel d'origine")),
-                ("name", models.CharField(max_length=200, verbose_name="nom du fichier")),
-                (
-                    "file",
-                    models.FileField(
-                        blank=True,
-                        storage=portal.files.uploads.private_storage,
-                        upload_to="imports/%Y/%m",
-                        verbose_name="fichier",
-                    ),
-                ),
-                ("size", models.PositiveIntegerField(default=0, verbose_name="taille en octets")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("received", "Colonnes à vérifier"),
-                            ("checking", "Vérification en cours"),
-                            ("checked", "Vérifié, rien n'est écrit"),
-                            ("running", "Import en cours"),
-                            ("done", "Importé"),
-                            ("undoing", "Annulation en cours"),
-                            ("undone", "Annulé"),
-                            ("failed", "Arrêté, rien n'est écrit"),
-                            ("dropped", "Abandonné"),
-                        ],
-                        db_index=True,
-                        default="received",
-                        max_length=10,
-                        verbose_name="état",
-                    ),
-                ),
-                ("heading_line", models.PositiveIntegerField(default=1, verbose_name="ligne des titres")),
-                ("titles", models.JSONField(default=list, verbose_name="titres")),
-                ("columns", models.JSONField(default=dict, verbose_name="colonnes")),
-                ("options", models.JSONField(blank=True, default=dict, verbose_name="options")),
-                ("decisions", models.JSONField(blank=True, default=dict, verbose_name="décisions")),
-                ("counts", models.JSONField(blank=True, default=dict, verbose_name="lignes")),
-                ("made", models.JSONField(blank=True, default=dict, verbose_name="ce qui a été écrit")),
-                ("rows", models.PositiveIntegerField(default=0, verbose_name="lignes du fichier")),
-                ("met", models.PositiveIntegerField(default=0, verbose_name="lignes traitées")),
-                (
-                    "trouble",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="pourquoi"),
-                ),
-                ("made_at", models.DateTimeField(verbose_name="apporté le")),
-                ("checked_at", models.DateTimeField(blank=True, null=True, verbose_name="vérifié le")),
-                ("done_at", models.DateTimeField(blank=True, null=True, verbose_name="importé le")),
-                ("undone_at", models.DateTimeField(blank=True, null=True, verbose_name="annulé le")),
-                (
-                    "by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="apporté par",
-                    ),
-                ),
-                (
-                    "done_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="importé par",
-                    ),
-                ),
-                (
-                    "undone_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="annulé par",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('source', models.CharField(max_length=60, verbose_name="logiciel d'origine")),
+                ('name', models.CharField(max_length=200, verbose_name='nom du fichier')),
+                ('file', models.FileField(blank=True, storage=portal.files.uploads.private_storage, upload_to='imports/%Y/%m', verbose_name='fichier')),
+                ('size', models.PositiveIntegerField(default=0, verbose_name='taille en octets')),
+                ('state', models.CharField(choices=[('received', 'Colonnes à vérifier'), ('checking', 'Vérification en cours'), ('checked', "Vérifié, rien n'est écrit"), ('running', 'Import en cours'), ('done', 'Importé'), ('undoing', 'Annulation en cours'), ('undone', 'Annulé'), ('failed', "Arrêté, rien n'est écrit"), ('dropped', 'Abandonné')], db_index=True, default='received', max_length=10, verbose_name='état')),
+                ('heading_line', models.PositiveIntegerField(default=1, verbose_name='ligne des titres')),
+                ('titles', models.JSONField(default=list, verbose_name='titres')),
+                ('columns', models.JSONField(default=dict, verbose_name='colonnes')),
+                ('options', models.JSONField(blank=True, default=dict, verbose_name='options')),
+                ('decisions', models.JSONField(blank=True, default=dict, verbose_name='décisions')),
+                ('counts', models.JSONField(blank=True, default=dict, verbose_name='lignes')),
+                ('made', models.JSONField(blank=True, default=dict, verbose_name='ce qui a été écrit')),
+                ('rows', models.PositiveIntegerField(default=0, verbose_name='lignes du fichier')),
+                ('met', models.PositiveIntegerField(default=0, verbose_name='lignes traitées')),
+                ('trouble', models.CharField(blank=True, default='', max_length=500, verbose_name='pourquoi')),
+                ('made_at', models.DateTimeField(verbose_name='apporté le')),
+                ('checked_at', models.DateTimeField(blank=True, null=True, verbose_name='vérifié le')),
+                ('done_at', models.DateTimeField(blank=True, null=True, verbose_name='importé le')),
+                ('undone_at', models.DateTimeField(blank=True, null=True, verbose_name='annulé le')),
+                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='apporté par')),
+                ('done_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='importé par')),
+                ('undone_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='annulé par')),
             ],
             options={
-                "verbose_name": "import de familles",
-                "verbose_name_plural": "imports de familles",
-                "ordering": ["-made_at", "-pk"],
+                'verbose_name': 'import de familles',
+                'verbose_name_plural': 'imports de familles',
+                'ordering': ['-made_at', '-pk'],
             },
         ),
         migrations.CreateModel(
-            name="ImportedRow",
+            name='ImportedRow',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("part", models.CharField(max_length=40, verbose_name="partie")),
-                ("model", models.CharField(max_length=80, verbose_name="table")),
-                ("key", models.BigIntegerField(verbose_name="clé")),
-                ("created", models.BooleanField(verbose_name="créé")),
-                ("before", models.JSONField(blank=True, default=dict, verbose_name="avant")),
-                ("after", models.JSONField(blank=True, default=dict, verbose_name="après")),
-                ("line", models.PositiveIntegerField(blank=True, null=True, verbose_name="ligne")),
-                (
-                    "file",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="imported",
-                        to="families.fileimport",
-                        verbose_name="import",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('part', models.CharField(max_length=40, verbose_name='partie')),
+                ('model', models.CharField(max_length=80, verbose_name='table')),
+                ('key', models.BigIntegerField(verbose_name='clé')),
+                ('created', models.BooleanField(verbose_name='créé')),
+                ('before', models.JSONField(blank=True, default=dict, verbose_name='avant')),
+                ('after', models.JSONField(blank=True, default=dict, verbose_name='après')),
+                ('line', models.PositiveIntegerField(blank=True, null=True, verbose_name='ligne')),
+                ('file', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imported', to='families.fileimport', verbose_name='import')),
             ],
             options={
-                "verbose_name": "trace d'un import",
-                "verbose_name_plural": "traces d'un import",
-                "ordering": ["pk"],
+                'verbose_name': "trace d'un import",
+                'verbose_name_plural': "traces d'un import",
+                'ordering': ['pk'],
             },
         ),
         migrations.CreateModel(
-            name="ImportLine",
+            name='ImportLine',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("line", models.PositiveIntegerField(verbose_name="ligne")),
-                (
-                    "verdict",
-                    models.CharField(
-                        choices=[
-                            ("new", "Nouveau"),
-                            ("changed", "Changé"),
-                            ("same", "Identique"),
-                            ("doubtful", "À décider"),
-                            ("wrong", "Faux"),
-                            ("skipped", "Laissé de côté"),
-                            ("decided", "Décidé"),
-                        ],
-                        max_length=10,
-                        verbose_name="résultat",
-                    ),
-                ),
-                (
-                    "line_verdict",
-                    models.CharField(
-                        choices=[
-                            ("new", "Nouveau"),
-                            ("changed", "Changé"),
-                            ("same", "Identique"),
-                            ("doubtful", "À décider"),
-                            ("wrong", "Faux"),
-                            ("skipped", "Laissé de côté"),
-                            ("decided", "Décidé"),
-                        ],
-                        max_length=10,
-                        verbose_name="résultat de la ligne",
-                    ),
-                ),
-                (
-                    "who",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="enfant ou foyer"),
-                ),
-                ("column", models.CharField(blank=True, default="", max_length=120, verbose_name="colonne")),
-                ("value", models.CharField(blank=True, default="", max_length=200, verbose_name="valeur")),
-                ("text", models.CharField(max_length=400, verbose_name="remarque")),
-                ("doubt", models.CharField(blank=True, default="", max_length=40, verbose_name="à décider")),
-                (
-                    "file",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="lines",
-                        to="families.fileimport",
-                        verbose_name="import",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('line', models.PositiveIntegerField(verbose_name='ligne')),
+                ('verdict', models.CharField(choices=[('new', 'Nouveau'), ('changed', 'Changé'), ('same', 'Identique'), ('doubtful', 'À décider'), ('wrong', 'Faux'), ('skipped', 'Laissé de côté'), ('decided', 'Décidé')], max_length=10, verbose_name='résultat')),
+                ('line_verdict', models.CharField(choices=[('new', 'Nouveau'), ('changed', 'Changé'), ('same', 'Identique'), ('doubtful', 'À décider'), ('wrong', 'Faux'), ('skipped', 'Laissé de côté'), ('decided', 'Décidé')], max_length=10, verbose_name='résultat de la ligne')),
+                ('who', models.CharField(blank=True, default='', max_length=200, verbose_name='enfant ou foyer')),
+                ('column', models.CharField(blank=True, default='', max_length=120, verbose_name='colonne')),
+                ('value', models.CharField(blank=True, default='', max_length=200, verbose_name='valeur')),
+                ('text', models.CharField(max_length=400, verbose_name='remarque')),
+                ('doubt', models.CharField(blank=True, default='', max_length=40, verbose_name='à décider')),
+                ('file', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='families.fileimport', verbose_name='import')),
             ],
             options={
-                "verbose_name": "ligne d'un import",
-                "verbose_name_plural": "lignes d'un import",
-                "ordering": ["line", "pk"],
+                'verbose_name': "ligne d'un import",
+                'verbose_name_plural': "lignes d'un import",
+                'ordering': ['line', 'pk'],
             },
         ),
         migrations.CreateModel(
-            name="SourceNumber",
+            name='SourceNumber',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("source", models.CharField(max_length=60, verbose_name="logiciel d'origine")),
-                ("number", models.CharField(max_length=60, verbose_name="numéro")),
-                (
-                    "child",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="source_numbers",
-                        to="families.child",
-                        verbose_name="enfant",
-                    ),
-                ),
-                (
-                    "household",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="source_numbers",
-                        to="families.household",
-                        verbose_name="foyer",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('source', models.CharField(max_length=60, verbose_name="logiciel d'origine")),
+                ('number', models.CharField(max_length=60, verbose_name='numéro')),
+                ('child', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='source_numbers', to='families.child', verbose_name='enfant')),
+                ('household', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='source_numbers', to='families.household', verbose_name='foyer')),
             ],
             options={
-                "verbose_name": "numéro d'origine",
-                "verbose_name_plural": "numéros d'origine",
+                'verbose_name': "numéro d'origine",
+                'verbose_name_plural': "numéros d'origine",
             },
         ),
         migrations.AddConstraint(
-            model_name="fileimport",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["running", "undoing"])),
-                fields=("state",),
-                name="one_import_writes_at_a_time",
-                violation_error_message="Un autre import est en cours d'écriture.",
-            ),
+            model_name='fileimport',
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['running', 'undoing'])), fields=('state',), name='one_import_writes_at_a_time', violation_error_message="Un autre import est en cours d'écriture."),
         ),
         migrations.AddIndex(
-            model_name="importedrow",
-            index=models.Index(fields=["model", "key"], name="rows_that_imports_made"),
+            model_name='importedrow',
+            index=models.Index(fields=['model', 'key'], name='rows_that_imports_made'),
         ),
         migrations.AddIndex(
-            model_name="importline",
-            index=models.Index(fields=["file", "line_verdict", "line"], name="lines_of_an_import"),
+            model_name='importline',
+            index=models.Index(fields=['file', 'line_verdict', 'line'], name='lines_of_an_import'),
         ),
         migrations.AddConstraint(
-            model_name="sourcenumber",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("child", None)),
-                fields=("source", "number"),
-                name="one_household_a_number_of_a_source",
-                violation_error_message="Ce numéro est déjà celui d'un foyer.",
-            ),
+            model_name='sourcenumber',
+            constraint=models.UniqueConstraint(condition=models.Q(('child', None)), fields=('source', 'number'), name='one_household_a_number_of_a_source', violation_error_message="Ce numéro est déjà celui d'un foyer."),
         ),
         migrations.AddConstraint(
-            model_name="sourcenumber",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("household", None)),
-                fields=("source", "number"),
-                name="one_child_a_number_of_a_source",
-                violation_error_message="Ce numéro est déjà celui d'un enfant.",
-            ),
+            model_name='sourcenumber',
+            constraint=models.UniqueConstraint(condition=models.Q(('household', None)), fields=('source', 'number'), name='one_child_a_number_of_a_source', violation_error_message="Ce numéro est déjà celui d'un enfant."),
         ),
         migrations.AddConstraint(
-            model_name="sourcenumber",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("child", None), ("household__isnull", False)),
-                    models.Q(("child__isnull", False), ("household", None)),
-                    _connector="OR",
-                ),
-                name="source_number_of_one",
-                violation_error_message="Un numéro est celui d'un foyer ou celui d'un enfant.",
-            ),
+            model_name='sourcenumber',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('child', None), ('household__isnull', False)), models.Q(('child__isnull', False), ('household', None)), _connector='OR'), name='source_number_of_one', violation_error_message="Un numéro est celui d'un foyer ou celui d'un enfant."),
         ),
     ]
