@@ -13,7 +13,7 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from billing.documents import chronicle, own_data, pdf
-        from billing.invoices import ledger, sealing
+        from billing.invoices import ledger, opening_balances, sealing
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
@@ -68,6 +68,7 @@ class BillingConfig(AppConfig):
         ending.register("paniers repas", PackedMeals())
         paper.lend(pdf.draw)
         imports.register(brought.Mandates())
+        imports.register(opening_balances.OpeningBalances())
         brought.register_all()
         audiences.register(audience.Owing, order=30, rights=audience.RIGHTS)
         printing.read_with("billing/", *audience.RIGHTS)

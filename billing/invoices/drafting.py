@@ -20,7 +20,7 @@ from decimal import Decimal
 from billing.invoices import changes, reading, regies
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.corrections import correct, counting
-from billing.invoices.draft import Draft, DraftedLine, Warnings
+from billing.invoices.draft import Draft, DraftedLine, Kind, Warnings
 from billing.invoices.flats import FlatPrices
 from billing.invoices.lines import Lines
 from billing.invoices.other_days import absences_billed, late_forgiven
@@ -77,7 +77,7 @@ def drafts(
     )
     lines = Lines(FlatPrices(households), regies.of_formulas())
     _fill(lines, billable, found, presence_prices)
-    made = _addressed(lines.by_household, people, scope)
+    made = _addressed(lines.by_household, lambda home: people.quotient(home, scope.ends_on))
     for draft in made:
         home = draft.household.pk
         if draft.regie in (lines.recalculated_by[home] or {draft.regie}):
@@ -146,7 +146,9 @@ def _in_order(lines: Collection[DraftedLine]) -> list[DraftedLine]:
     return sorted(lines, key=lambda line: line.place)
 
 
-def _addressed(lines: Mapping[int, list[DraftedLine]], people: FactsBook, scope: Scope) -> list[Draft]:
+def _addressed(
+    lines: Mapping[int, list[DraftedLine]], quotient: Callable[[int], Decimal | None] = lambda _: None
+) -> list[Draft]:
     """Drafts of these lines, one a household and régie, with who pays and where it lives."""
     homes = Household.objects.in_bulk(list(lines))
     payers: dict[int, list[str]] = defaultdict(list)
@@ -157,7 +159,7 @@ def _addressed(lines: Mapping[int, list[DraftedLine]], people: FactsBook, scope:
             household=homes[pk],
             payer=" et ".join(payers[pk]),
             address=_address(homes[pk]),
-            quotient=people.quotient(pk, scope.ends_on),
+            quotient=quotient(pk),
             lines=_in_order([line for line in lines[pk] if line.regie == regie]),
             regie=regie,
             trouble=_trouble(homes[pk], payers[pk]),
@@ -165,6 +167,15 @@ def _addressed(lines: Mapping[int, list[DraftedLine]], people: FactsBook, scope:
         for pk in sorted(lines)
         for regie in sorted({line.regie for line in lines[pk]}, key=lambda one: one or 0)
     ]
+
+
+def openings(balances: Mapping[int, Decimal], label: str) -> list[Draft]:
+    """A draft of one line for each household (key): what it owed before, in euros."""
+    lines = {
+        home: [DraftedLine(kind=Kind.MANUAL, label=label, unit_price=amount, quantity=Decimal(1))]
+        for home, amount in balances.items()
+    }
+    return _addressed(lines)
 
 
 def _address(home: Household) -> str:

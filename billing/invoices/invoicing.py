@@ -4,6 +4,7 @@
     start(scope, due_on=…, by=…, at=…) -> BillingRun
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
     issue_one(household, scope, by=…, at=…) -> [Invoice]   one household now, beside the month's runs
+    open_accounts({household: amount}, by=…, at=…) -> [Invoice]    what the books of before said, a statement each
     credit(invoice, wanted, reason=…, by=…, at=…) -> CreditNote    of what is left to pay of it
 
 Every chunk is one transaction that first takes its households' rows, then the counter's: whoever moves their
@@ -12,7 +13,7 @@ with its numbers. Nothing is billed twice because
 every booking bears its billing (BilledItem, unique), read again under that lock.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -234,6 +235,40 @@ def issue_one(
         why = " ".join(said.reasons.values())
         raise BillingRefused(f"Il n'y a rien à facturer à ce foyer. {why}".strip())
     return made.documents
+
+
+OPENED = "Solde repris à l'ouverture du compte"
+
+
+def open_accounts(balances: Mapping[int, Decimal], *, by: User | None, at: datetime) -> list[Invoice]:
+    """What households (keys) owed in the books of before, in euros, or were owed (below zero): a statement
+    each, in the town's own régie, which the next invoice takes over. In as many queries for any number."""
+    if not balances:
+        return []
+    own.check(by, list(balances), right="billing.add_billingrun", at=at)
+    settings, today = BillingSettings.current(), timezone.localdate(at)
+    with transaction.atomic():
+        Household.objects.lock(balances)
+        Numbering(settings.series, today.year)  # one at a time, whatever the series
+        return _write(
+            drafting.openings(balances, OPENED),
+            Numbering(CARRIED_SERIES, today.year),
+            run=None,
+            month=today.replace(day=1),
+            due_on=today,
+            facts=settings,
+            regie=None,
+            codes=budget.Codes.today(),
+            at=at,
+            kind=Kind.CARRIED,
+        )
+
+
+def opened(households: Collection[int]) -> dict[int, Decimal]:
+    """What was taken over of the books of before, by household (key), of these."""
+    lines = InvoiceLine.objects.filter(kind=InvoiceLine.Kind.MANUAL, label=OPENED)
+    statements = Invoice.every.filter(kind=Kind.CARRIED, household__in=households, lines__in=lines)
+    return dict(statements.order_by().values_list("household", "total"))
 
 
 def _billed_by(run: BillingRun, among: Sequence[int] | None = None) -> set[int]:
