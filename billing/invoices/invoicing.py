@@ -4,7 +4,7 @@
     start(scope, due_on=…, by=…, at=…) -> BillingRun
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
     issue_one(household, scope, by=…, at=…) -> [Invoice]   one household now, beside the month's runs
-    open_accounts({household: amount}, by=…, at=…) -> [Invoice]    what the books of before said, a statement each
+    open_accounts({household: amount}, by=…, at=…) -> [Invoice]   what the books of before said, as statements
     credit(invoice, wanted, reason=…, by=…, at=…) -> CreditNote    of what is left to pay of it
 
 Every chunk is one transaction that first takes its households' rows, then the counter's: whoever moves their
