@@ -3,6 +3,9 @@ so that few tables are empty and every kind of private file is there."""
 
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import count
+from unittest.mock import patch
+from uuid import UUID
 
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -66,7 +69,12 @@ PAPER = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/P
 
 
 def live() -> None:
-    """Fills an empty database; the clock stands at AT."""
+    """Fills an empty database; the clock stands at AT. Files are named alike on every database."""
+    with patch.object(running, "uuid4", side_effect=(UUID(int=number) for number in count(1))):
+        _live()
+
+
+def _live() -> None:
     loading.load(HOUSEHOLDS, at=AT, past=PAST)
     home = Household.objects.get(guardians__user__username="parent")
     parent, agent, regie = (User.objects.get(username=login) for login in ("parent", "agent", "regie"))
