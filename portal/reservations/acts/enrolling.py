@@ -394,16 +394,11 @@ def attend_many(classes: Mapping[int, SchoolClass], year: SchoolYear) -> dict[in
     keeps it. Returns the keys of what was written, by child; in two statements a thousand children. Call in
     a transaction."""
     known = set(Schooling.objects.filter(school_year=year).values_list("child", flat=True))
-    rows = [
-        Schooling(child_id=child, school_class=there, school_year=year)
-        for child, there in classes.items()
-        if child not in known
-    ]
-    made = Schooling.objects.bulk_create(rows, batch_size=1000)
+    made = attend_first((child, there) for child, there in classes.items() if child not in known)
     return {one.child_id: one.pk for one in made}
 
 
-def attend_first(who: Iterable[tuple[int, SchoolClass]], *, known_on: date) -> list[Schooling]:
+def attend_first(who: Iterable[tuple[int, SchoolClass]], *, known_on: date | None = None) -> list[Schooling]:
     """The classes of children (keys) of whom none was known in that year; the rows. One query a thousand."""
     rows = [
         Schooling(child_id=child, school_class=one, school_year_id=one.school_year_id, known_on=known_on)
