@@ -827,9 +827,11 @@ register(
         match=("name",),
         comment="Ce que les agents reprennent pour répondre aux messages des familles.",
         fields=(
-            Field("nom", "name"),
-            Field("texte", "text", AnswerText()),
-            Field("objet", "kind", Reference(ThreadKind, by="name"), default=None),
+            Field("nom", "name", example="Papier reçu"),
+            Field(
+                "texte", "text", AnswerText(), example="Bonjour {prénom}, nous avons bien reçu votre papier."
+            ),
+            Field("objet", "kind", Reference(ThreadKind, by="name"), default=None, example="Facture"),
             Field("ordre", "order", Number(), default=10),
             Field("proposée", "active", Flag(), default=True),
         ),

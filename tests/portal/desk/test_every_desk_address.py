@@ -333,9 +333,14 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
 
 
 # What one page of the desk may ask, its frame and its menu with it. A page that needs more stands here with
-# its number and why; none does.
+# its number and why.
 QUERIES = 15
-MORE: dict[str, int] = {}
+MORE = {
+    # No list: fifteen steps, each read from the rows of its floor, by who opens a town.
+    "/mairie/portal/town/premiers-pas/": 70,
+    # A form: what an audience may be chosen by, a query for each.
+    "/mairie/families/invitationlot/nouveau/": 16,
+}
 
 
 def cost(client: Client, url: str) -> int:

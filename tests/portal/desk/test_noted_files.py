@@ -23,6 +23,8 @@ NOBODY = {
     "billing/admin/yearly.py:tax_pdf",
     # Noted by the view that calls it.
     "leisure/admin_registers.py:_pdf",
+    # Forms to fill in, with invented examples.
+    "families/admin/imports.py:model_file",
     # Counts without names.
     "portal/reservations/desk/statistics.py:_file",
 }

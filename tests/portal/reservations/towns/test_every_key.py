@@ -37,9 +37,11 @@ NO_SET_UP = {
     "families.Document",
     "families.FamilyMessage",
     "families.FamilyQuotient",
+    "families.FileImport",
     "families.Guardian",
     "families.Household",
     "families.Letter",
+    "families.TrialHousehold",
     "families.User",
     "reservations.Schooling",
     # The roles of agents: a file of the town gives nobody a right.
