@@ -110,6 +110,8 @@ def read(
 
 def may(user: Any, row: Model, *rights: str) -> bool:
     """Whether one of `rights` reaches this row. One query, none for who has the whole town."""
+    if any(_lent[0].reaches_all(user, right) for right in rights):
+        return True
     rows = type(row)._default_manager.all()
     seen = seen_by(user, rows, *rights)
     return seen is rows or seen.filter(pk=row.pk).exists()
