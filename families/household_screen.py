@@ -8,10 +8,10 @@ who has its rights, in one query or two whatever the number of children, and sho
     register_requests("jours", Requests(("reservations.view_reservation",), rows, say))
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import (
     CharField,
@@ -25,11 +25,14 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 
-from families.models import Child, Household
+from families.models import Child, Guardian, Household
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.desk import rights
+from portal.desk.rights import Seen
 from portal.web.signed_in import SignedInRequest
 
+Read = TypeVar("Read")
 PEOPLE = "families."
 
 
@@ -61,6 +64,13 @@ class Screen:
     def user(self) -> Any:
         return self.request.user
 
+    def read(
+        self, query: Composed[Read], needed: tuple[str, ...], *shape: Hashable, **given: Any
+    ) -> list[Read]:
+        """The rows of this household that who looks may see: `query` composes them of `Given("home")`, with
+        what is seen by the rights `needed` (`rights.read`)."""
+        return rights.read(self.user, query, needed, *shape, home=self.household.pk, **given)
+
     def holds(self, *needed: str) -> bool:
         """Whether who looks has all these rights: on people, for this household. One that is held at some
         places says nothing of a household that is reached by another."""
@@ -77,6 +87,17 @@ class Screen:
             return self.children
         keys = set(seen.order_by().values_list("pk", flat=True))
         return [child for child in self.children if child.pk in keys]
+
+
+@once_a_page
+def adults(household: Household) -> Sequence[Guardian]:
+    """With their logins; one query a page."""
+    return _adults_of(home=household.pk)
+
+
+@Composed
+def _adults_of() -> "QuerySet[Guardian]":
+    return Guardian.objects.filter(household=Given("home")).select_related("user").order_by("pk")
 
 
 @once_a_page
@@ -170,11 +191,11 @@ def as_waiting(code: str, rows: QuerySet[Any, Any], **columns: Any) -> QuerySet[
 
 @dataclass(frozen=True)
 class Requests:
-    """What waits, of one kind. `rows`: as `as_waiting` makes them, of those that one may see. `say`: one of
-    them in words."""
+    """What waits, of one kind. `rows`: of the household `Given("home")`, those that one may see, as
+    `as_waiting` makes them. `say`: one of them in words."""
 
     rights: tuple[str, ...]
-    rows: Callable[[Screen], QuerySet[Any, Any]]
+    rows: Callable[[Seen], QuerySet[Any, Any]]
     say: Callable[[Waiting, Screen], Asked]
 
 
@@ -233,11 +254,16 @@ def shown(screen: Screen, tab: Tab) -> list[Shown]:
     return [Shown(code, block, told) for code, block, told in read if told is not None]
 
 
-def with_columns(children: QuerySet[Child], user: Any, today: date) -> QuerySet[Child]:
-    """These children, with what the columns that `user` may read want of the same query. Which children's
-    is said, the column knows (`Screen.reached`)."""
-    for one in _known.columns.values():
-        if user.has_perms(one.rights) and (also := one.also(today)):
+def columns_of(user: Any) -> tuple[str, ...]:
+    """The codes of the columns that `user` may read."""
+    return tuple(code for code, one in _known.columns.items() if user.has_perms(one.rights))
+
+
+def with_columns(children: QuerySet[Child], codes: Iterable[str], today: date) -> QuerySet[Child]:
+    """These children, with what these columns want of the same query. Which children's is said, the column
+    knows (`Screen.reached`)."""
+    for code in codes:
+        if also := _known.columns[code].also(today):
             children = children.annotate(**also)
     return children
 
@@ -254,10 +280,15 @@ def columns(screen: Screen) -> tuple[list[str], dict[int, list[Any]]]:
 def asked(screen: Screen) -> list[Asked]:
     """All that waits for an answer, the oldest first; in one query."""
     mine = {code: one for code, one in _known.requests.items() if screen.holds(*one.rights)}
-    parts = [one.rows(screen).order_by() for one in mine.values()]
-    if not parts:
+    if not mine:
         return []
-    first, *others = parts
-    rows = map(Waiting._make, first.union(*others, all=True) if others else first)
+    needed = tuple(right for one in mine.values() for right in one.rights)
+    rows = map(Waiting._make, screen.read(_all_waiting, needed, tuple(mine)))
     found = [mine[row.code].say(row, screen) for row in rows]
     return sorted(found, key=lambda row: row.since)
+
+
+@Composed
+def _all_waiting(seen: Seen, codes: tuple[str, ...]) -> "QuerySet[Any, tuple[Any, ...]]":
+    first, *others = (_known.requests[code].rows(seen).order_by() for code in codes)
+    return first.union(*others, all=True) if others else first

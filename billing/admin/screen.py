@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from billing.documents import accounts
@@ -15,6 +16,7 @@ from families import desk_actions, household_screen
 from families.admin.screen_blocks import WayOn
 from families.household_screen import Block, Screen, Tab
 from families.models import Household
+from portal.database.composed import Composed, Given
 from portal.desk.lists import badge
 from portal.french.amounts import euros
 from portal.french.dates import short_day
@@ -47,11 +49,9 @@ def _balance(screen: Screen) -> Mapping[str, Any]:
     found = {regie: sum_ for (_, regie), sum_ in ledger.balances_by_regie([home.pk]).items()}
     names = regies.named(found)
     total = sum(found.values(), Decimal("0.00"))
-    unpaid = list(
-        Invoice.objects.with_balance().filter(household=home, left__gt=Decimal(0)).order_by("pay_by", "pk")
-    )
+    unpaid = _unpaid(home=home.pk)
     overdue = [one for one in unpaid if one.pay_by < screen.today]
-    paid = Payment.objects.validated().filter(household=home).order_by("-paid_on", "-pk").first()
+    paid = next(iter(_last_paid(home=home.pk)), None)
     account = reverse("admin:billing_payment_account", args=[home.pk])
     return {
         "amount": euros(abs(total)),
@@ -68,6 +68,17 @@ def _balance(screen: Screen) -> Mapping[str, Any]:
         "paid": _last(paid) if paid else "",
         "way_on": WayOn("Le compte", account, "de la famille"),
     }
+
+
+@Composed
+def _unpaid() -> "QuerySet[InvoiceWithBalance]":
+    mine = Invoice.objects.with_balance().filter(household=Given("home"))
+    return mine.filter(left__gt=Decimal(0)).order_by("pay_by", "pk")
+
+
+@Composed
+def _last_paid() -> "QuerySet[Payment]":
+    return Payment.objects.validated().filter(household=Given("home")).order_by("-paid_on", "-pk")[:1]
 
 
 def _last(payment: Payment) -> str:

@@ -11,7 +11,7 @@ is left to pay of the invoices, less what payments still hold: `standing` says i
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -30,6 +30,7 @@ from billing.models import (
     WriteOff,
 )
 from billing.models import PaymentState as State
+from portal.database.composed import Composed, Given
 from portal.database.final import append_only
 
 LEDGER = append_only(
@@ -143,8 +144,17 @@ def balances(households: Collection[int]) -> dict[int, Decimal]:
 
 
 def balances_by_regie(households: Collection[int]) -> dict[Account, Decimal]:
-    entries = AccountEntry.objects.filter(household__in=households)
-    return {account: amount.quantize(ZERO) for account, amount in _sums(entries)}
+    if len(households) == 1:
+        (home,) = households
+        sums = _read(_sums_of_one(home=home))
+    else:
+        sums = _sums(AccountEntry.objects.filter(household__in=households))
+    return {account: amount.quantize(ZERO) for account, amount in sums}
+
+
+@Composed
+def _sums_of_one() -> "QuerySet[Any, dict[str, Any]]":
+    return _summed(AccountEntry.objects.filter(household=Given("home")))
 
 
 def _of_households(found: dict[Account, Decimal]) -> dict[int, Decimal]:
@@ -156,7 +166,15 @@ def _of_households(found: dict[Account, Decimal]) -> dict[int, Decimal]:
 
 def _sums(rows: QuerySet[Any], of: str = "") -> Iterable[tuple[Account, Decimal]]:
     """By household and régie; `of`: what leads there."""
-    home, regie = f"{of}household_id", f"{of}regie_id"
-    sums = rows.order_by().values(home, regie).annotate(sum=Sum("amount"))
-    for row in sums:
-        yield (row[home], row[regie]), row["sum"]
+    return _read(_summed(rows, of), of)
+
+
+def _summed(rows: QuerySet[Any], of: str = "") -> "QuerySet[Any, dict[str, Any]]":
+    account = rows.order_by().values(f"{of}household_id", f"{of}regie_id")
+    found: QuerySet[Any, dict[str, Any]] = account.annotate(sum=Sum("amount"))
+    return found
+
+
+def _read(rows: Iterable[Mapping[str, Any]], of: str = "") -> Iterable[tuple[Account, Decimal]]:
+    for row in rows:
+        yield (row[f"{of}household_id"], row[f"{of}regie_id"]), row["sum"]

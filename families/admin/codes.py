@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from families import household_screen
 from families.custody import codes
 from families.desk_links import household_page
 from families.messages.audiences import known_homes
@@ -91,7 +92,7 @@ def without_login(home: Household) -> Any:
 
 def code_page(user: Any, household: Household) -> str:
     """The button of a household's page, where an adult has no login."""
-    known = household.is_accepted and any(one.user_id is None for one in household.guardians.all())
+    known = household.is_accepted and any(one.user_id is None for one in household_screen.adults(household))
     if not known or not rights.may(user, household, codes.RIGHT):
         return ""
     return reverse("admin:families_household_code", args=[household.pk])

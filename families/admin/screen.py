@@ -4,11 +4,12 @@ Nothing is typed there: a block leads to the part of the form that changes what 
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import InlineModelAdmin
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -20,8 +21,10 @@ from families import desk_actions, household_screen
 from families.desk_links import household_link, household_page
 from families.household_screen import Screen, Tab
 from families.models import Child, Custody, FamilyQuotient, Guardian, HomeChange, Household
+from portal.database.composed import Composed, Given
 from portal.desk import rights
 from portal.desk.decisions import DecisionButtons
+from portal.desk.rights import Seen
 from portal.french.dates import short_day
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in
@@ -137,10 +140,8 @@ class OneScreen(DecisionButtons[Household]):
         key = posted_number(object_id)
         if key is None or not self.has_view_permission(request):
             return None
-        adults = Prefetch("guardians", Guardian.objects.select_related("user").order_by("pk"))
-        rows = Household.objects.filter(erased_at=None, joined_to=None).prefetch_related(adults)
-        seen = rights.seen_by(request.user, rows, *map(self.right_for, ("view", "change")))
-        return seen.filter(pk=key).first()
+        found = rights.read(request.user, _home, (self.right_for("view"),), key=key)
+        return found[0] if found else None
 
     def _screen(self, request: SignedInRequest, home: Household) -> HttpResponse:
         at = timezone.now()
@@ -153,7 +154,7 @@ class OneScreen(DecisionButtons[Household]):
             "title": f"{home} – {tab.label}" if tab.value else str(home),
             "opts": self.opts,
             "home": home,
-            "names": ", ".join(str(adult) for adult in home.guardians.all()),
+            "names": ", ".join(map(str, household_screen.adults(home))),
             "tabs": [(one.label, tab_page(home, one), one is tab) for one in tabs],
             "buttons": desk_actions.of_household(request.user, home),
             "blocks": household_screen.shown(screen, tab),
@@ -171,12 +172,22 @@ class OneScreen(DecisionButtons[Household]):
         """With what is said of each on its line."""
         if not user.has_perm("families.view_child"):
             return []
-        living: QuerySet[Child] = Child.objects.living_in(home, today).select_related("diet_choice__diet")
-        if user.has_perm("families.view_childhealth"):
-            living = living.select_related("diet_choice__diet", "health")
-        living = household_screen.with_columns(living, user, today)
-        seen = rights.seen_by(user, living, "families.view_child", "families.change_child")
-        return list(seen.order_by("birth_date", "pk"))
+        health, codes = user.has_perm("families.view_childhealth"), household_screen.columns_of(user)
+        return rights.read(user, _living, ("families.view_child",), today, health, codes, home=home.pk)
+
+
+@Composed
+def _home(seen: Seen) -> "QuerySet[Household]":
+    rows = Household.objects.filter(erased_at=None, joined_to=None, pk=Given("key"))
+    return seen(rows, "families.view_household", "families.change_household")
+
+
+@Composed
+def _living(seen: Seen, today: date, health: bool, codes: tuple[str, ...]) -> "QuerySet[Child]":
+    related = ("diet_choice__diet", "health") if health else ("diet_choice__diet",)
+    living = Child.objects.living_in(Given("home"), today).select_related(*related)
+    told_of = household_screen.with_columns(living, codes, today)
+    return seen(told_of, "families.view_child", "families.change_child").order_by("birth_date", "pk")
 
 
 def home_change(row: HomeChange, home: Household) -> SafeString:

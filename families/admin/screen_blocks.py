@@ -47,9 +47,11 @@ from families.models import (
 from families.papers import asking
 from families.papers.asking import Line, Status
 from families.privacy.telling import Subject
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.desk import rights
 from portal.desk.lists import badge
+from portal.desk.rights import Seen
 from portal.french import moments, phones
 from portal.french.dates import short_day
 from portal.french.plurals import counted
@@ -117,7 +119,7 @@ def _adult(adult: Guardian) -> Adult:
 def _adults(screen: Screen) -> Mapping[str, Any]:
     mine = screen.holds("families.change_guardian")
     way_on = WayOn("Modifier", change_page(screen.household, "responsables"), "les responsables")
-    adults = [_adult(one) for one in screen.household.guardians.all()]
+    adults = [_adult(one) for one in household_screen.adults(screen.household)]
     return {"adults": adults, "way_on": way_on if mine else None}
 
 
@@ -138,7 +140,7 @@ class ChildLine:
 def _children(screen: Screen) -> Mapping[str, Any]:
     labels, cells = household_screen.columns(screen)
     buttons = desk_actions.of_children(screen.user, screen.household, screen.children)
-    known = {adult.last_name for adult in screen.household.guardians.all()}
+    known = {adult.last_name for adult in household_screen.adults(screen.household)}
     lines = [
         ChildLine(
             child.first_name if child.last_name in known else str(child),
@@ -181,8 +183,8 @@ def _signs(screen: Screen) -> Mapping[int, SafeString]:
 # What waits -------------------------------------------------------------------------------------------
 
 
-def _changes(screen: Screen) -> QuerySet[Any, Any]:
-    rows = ChangeRequest.objects.filter(household=screen.household, state=ChangeRequest.State.REQUESTED)
+def _changes(seen: Seen) -> QuerySet[Any, Any]:
+    rows = ChangeRequest.objects.filter(household=Given("home"), state=ChangeRequest.State.REQUESTED)
     return household_screen.as_waiting("demandes", rows, what="kind", since="requested_at")
 
 
@@ -191,8 +193,8 @@ def _say_change(row: Waiting, screen: Screen) -> Asked:
     return Asked("", ChangeRequest.Kind(row.what).label, row.since or screen.at, url)
 
 
-def _openings(screen: Screen) -> QuerySet[Any, Any]:
-    rows = AccessOpening.objects.waiting().filter(household=screen.household)
+def _openings(seen: Seen) -> QuerySet[Any, Any]:
+    rows = AccessOpening.objects.waiting().filter(household=Given("home"))
     who = Coalesce("guardian__first_name", "child__first_name", Value(""))
     return household_screen.as_waiting("acces", rows, what="kind", who=who, since="asked_at")
 
@@ -287,17 +289,22 @@ STATES = {
 def _letters(screen: Screen, shown: int) -> list[tuple[str, Letter, SafeString]]:
     """What was written to this family, by its subject: nobody at the town hall reads what it says, but who
     prints it."""
-    to_adults = Q(guardian__household=screen.household)
-    on_paper = Q(household=screen.household, guardian=None)
-    rows = Letter.objects.filter(to_adults | on_paper).defer("text")
     return [
         (
             short_day(timezone.localdate(row.posted_at)),
             row,
             badge(STATES[Letter.State(row.state)], row.get_state_display()),
         )
-        for row in rows.select_related("guardian").order_by("-posted_at", "-pk")[:shown]
+        for row in _last_written(shown, home=screen.household.pk)
     ]
+
+
+@Composed
+def _last_written(shown: int) -> "QuerySet[Letter]":
+    to_adults = Q(guardian__household=Given("home"))
+    on_paper = Q(household=Given("home"), guardian=None)
+    rows = Letter.objects.filter(to_adults | on_paper).defer("text")
+    return rows.select_related("guardian").order_by("-posted_at", "-pk")[:shown]
 
 
 def _last_letters(screen: Screen) -> Mapping[str, Any]:
@@ -347,11 +354,10 @@ def _threads(screen: Screen) -> Mapping[str, Any]:
     }
 
 
-def _waiting_threads(screen: Screen) -> QuerySet[Any, Any]:
-    rows = Thread.objects.waiting().filter(household=screen.household)
-    seen = rights.seen_by(screen.user, rows, THREADS)
+def _waiting_threads(seen: Seen) -> QuerySet[Any, Any]:
+    rows = seen(Thread.objects.waiting().filter(household=Given("home")), THREADS)
     who = Coalesce("child__first_name", Value(""))
-    return household_screen.as_waiting("echanges", seen, what="subject", who=who, since="waiting_since")
+    return household_screen.as_waiting("echanges", rows, what="subject", who=who, since="waiting_since")
 
 
 def _say_thread(row: Waiting, screen: Screen) -> Asked:
@@ -378,13 +384,11 @@ class NoteLine:
 @once_a_page
 def _notes_of(home: Household, user: Any, at: datetime) -> list[NoteLine]:
     """Those that stand, the last first; one query a page."""
-    mine = SeenNote.objects.filter(note=OuterRef("pk"), user=user)
-    standing = HouseholdNote.objects.standing().filter(household=home).select_related("child")
-    rows, today = notes.read_by(user, standing, at), timezone.localdate(at)
-    seen = rights.seen_by(user, rows, NOTES, CHANGES_NOTES).annotate(seen_by_me=Exists(mine))
-    changes = user.has_perm(CHANGES_NOTES)
+    if home.pk in notes.kept_from(user, at):
+        return []
+    today, changes = timezone.localdate(at), user.has_perm(CHANGES_NOTES)
     lines = []
-    for row in seen.order_by("-at", "-pk")[:NOTES_OF_HOME]:
+    for row in rights.read(user, _standing_notes, (NOTES,), home=home.pk, user=user.pk):
         see, alter, withdraw = (
             reverse(f"admin:families_householdnote_{verb}", args=[row.pk])
             for verb in ("see", "alter", "withdraw")
@@ -401,6 +405,14 @@ def _notes_of(home: Household, user: Any, at: datetime) -> list[NoteLine]:
             )
         )
     return lines
+
+
+@Composed
+def _standing_notes(seen: Seen) -> "QuerySet[Any]":
+    mine = SeenNote.objects.filter(note=OuterRef("pk"), user=Given("user"))
+    standing = HouseholdNote.objects.standing().filter(household=Given("home")).select_related("child")
+    rows = seen(standing, NOTES, CHANGES_NOTES).annotate(seen_by_me=Exists(mine))
+    return rows.order_by("-at", "-pk")[:NOTES_OF_HOME]
 
 
 def _alerts(screen: Screen) -> Mapping[str, Any] | None:

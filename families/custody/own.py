@@ -8,13 +8,16 @@ town's address; it holds for an hour.
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 
 from families.models import AccessOpening, Custody, Guardian, Household, OwnDecision, User
 from portal import town
 from portal.database import trials
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.letters import mailing
 
@@ -39,13 +42,18 @@ class OwnHousehold(PermissionDenied):
 def households_of(user: User) -> frozenset[int]:
     """The keys of the households about which `user` has no say: those in which he or she is a guardian, or
     waits to be one, and those that share, or shared, a child with them."""
-    waits = AccessOpening.objects.waiting().filter(user=user).order_by()
-    there = Guardian.objects.filter(user=user).order_by().values_list("household_id", flat=True)
-    mine = set(there.union(waits.values_list("household_id", flat=True)))
+    mine = set(_homes_of(adult=user.pk))
     if not mine:
         return frozenset()
     shared = Custody.objects.filter(child__custodies__household__in=mine)
     return frozenset(mine | set(shared.values_list("household_id", flat=True)))
+
+
+@Composed
+def _homes_of() -> "QuerySet[Any, int]":
+    waits = AccessOpening.objects.waiting().filter(user=Given("adult")).order_by()
+    there = Guardian.objects.filter(user=Given("adult")).order_by().values_list("household_id", flat=True)
+    return there.union(waits.values_list("household_id", flat=True))
 
 
 def check(by: User | None, households: Collection[int], *, right: str, at: datetime) -> None:

@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from functools import reduce, update_wrapper
 from operator import or_
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Lookup, Q, QuerySet
@@ -66,6 +67,10 @@ def numbered(name: str, values: Iterable[Any]) -> dict[str, Any]:
     return {f"{name}{number}": value for number, value in enumerate(values)}
 
 
+# A queryset, its compiler, its SQL, and what stands in the places of values.
+Text: TypeAlias = "tuple[QuerySet[Any, Row], Any, str, list[Any]]"
+
+
 class Composed(Generic[Row]):
     """A query of one shape: `compose(*shape)` answers a queryset with `Given` where values come.
 
@@ -75,14 +80,22 @@ class Composed(Generic[Row]):
 
     def __init__(self, compose: Callable[..., "QuerySet[Any, Row]"]) -> None:
         self._compose = compose
-        self._kept: OrderedDict[tuple[Hashable, ...], tuple[QuerySet[Any, Row], Any, str, list[Any]]] = (
-            OrderedDict()
-        )
+        self._kept: OrderedDict[tuple[Hashable, ...], Text[Row]] = OrderedDict()
         update_wrapper(self, compose)
 
     def __call__(self, *shape: Hashable, **given: Any) -> list[Row]:
         """The rows for what is `given`. Raises KeyError where a value is missing."""
-        queryset, compiler, text, places = self._composed(shape)
+        return self._read(self._composed(shape), given)
+
+    def anew(self, *shape: Any, **given: Any) -> list[Row]:
+        """The same of a shape that comes once, as what somebody may see: its text is not kept."""
+        try:
+            return self._read(self._text_of(shape), given)
+        except EmptyResultSet:
+            return []
+
+    def _read(self, composed: "Text[Row]", given: dict[str, Any]) -> list[Row]:
+        queryset, compiler, text, places = composed
         adapt = compiler.connection.vendor != "postgresql"
         params = tuple(_value(given, place, adapt=adapt) for place in places)
         read = queryset.all()
@@ -93,19 +106,22 @@ class Composed(Generic[Row]):
         query.get_compiler = _once_composed(compiler, text, params)
         return list(read)
 
-    def _composed(self, shape: tuple[Hashable, ...]) -> tuple["QuerySet[Any, Row]", Any, str, list[Any]]:
+    def _composed(self, shape: tuple[Hashable, ...]) -> "Text[Row]":
         # Who goes from one kind of database to another, as the upgrades' tests do, has a text for each; who
         # tries a household reads its rows too.
         key = (connections[DEFAULT_DB_ALIAS].vendor, trials.current(), *shape)
         kept = self._kept.get(key)
         if kept is None:
-            queryset = self._compose(*shape)
-            compiler = queryset.query.get_compiler(queryset.db)
-            text, places = compiler.as_sql()
-            kept = self._kept[key] = queryset, compiler, text, list(places)
+            kept = self._kept[key] = self._text_of(shape)
             if len(self._kept) > SHAPES:
                 self._kept.popitem(last=False)
         return kept
+
+    def _text_of(self, shape: tuple[Any, ...]) -> "Text[Row]":
+        queryset = self._compose(*shape)
+        compiler = queryset.query.get_compiler(queryset.db)
+        text, places = compiler.as_sql()
+        return queryset, compiler, text, list(places)
 
 
 def _value(given: dict[str, Any], place: Any, *, adapt: bool) -> Any:

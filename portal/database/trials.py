@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Lookup, Q
+from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 
 Row = TypeVar("Row", bound=models.Model)
@@ -57,10 +58,18 @@ class TrialsApart(models.Manager[Row]):
     """Without the rows of trial households, but of the one that is tried now."""
 
     def get_queryset(self) -> models.QuerySet[Row]:
-        return super().get_queryset().filter(_apart(self.model, current()))
+        rows = super().get_queryset()
+        # Asked of most queries of every page: to filter anew would cost more than what the database does.
+        rows.query = _query_apart(self.model, current()).clone()
+        return rows
 
 
 @lru_cache(maxsize=256)
+def _query_apart(model: type[models.Model], tried: Tried | None) -> Query:
+    """As a new queryset of this model begins; whoever takes it takes a copy."""
+    return models.QuerySet(model).filter(_apart(model, tried)).query
+
+
 def _apart(model: type[models.Model], tried: Tried | None) -> Q:
     own = None if tried is None else tried.household
     way = _way(model)
@@ -94,7 +103,13 @@ class OutsideTrials(Lookup[Any]):
         column, params = self.process_lhs(compiler, connection)
         model, own = self.rhs
         # The keys are few, and found by an index of them alone: nothing is asked of the rows themselves.
-        return f"{column} NOT IN ({keys_of(model, connection, own=own)})", params
+        return f"{column} NOT IN ({_keys_for(model, connection.vendor, own)})", params
+
+
+@lru_cache(maxsize=256)
+def _keys_for(model: type[models.Model], vendor: str, own: int | None) -> str:
+    """The text of `keys_of` for the database in use, written once for each kind of database."""
+    return keys_of(model, connections[DEFAULT_DB_ALIAS], own=own)
 
 
 def keys_of(model: type[models.Model], connection: BaseDatabaseWrapper, *, own: int | None = None) -> str:

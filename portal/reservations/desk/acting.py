@@ -10,11 +10,13 @@ the page stands under the prefix again. Only the pages named here are reached.
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import SimpleTemplateResponse
@@ -26,6 +28,7 @@ from families.as_family import Part
 from families.custody import own
 from families.models import Child, Custody, Guardian, Household, Reading
 from families.traces import reading
+from portal.database.composed import Composed, Given, GivenMany
 from portal.desk import rights
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
@@ -310,11 +313,17 @@ def _adult(household: Household, asked: str) -> Guardian | None:
 
 
 def _enrolments_of(household: Household, children: Sequence[int]) -> list[Enrolment]:
-    today = timezone.localdate()
-    return list(
-        Enrolment.objects.of_home(household, today)
+    if not children:
+        return []
+    return _accepted_of(timezone.localdate(), home=household.pk, children=children)
+
+
+@Composed
+def _accepted_of(today: date) -> "QuerySet[Enrolment]":
+    return (
+        Enrolment.objects.of_home(Given("home"), today)
         .accepted()
-        .filter(child__in=children, school_year__in=SchoolYear.objects.serving(today))
+        .filter(child__pk__among=GivenMany("children"), school_year__in=SchoolYear.objects.serving(today))
         .select_related("activity", "school_year", "establishment", "household", "child")
         .order_by("activity__order", "pk")
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -20,8 +20,10 @@ from families.admin.screen import tab_page
 from families.admin.screen_blocks import WayOn
 from families.household_screen import Asked, Block, Column, Requests, Screen, Tab, Waiting
 from families.models import Child, Household
+from portal.database.composed import Composed, Given, GivenMany
 from portal.desk import rights
 from portal.desk.lists import badge
+from portal.desk.rights import Seen
 from portal.french import moments
 from portal.french.dates import SHORT_WEEKDAYS, day_number, short_day
 from portal.french.plurals import counted
@@ -83,9 +85,8 @@ def _classes(screen: Screen) -> Mapping[int, str]:
 
 def _activities(screen: Screen) -> Mapping[int, SafeString]:
     """What each is enrolled for, this year and the next."""
-    rows = _enrolments(screen).filter(state__in=ENROLMENT_LIVE, school_year__ends_on__gte=screen.today)
     names: dict[int, dict[str, str]] = defaultdict(dict)
-    for child, activity, state in rows.values_list("child_id", "activity__name", "state"):
+    for child, activity, state in screen.read(_live_names, VIEW_ENROLMENTS, today=screen.today):
         words = activity if state == EnrolmentState.ACCEPTED else f"{activity} (demandée)"
         names[child].setdefault(activity, words)
     return {
@@ -94,24 +95,27 @@ def _activities(screen: Screen) -> Mapping[int, SafeString]:
     }
 
 
-def _enrolments(screen: Screen) -> QuerySet[Enrolment]:
-    rows = Enrolment.objects.filter(household=screen.household)
-    seen = rights.seen_by(screen.user, rows, *VIEW_ENROLMENTS, *ENROLS)
-    return seen.order_by("activity__order", "pk")
+@Composed
+def _live_names(seen: Seen) -> "QuerySet[Any, tuple[int, str, str]]":
+    rows = _enrolments(seen).filter(state__in=ENROLMENT_LIVE, school_year__ends_on__gte=Given("today"))
+    return rows.values_list("child_id", "activity__name", "state")
+
+
+def _enrolments(seen: Seen) -> QuerySet[Enrolment]:
+    rows = Enrolment.objects.filter(household=Given("home"))
+    return seen(rows, *VIEW_ENROLMENTS, *ENROLS).order_by("activity__order", "pk")
 
 
 # What waits ---------------------------------------------------------------------------------------------
 
 
-def _days_asked(screen: Screen) -> QuerySet[Any, Any]:
+def _days_asked(seen: Seen) -> QuerySet[Any, Any]:
     """Days that wait for an answer, a line a reservation and what it asks for."""
     lines = ReservationLine.objects.filter(
-        reservation__household=screen.household, outcome=Outcome.REQUESTED
+        reservation__household=Given("home"), outcome=Outcome.REQUESTED
     ).exclude(reservation__state=ReservationState.DRAFT)
-    seen = rights.seen_by(
-        screen.user, lines, "reservations.view_reservationline", "reservations.change_reservationline"
-    )
-    grouped = seen.order_by().values("reservation", "action")
+    mine = seen(lines, "reservations.view_reservationline", "reservations.change_reservationline")
+    grouped = mine.order_by().values("reservation", "action")
     return household_screen.as_waiting(
         "jours",
         grouped,
@@ -141,26 +145,24 @@ def _say_days(row: Waiting, screen: Screen) -> Asked:
     return Asked(row.who, f"{back}{lower_first(activity)}, {days}{late}", row.since or screen.at, url, urgent)
 
 
-def _enrolments_asked(screen: Screen) -> QuerySet[Any, Any]:
-    rows = _enrolments(screen).filter(state=EnrolmentState.REQUESTED)
+def _enrolments_asked(seen: Seen) -> QuerySet[Any, Any]:
+    rows = _enrolments(seen).filter(state=EnrolmentState.REQUESTED)
     return household_screen.as_waiting(
         "inscriptions", rows, who="child__first_name", what="activity__name", since="requested_at"
     )
 
 
-def _moves_asked(screen: Screen) -> QuerySet[Any, Any]:
-    rows = Move.objects.filter(household=screen.household, state=MoveState.REQUESTED)
-    seen = rights.seen_by(screen.user, rows, "reservations.view_move", "reservations.change_move")
-    return household_screen.as_waiting("changements", seen, who="child__first_name", since="requested_at")
+def _moves_asked(seen: Seen) -> QuerySet[Any, Any]:
+    rows = Move.objects.filter(household=Given("home"), state=MoveState.REQUESTED)
+    mine = seen(rows, "reservations.view_move", "reservations.change_move")
+    return household_screen.as_waiting("changements", mine, who="child__first_name", since="requested_at")
 
 
-def _certificates_asked(screen: Screen) -> QuerySet[Any, Any]:
+def _certificates_asked(seen: Seen) -> QuerySet[Any, Any]:
     state = AbsenceCertificate.State.REQUESTED
-    rows = AbsenceCertificate.objects.filter(household=screen.household, state=state)
-    seen = rights.seen_by(
-        screen.user, rows, "reservations.view_absencecertificate", "reservations.change_absencecertificate"
-    )
-    return household_screen.as_waiting("absences", seen, who="child__first_name", since="given_at")
+    rows = AbsenceCertificate.objects.filter(household=Given("home"), state=state)
+    mine = seen(rows, "reservations.view_absencecertificate", "reservations.change_absencecertificate")
+    return household_screen.as_waiting("absences", mine, who="child__first_name", since="given_at")
 
 
 def _saying(model: str, words: str) -> Callable[[Waiting, Screen], Asked]:
@@ -229,23 +231,42 @@ def _short_names(formulas: Mapping[int, Formula]) -> dict[int, str]:
     return found
 
 
-def _bookings(screen: Screen, first: date, last: date) -> QuerySet[Booking]:
-    """Of the children who live there, in whichever home; as far as one may see the places."""
+def _booked(
+    screen: Screen, query: Composed[Booking], first: date, last: date, *shape: Hashable
+) -> list[Booking]:
+    """The days of the children who live there."""
     children = [child.pk for child in screen.children]
-    rows = Booking.objects.filter(child__in=children, day__gte=first, day__lte=last)
-    seen = rights.seen_by(screen.user, rows, *VIEW_DAYS, "reservations.change_booking")
-    return seen.select_related("formula", "activity")
+    if not children:
+        return []
+    return screen.read(query, VIEW_DAYS, *shape, children=children, first=first, last=last)
+
+
+def _bookings(seen: Seen) -> QuerySet[Booking]:
+    """In whichever home; as far as one may see the places."""
+    rows = Booking.objects.filter(
+        child__pk__among=GivenMany("children"), day__range=(Given("first"), Given("last"))
+    )
+    return seen(rows, *VIEW_DAYS, "reservations.change_booking").select_related("formula", "activity")
+
+
+@Composed
+def _of_two_weeks(seen: Seen, may_restore: bool) -> "QuerySet[Booking]":
+    rows = _bookings(seen).order_by("day", "activity__order", "formula__order", "pk")
+    return rows if may_restore else rows.filter(state__in=LIVE)
+
+
+@Composed
+def _by_day(seen: Seen, day: str) -> "QuerySet[Booking]":
+    rows = _bookings(seen).select_related("formula", "activity", "child", "establishment")
+    return rows.order_by(day, "child", "activity__order")[:ROWS_SHOWN]
 
 
 def _fourteen_days(screen: Screen) -> Mapping[str, Any]:
     last = screen.today + TWO_WEEKS
     booked: dict[tuple[int, date], list[Booking]] = defaultdict(list)
     formulas: dict[int, Formula] = {}
-    may_restore = screen.user.has_perm(overriding.ACTS)
-    rows = _bookings(screen, screen.today, last)
-    if not may_restore:
-        rows = rows.filter(state__in=LIVE)
-    for row in _standing(rows.order_by("day", "activity__order", "formula__order", "pk")):
+    rows = _booked(screen, _of_two_weeks, screen.today, last, screen.user.has_perm(overriding.ACTS))
+    for row in _standing(rows):
         booked[row.child_id, row.day].append(row)
         formulas[row.formula_id] = row.formula
     calendar = OpenDays.load(None, None, screen.today, last)
@@ -322,7 +343,7 @@ class DayRow:
     url: str
 
 
-def _day_rows(rows: QuerySet[Booking]) -> list[DayRow]:
+def _day_rows(rows: Iterable[Booking]) -> list[DayRow]:
     return [
         DayRow(
             moments.day(row.day),
@@ -332,12 +353,12 @@ def _day_rows(rows: QuerySet[Booking]) -> list[DayRow]:
             badge(row.state, row.get_state_display()),
             reverse("admin:reservations_booking_change", args=[row.pk]),
         )
-        for row in rows.select_related("formula", "activity", "child", "establishment")[:ROWS_SHOWN]
+        for row in rows
     ]
 
 
 def _coming(screen: Screen) -> Mapping[str, Any]:
-    rows = _bookings(screen, screen.today, screen.today + AHEAD).order_by("day", "child", "activity__order")
+    rows = _booked(screen, _by_day, screen.today, screen.today + AHEAD, "day")
     page = reverse("admin:reservations_booking_changelist")
     all_of = WayOn("Toutes les réservations", f"{page}?q={screen.household.number}", "du foyer")
     return {"rows": _day_rows(rows), "none": "Rien n'est réservé dans les 60 jours.", "way_on": all_of}
@@ -345,13 +366,11 @@ def _coming(screen: Screen) -> Mapping[str, Any]:
 
 def _past(screen: Screen) -> Mapping[str, Any]:
     yesterday = screen.today - timedelta(days=1)
-    rows = _bookings(screen, screen.today - BEHIND, yesterday).order_by("-day", "child", "activity__order")
+    rows = _booked(screen, _by_day, screen.today - BEHIND, yesterday, "-day")
     return {"rows": _day_rows(rows), "none": "Rien n'était réservé ces 30 jours."}
 
 
 def _all_enrolments(screen: Screen) -> Mapping[str, Any]:
-    rows = _enrolments(screen).select_related("child", "activity", "establishment", "school_year")
-    newest = rows.order_by("-school_year__starts_on", "child__birth_date", "activity__order", "pk")
     return {
         "rows": [
             (
@@ -361,9 +380,15 @@ def _all_enrolments(screen: Screen) -> Mapping[str, Any]:
                 short_day(row.starts_on, year=True),
                 short_day(row.ends_on, year=True) if row.ends_on else "",
             )
-            for row in newest
+            for row in screen.read(_newest_enrolments, VIEW_ENROLMENTS)
         ]
     }
+
+
+@Composed
+def _newest_enrolments(seen: Seen) -> "QuerySet[Enrolment]":
+    rows = _enrolments(seen).select_related("child", "activity", "establishment", "school_year")
+    return rows.order_by("-school_year__starts_on", "child__birth_date", "activity__order", "pk")
 
 
 def _reservations(screen: Screen) -> Mapping[str, Any]:

@@ -132,6 +132,9 @@ class StaffRights:
     def held_in_part_by(self, user: Any) -> set[str]:
         return {right for right in held(user).at if not isinstance(places_of(user, right), Whole)}
 
+    def reaches_all(self, user: Any, right: str) -> bool:
+        return isinstance(places_of(user, right), Whole)
+
     def seen_by(self, user: Any, rows: QuerySet[Row], rights: tuple[str, ...]) -> QuerySet[Row]:
         looking, writing = NOWHERE, NOWHERE
         for right in rights:

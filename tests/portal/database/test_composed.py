@@ -135,6 +135,20 @@ def test_threads_read_with_connections_of_their_own(between):
     assert sorted(found) == [["Fête du Travail"], ["Jour de l'an"]]
 
 
+def test_what_is_composed_anew_is_not_kept(between):
+    for _ in range(2):
+        assert names(between.anew(first=NEW_YEAR, last=MAY_DAY)) == ["Jour de l'an", "Fête du Travail"]
+    assert between.times == 2
+    between(first=NEW_YEAR, last=MAY_DAY)
+    assert between.times == 3
+
+
+def test_of_nothing_that_one_may_see_nothing_is_read(db):
+    narrowed = Composed(lambda rows: rows.filter(day=Given("day")))
+    assert names(narrowed.anew(PublicHoliday.objects.all(), day=MAY_DAY)) == ["Fête du Travail"]
+    assert narrowed.anew(PublicHoliday.objects.none(), day=MAY_DAY) == []
+
+
 def test_a_list_of_any_length_is_one_shape():
     def compose() -> "QuerySet[PublicHoliday]":
         return PublicHoliday.objects.filter(day__among=GivenMany("days")).order_by("day")

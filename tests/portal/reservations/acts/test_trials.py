@@ -489,3 +489,16 @@ def test_removing_costs_the_same_whatever_it_holds(tries: Tries, canteen, now):
 
 def test_an_agent_without_the_right_finds_no_page(agent_client):
     assert agent_client.get(PAGE).status_code == 403
+
+
+def test_what_one_reader_asks_of_a_model_is_not_asked_by_the_next(tries):
+    """Every reader begins with a copy of the same query."""
+    plain, tried = str(Booking.objects.all().query), Tried(tries.home.pk, "")
+    with trying(tried):
+        own = str(Booking.objects.all().query)
+    asked = Booking.objects.filter(child__first_name="Lina").order_by("-day").select_related("activity")
+    asked.query.add_distinct_fields("day")
+    assert str(Booking.objects.filter(child__first_name="Lina").query) != plain
+    assert str(Booking.objects.all().query) == plain != own
+    with trying(tried):
+        assert str(Booking.objects.all().query) == own

@@ -91,6 +91,18 @@ def test_queues_count_the_place(place_client, agent_client, books, elsewhere):
         assert queues["Inscriptions à traiter"] == count
 
 
+def test_who_has_the_town_and_who_has_a_place_read_the_same_household_in_turn(
+    place_client, agent_client, books, elsewhere
+):
+    """What is composed once for those who see all is nobody else's."""
+    elsewhere.child.custodies.create(household=books.household)
+    page = address("families_household_change", books.household.pk)
+    for _ in range(2):
+        town, place = agent_client.get(page).text, place_client.get(page).text
+        assert "Lina" in town and "Milo" in town
+        assert "Lina" in place and "Milo" not in place
+
+
 def test_a_childs_page_names_no_home_and_a_households_no_child_of_others(place_client, books, elsewhere):
     """Brothers and sisters at another school stay out of sight; both homes of the own child are there."""
     elsewhere.child.custodies.create(household=books.household)
