@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 
 from families.models import User
 from portal import town
+from portal.database.trials import trial_rows
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.acts import next_year, opening
@@ -162,8 +163,20 @@ class Periods(Part):
     def stands_on(self, turn: YearTurn, made: Made) -> list[str]:
         periods = made.of(PERIOD)
         asked = Reservation.objects.filter(period__in=periods).count()
-        what = counted(asked, "réservation est commencée", "réservations sont commencées")
-        return [f"{what} ou enregistrées sur les périodes créées."] if asked else []
+        found = []
+        if asked:
+            what = counted(
+                asked,
+                "réservation est commencée ou enregistrée",
+                "réservations sont commencées ou enregistrées",
+            )
+            found.append(f"{what} sur les périodes créées.")
+        if trial_rows(Reservation).filter(period__in=periods).exists():
+            found.append(next_year.TRIED)
+        if others := next_year.others_of_the_year(turn, Period, periods):
+            what = counted(others, "période a été ajoutée", "périodes ont été ajoutées")
+            found.append(f"{what} à {turn.name} sur une autre page.")
+        return found
 
     def take_back(self, turn: YearTurn, made: Made, *, by: User, at: datetime) -> None:
         periods = Period.objects.filter(pk__in=made.of(PERIOD))
@@ -381,6 +394,11 @@ class Campaigns(Part):
             made.add(CAMPAIGN, row.pk)
             count += 1
         return count
+
+    def stands_on(self, turn: YearTurn, made: Made) -> list[str]:
+        others = next_year.others_of_the_year(turn, Campaign, made.of(CAMPAIGN))
+        what = counted(others, "campagne a été ajoutée", "campagnes ont été ajoutées")
+        return [f"{what} à {turn.name} sur une autre page."] if others else []
 
     def take_back(self, turn: YearTurn, made: Made, *, by: User, at: datetime) -> None:
         for one in Campaign.objects.filter(pk__in=made.of(CAMPAIGN)):

@@ -11,20 +11,21 @@ registers: periods and campaigns in `next_periods.py`, tariffs in `billing`. A c
 the next class is a new row of the next year.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Model, Q
 from django.db.models.deletion import ProtectedError
 
 from families.custody import own
 from families.joining import fates
 from families.models import Custody, User
 from portal import town
+from portal.database.trials import trial_rows
 from portal.french.plurals import counted
 from portal.reservations.acts import ending, enrolling, going_up
 from portal.reservations.acts.going_up import Goes, Pupil
@@ -48,6 +49,7 @@ RIGHT = "reservations.add_yearturn"
 A_DAY = timedelta(days=1)
 A_SUMMER = timedelta(days=40)
 LEFT = "L'enfant quitte les écoles de la commune."
+TRIED = "Un foyer d'essai y est inscrit ou y réserve : supprimez-le d'abord."
 NOT_CARRIED_OUT = "Cette année n'est pas préparée : il n'y a rien à annuler."
 TWO_AT_ONCE = "Quelqu'un vient d'agir sur cette année : rien n'a été changé, regardez à nouveau."
 CHILDREN, CLASSES, YEAR, LEAVERS = "children", "classes", "year", "leavers"
@@ -605,11 +607,40 @@ def stands_on(turn: YearTurn) -> list[str]:
             "fermetures concernent",
             f"une classe de {year}",
         ),
+        (
+            others_of_the_year(turn, SchoolClass, classes),
+            "classe a été ajoutée",
+            "classes ont été ajoutées",
+            f"à {year} sur une autre page",
+        ),
     )
     found += [f"{counted(count, one, many)} {more}." for count, one, many, more in counts if count]
+    if _is_tried(turn, classes):
+        found.append(TRIED)
     for one in parts():
         found += one.stands_on(turn, Made.read(turn.made.get(one.key)))
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _made_the_year(turn: YearTurn) -> bool:
+    """Whether the year itself goes when it is taken back."""
+    return turn.year is not None and bool(Made.read(turn.made.get(YEAR)).of(YEAR))
+
+
+def others_of_the_year(turn: YearTurn, model: type[Model], made: Collection[int]) -> int:
+    """How many rows of the year others made, which would go with it; none where the year stays."""
+    if not _made_the_year(turn):
+        return 0
+    return model._default_manager.filter(school_year=turn.year).exclude(pk__in=made).count()
+
+
+def _is_tried(turn: YearTurn, classes: Collection[int]) -> bool:
+    """Whether a trial household, which no other reader counts, holds the year or a class made with it."""
+    if trial_rows(Schooling).filter(school_class__in=classes).exists():
+        return True
+    if not _made_the_year(turn):
+        return False
+    return any(trial_rows(model).filter(school_year=turn.year).exists() for model in (Schooling, Enrolment))
 
 
 def _told_since(turn: YearTurn, classes: Iterable[int]) -> int:

@@ -12,9 +12,12 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import FormulaTariff, Tariff, TariffBand
 from families.custody.own import OwnHousehold
-from portal.reservations.acts import going_up, next_year
+from families.models import Child
+from portal.database.trials import Tried, trying
+from portal.reservations.acts import enrolling, going_up, next_year, trials
 from portal.reservations.acts.going_up import Goes
 from portal.reservations.acts.next_year import Room, TurnRefused, Way
+from portal.reservations.acts.trials import TrialChild, Wanted
 from portal.reservations.models import (
     ActivityDeadline,
     Booking,
@@ -38,11 +41,14 @@ from tests.factories import (
     DeadlineWindowFactory,
     EnrolmentFactory,
     GuardianFactory,
+    PeriodFactory,
     PublicHolidayFactory,
+    ReservationFactory,
     SchoolClassFactory,
     SchoolFactory,
     SchoolHolidayFactory,
     SchoolingFactory,
+    SchoolYearFactory,
     UserFactory,
     paris,
 )
@@ -488,6 +494,84 @@ def test_what_families_did_stands_on_it(pupils, calendar, canteen, books, turned
         school_class=SchoolClass.objects.get(name="CM2", school_year=then)
     )
     assert "1 enfant a une classe indiquée depuis" in stands_on()
+
+
+def test_a_trial_household_stands_on_it_too_and_is_named(pupils, calendar, canteen, turned, manager, now):
+    turn = turned()
+    carry_out(turn, manager)
+    then = SchoolYear.objects.get(name="2027-2028")
+    for attends in (True, False):
+        home = trials.make(Wanted([TrialChild(date(2019, 1, 1))]), by=manager, at=now)
+        with trying(Tried(home.pk, "")):
+            child = Child.objects.get(last_name="Essai")
+            if attends:
+                enrolling.attend(child, SchoolClass.objects.filter(school_year=then).first())
+            else:
+                EnrolmentFactory(
+                    household_id=home.pk, child=child, activity=canteen.activity, school_year=then
+                )
+        assert stands_on() == next_year.TRIED
+        with pytest.raises(TurnRefused, match="foyer d'essai"):
+            next_year.take_back(turn, by=manager, at=now)
+        trials.remove(home)
+        assert stands_on() == ""
+    next_year.take_back(turn, by=manager, at=now)
+
+
+def test_days_that_a_trial_household_chose_keep_their_periods(
+    pupils, calendar, canteen, turned, manager, now
+):
+    turn = turned()
+    carry_out(turn, manager)
+    home = trials.make(Wanted([TrialChild(date(2019, 1, 1))]), by=manager, at=now)
+    with trying(Tried(home.pk, "")):
+        enrolled = EnrolmentFactory(
+            household_id=home.pk,
+            child=Child.objects.get(last_name="Essai"),
+            activity=canteen.activity,
+            school_year=turn.before,
+        )
+        ReservationFactory(
+            enrolment=enrolled,
+            establishment=canteen.restaurant,
+            period=Period.objects.get(school_year__name="2027-2028"),
+        )
+    assert stands_on() == next_year.TRIED
+
+
+def test_what_others_added_to_the_year_is_not_taken_away_with_it(
+    pupils, calendar, canteen, turned, manager, now
+):
+    turn = turned()
+    carry_out(turn, manager)
+    then = SchoolYear.objects.get(name="2027-2028")
+    by_hand = (
+        (
+            lambda: SchoolClassFactory(school=pupils.school, school_year=then, name="ULIS"),
+            "1 classe a été ajoutée",
+        ),
+        (lambda: CampaignFactory(school_year=then, opens_at=now), "1 campagne a été ajoutée"),
+        (
+            lambda: PeriodFactory(activity=canteen.activity, school_year=then, code="ajoutee"),
+            "1 période a été ajoutée",
+        ),
+    )
+    for add, said in by_hand:
+        row = add()
+        assert stands_on() == f"{said} à 2027-2028 sur une autre page."
+        with pytest.raises(TurnRefused, match="sur une autre page"):
+            next_year.take_back(turn, by=manager, at=now)
+        row.delete()
+    next_year.take_back(turn, by=manager, at=now)
+
+
+def test_of_a_year_that_was_there_before_what_others_added_stays(pupils, turned, manager, now):
+    then = SchoolYearFactory(name="2027-2028", starts_on=date(2027, 9, 1), ends_on=date(2028, 7, 3))
+    turn = turned()
+    carry_out(turn, manager)
+    added = SchoolClassFactory(school=pupils.school, school_year=then, name="ULIS")
+    next_year.take_back(turn, by=manager, at=now)
+    assert list(SchoolClass.objects.filter(school_year=then)) == [added]
 
 
 def test_what_is_not_carried_out_is_not_taken_back(pupils, turned, manager):
