@@ -429,6 +429,17 @@ def test_tariffs_that_end_with_the_year_are_copied_by_billing(calendar, canteen,
     assert copy.bands.get().prices == {"": "3.52"} and copy.formulas.get().formula == canteen.formula
 
 
+def test_a_tariff_copied_from_another_day_than_proposed_is_copied_once(canteen, turned, manager):
+    tariff = Tariff.objects.create(
+        code="repas", name="Repas 2026-2027", kind="flat", valid_to=date(2027, 8, 31)
+    )
+    turn = turned()
+    next_year.answer(turn, "tarifs", {str(tariff.pk): {"valid_from": date(2028, 1, 1)}})
+    carry_out(turn, manager)
+    assert carry_out(turn, manager).lines == [(one, 0) for one in next_year.parts()]
+    assert [one.code for one in Tariff.objects.order_by("pk")] == ["repas", "repas-2028"]
+
+
 def test_a_tariff_without_end_that_is_copied_ends_and_goes_on_when_taken_back(canteen, turned, manager):
     tariff = Tariff.objects.create(code="repas", name="Repas", kind="flat")
     turn = turned()
