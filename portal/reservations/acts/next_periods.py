@@ -273,6 +273,8 @@ class Windows(Part):
         dates = next_year.dates_of(turn)
         rows = DeadlineWindow.objects.filter(covers_to__gte=turn.before.starts_on).select_related("rule")
         windows = list(rows.order_by("rule__name", "covers_from", "audience", "pk"))
+        # Their copies, wherever somebody had them moved.
+        copies, there = Made.read(turn.made.get(self.key)).was, {one.pk for one in windows}
         found = []
         for one in windows:
             if not turn.before.starts_on <= one.covers_from < turn.starts_on:
@@ -287,7 +289,7 @@ class Windows(Part):
                 if said is not None:
                     value = moment_beside(said, one.covers_from, moved.first)
                     fields.append(Field(attribute, label, "moment", value, required=False))
-            known = any(
+            known = copies.get(str(one.pk)) in there or any(
                 (other.rule_id, other.audience) == (one.rule_id, one.audience)
                 and other.covers_from >= turn.starts_on
                 and other.covers_from <= moved.last
@@ -320,6 +322,7 @@ class Windows(Part):
             copies.append(row)
         rows = DeadlineWindow.objects.bulk_create(copies)
         made.add(WINDOW, *(one.pk for one in rows))
+        made.was |= {line.key: row.pk for line, row in zip(lines, rows, strict=True)}
         return len(rows)
 
     def take_back(self, turn: YearTurn, made: Made, *, by: User, at: datetime) -> None:

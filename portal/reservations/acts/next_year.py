@@ -48,6 +48,8 @@ from portal.reservations.models import (
 RIGHT = "reservations.add_yearturn"
 A_DAY = timedelta(days=1)
 A_SUMMER = timedelta(days=40)
+# A town that missed a year or two prepares the one to come all the same; a slip makes 2207 of 2027.
+LONGEST_GAP = 3 * LONGEST_YEAR
 LEFT = "L'enfant quitte les écoles de la commune."
 TRIED = "Un foyer d'essai y est inscrit ou y réserve : supprimez-le d'abord."
 NOT_CARRIED_OUT = "Cette année n'est pas préparée : il n'y a rien à annuler."
@@ -265,6 +267,10 @@ def begin(before: SchoolYear, asked: Proposed, *, by: User, at: datetime) -> Yea
         return known
     if asked.starts_on <= before.ends_on:
         raise TurnRefused(f"L'année suivante commence après le dernier jour de {before}.")
+    if asked.year is None and asked.starts_on - before.ends_on > LONGEST_GAP:
+        raise TurnRefused(f"Vérifiez l'année : ce premier jour vient longtemps après la fin de {before}.")
+    if asked.year is None and asked.ends_on - asked.starts_on > LONGEST_YEAR:
+        raise TurnRefused("Vérifiez l'année du dernier jour : une année scolaire dure un an au plus.")
     if asked.year is None and SchoolYear.objects.filter(name=asked.name).exists():
         raise TurnRefused(f"L'année {asked.name} existe déjà, à d'autres dates.")
     turn = YearTurn(

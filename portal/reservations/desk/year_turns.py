@@ -344,6 +344,8 @@ class LinesForm(forms.Form):
                 one, other = said.get(f"{line.key}-{first}"), said.get(f"{line.key}-{last}")
                 if one and other and other < one:
                     self.add_error(f"{line.key}-{last}", "La fin vient avant le début.")
+                elif one and one == other and isinstance(one, datetime):
+                    self.add_error(f"{line.key}-{last}", "La clôture vient après l'ouverture.")
         return said
 
     @property

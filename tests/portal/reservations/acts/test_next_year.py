@@ -407,6 +407,20 @@ def test_windows_of_deadlines_are_added_to_their_rule(calendar, canteen, turned,
     assert (copy.opens_at, copy.closes_at) == (paris(2027, 10, 18, 8), paris(2027, 12, 10, 18))
 
 
+def test_a_window_moved_elsewhere_is_added_once(calendar, canteen, turned, manager):
+    window = DeadlineWindowFactory(
+        rule=canteen.rule, covers_from=date(2026, 12, 19), covers_to=date(2027, 1, 3)
+    )
+    turn = turned()
+    moved = {"covers_from": date(2028, 3, 6), "covers_to": date(2028, 3, 12)}
+    next_year.answer(turn, "fenetres", {str(window.pk): moved})
+    carry_out(turn, manager)
+    assert not any(count for _, count in carry_out(turn, manager).lines)
+    assert canteen.rule.windows.count() == 2
+    next_year.take_back(turn, by=manager, at=NOW)
+    assert canteen.rule.windows.get() == window and carry_out(turn, manager).lines
+
+
 def test_campaigns_open_a_year_later(calendar, canteen, turned, manager, year):
     CampaignFactory(school_year=year, opens_at=paris(2026, 6, 8, 8), closes_at=paris(2026, 7, 10, 18))
     carry_out(turned(), manager)
@@ -598,6 +612,36 @@ def test_the_next_year_begins_after_this_one(year, manager):
     asked = next_year.Proposed("2027-2028", date(2027, 6, 1), date(2028, 7, 1))
     with pytest.raises(TurnRefused, match="après le dernier jour"):
         next_year.begin(year, asked, by=manager, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "ends_on", "said"),
+    [
+        (date(2207, 9, 1), date(2208, 7, 3), "longtemps après la fin"),
+        (date(9998, 9, 1), date(9999, 12, 31), "longtemps après la fin"),
+        (date(2027, 9, 1), date(2037, 7, 3), "un an au plus"),
+    ],
+)
+def test_a_year_of_impossible_dates_is_not_begun(year, manager, starts_on, ends_on, said):
+    with pytest.raises(TurnRefused, match=said):
+        next_year.begin(year, next_year.Proposed("2027-2028", starts_on, ends_on), by=manager, at=NOW)
+    assert not YearTurn.objects.exists()
+
+
+def test_a_leap_day_has_a_day_of_the_next_year_and_wednesdays_stay_wednesdays(canteen, manager, town):
+    leap = SchoolYearFactory(name="2027-2028", starts_on=date(2027, 9, 1), ends_on=date(2028, 7, 3))
+    PeriodFactory(
+        activity=canteen.activity, school_year=leap, code="hiver", name="Hiver",
+        starts_on=date(2028, 2, 29), ends_on=date(2028, 3, 8),
+    )  # fmt: skip
+    child = ChildFactory(first_name="Léa", birth_date=date(2020, 2, 29))
+    SchoolingFactory(child=child, school_class=SchoolClassFactory(school_year=leap, name="CE1-CE2"))
+    turn = next_year.begin(leap, next_year.proposed(leap), by=manager, at=NOW)
+    carry_out(turn, manager)
+    copy = Period.objects.get(school_year__name="2028-2029")
+    assert (copy.starts_on, copy.ends_on) == (date(2029, 2, 27), date(2029, 3, 7))
+    assert copy.ends_on.weekday() == date(2028, 3, 8).weekday() == 2
+    assert Schooling.objects.get(child=child, school_year__name="2028-2029").school_class.name == "CE1-CE2"
 
 
 # How much it costs --------------------------------------------------------------------------------------
