@@ -438,6 +438,7 @@ def send(turn: YearTurn, ways: Mapping[int, Way], *, by: User, at: datetime) -> 
         one = one or NextPupil(turn=turn, child_id=child)
         before = one.by_hand, one.goes, one.next_class_id, one.last_day
         one.goes, one.next_class, one.last_day, one.by_hand = way.goes, way.next_class, way.last_day, True
+        one.attended = None  # said once it is carried out
         if one.pk is None:
             new.append(one)
         elif before != (True, one.goes, one.next_class_id, one.last_day):
@@ -448,7 +449,8 @@ def send(turn: YearTurn, ways: Mapping[int, Way], *, by: User, at: datetime) -> 
         own.check(by, set(homes), right=RIGHT, at=at)
     NextPupil.objects.filter(pk__in=[one.pk for one in dropped], schooling=None).delete()
     NextPupil.objects.bulk_create(new, batch_size=1000)
-    NextPupil.objects.bulk_update(other, ["goes", "next_class", "last_day", "by_hand"], batch_size=500)
+    fields = ["goes", "next_class", "last_day", "by_hand", "attended"]
+    NextPupil.objects.bulk_update(other, fields, batch_size=500)
     return len(changed)
 
 
@@ -570,11 +572,27 @@ def _send_children(turn: YearTurn, year: SchoolYear, by: User, at: datetime) -> 
         for one in pupils
         if one.by_hand and one.told is None and one.goes == Goes.LEAVES
     }
-    found = ending.end_of_leavers(leave, turn.before, reason=LEFT, by=by, at=at)
     made = Made.read(turn.made.get(LEAVERS))
+    _let_stay(made, leave, by)
+    found = ending.end_of_leavers(leave, turn.before, reason=LEFT, by=by, at=at)
     made.was |= {str(key): _written(last) for key, last in found.ended.items()}
     turn.made[LEAVERS] = made.kept()
     return len(written), found.left
+
+
+def _let_stay(made: Made, leave: Mapping[int, date], by: User) -> None:
+    """Enrolments that were ended when it was carried out before, of children who stay after all or leave on
+    another day, have the last day that they had before."""
+    if not made.was:
+        return
+    ended = Enrolment.objects.filter(pk__in=map(int, made.was)).values_list("pk", "child_id", "ends_on")
+    otherwise = {str(key) for key, child, last in ended if leave.get(child) != last}
+    ending.take_back_ends(_ends({key: made.was.pop(key) for key in otherwise}), reason=LEFT, by=by)
+
+
+def _ends(kept: Mapping[str, str | None]) -> dict[int, date | None]:
+    """Last days of enrolments as they were kept in JSON."""
+    return {int(key): date.fromisoformat(last) if last else None for key, last in kept.items()}
 
 
 # Taken back ----------------------------------------------------------------------------------------------
@@ -676,9 +694,7 @@ def _take_back(turn: YearTurn, by: User, at: datetime) -> None:
         raise TurnRefused(" ".join(hindrances))
     for one in reversed(parts()):
         one.take_back(turn, Made.read(turn.made.get(one.key)), by=by, at=at)
-    ends = Made.read(turn.made.get(LEAVERS)).was
-    ended = {int(key): date.fromisoformat(last) if last else None for key, last in ends.items()}
-    ending.take_back_ends(ended, reason=LEFT, by=by)
+    ending.take_back_ends(_ends(Made.read(turn.made.get(LEAVERS)).was), reason=LEFT, by=by)
     Schooling.objects.filter(pk__in=turn.pupils.values("schooling")).delete()
     turn.pupils.filter(by_hand=False).delete()
     SchoolClass.objects.filter(pk__in=Made.read(turn.made.get(CLASSES)).of(CLASSES)).delete()

@@ -231,6 +231,32 @@ def test_who_leaves_has_an_end_date_and_nobody_else(pupils, books, turned, manag
     assert (enrolment.ends_on, enrolment.end_reason, enrolment.ended_by) == (None, "", None)
 
 
+def test_who_stays_after_all_or_leaves_on_another_day_has_that_last_day(books, turned, manager):
+    def ends() -> date | None:
+        carry_out(turn, manager)
+        return Enrolment.objects.get().ends_on
+
+    def leaves(last_day: date | None) -> None:
+        next_year.send(turn, {books.child.pk: Way(Goes.LEAVES, last_day=last_day)}, by=manager, at=NOW)
+
+    turn = turned()
+    for last_day in (date(2027, 3, 1), date(2027, 2, 1), date(2027, 4, 1)):
+        leaves(last_day)
+        assert ends() == last_day == ends()
+    next_year.send(turn, {books.child.pk: Way()}, by=manager, at=NOW)
+    assert ends() is None and Enrolment.objects.get().end_reason == ""
+
+
+def test_a_last_day_changed_twice_is_taken_back_to_what_it_was(books, turned, manager):
+    Enrolment.objects.update(ends_on=date(2027, 6, 30), end_reason="Déménagement.")
+    turn = turned()
+    for last_day in (date(2027, 3, 1), date(2027, 2, 1)):
+        next_year.send(turn, {books.child.pk: Way(Goes.LEAVES, last_day=last_day)}, by=manager, at=NOW)
+        carry_out(turn, manager)
+    next_year.take_back(turn, by=manager, at=NOW)
+    assert Enrolment.objects.get().ends_on == date(2027, 6, 30)
+
+
 def test_days_booked_after_a_last_day_are_left_to_somebody(books, canteen, turned, manager, now):
     reserve(books, canteen, THURSDAY, at=now)
     turn = turned()

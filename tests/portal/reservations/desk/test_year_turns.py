@@ -140,6 +140,19 @@ def test_children_are_sent_elsewhere_by_hand(client, turn, rooms):
     assert "2 à décider" in text_of(client.get(page(turn)))
 
 
+def test_another_last_day_once_it_is_done_can_be_carried_out_too(client, turn, rooms):
+    noe, zoe = (one.child for one in rooms["CP"].schoolings.order_by("child__first_name"))
+    rest = {f"e{noe.pk}": "", f"d{noe.pk}": "", f"e{zoe.pk}": "leaves", "all": ""}
+    for last_day in ("", "2027-07-09"):
+        client.post(page(turn, "class", rooms["CP"].pk), rest | {f"d{zoe.pk}": last_day})
+        assert page(turn, "carry_out") in client.get(page(turn)).text
+        client.post(page(turn, "carry_out"))
+        assert page(turn, "carry_out") not in client.get(page(turn)).text
+    client.post(page(turn, "class", rooms["CP"].pk), rest | {f"e{zoe.pk}": "", f"d{zoe.pk}": ""})
+    client.post(page(turn, "carry_out"))
+    assert Schooling.objects.filter(child=zoe, school_year__name="2027-2028").exists()
+
+
 def test_a_last_day_that_cannot_be_is_said(client, turn, rooms):
     noe, zoe = (one.child for one in rooms["CP"].schoolings.order_by("child__first_name"))
     said = {f"e{noe.pk}": "leaves", f"d{noe.pk}": "2028-01-09", f"e{zoe.pk}": "", f"d{zoe.pk}": "2027-05-04"}
