@@ -37,6 +37,7 @@ GOES_ON = {
     "families:stop_reminders",
     "mfa_authenticate",
     "billing:payment_notification",
+    "billing:regie_payment_notification",
     "legal",
     "privacy",
     "accessibility",
@@ -52,6 +53,9 @@ GOES_ON = {
     "health_detail",
     "measures",
 }
+# Read by programs, which would take a page for an empty calendar: they come again, and keep what they have.
+READ_BY_PROGRAMS = {"reservations:calendar_feed"}
+A_DAY = 24 * 60 * 60
 OPENED, CLOSED = "Portail ouvert au public.", "Portail fermé au public."
 
 
@@ -104,5 +108,8 @@ class OpeningSoonMiddleware:
         # Without the menu of who is logged in: it would lead back here.
         seen = {"user": AnonymousUser(), "may_leave": request.user.is_authenticated}
         answer = render(request, "portal/opening_soon.html", seen)
+        if match.view_name in READ_BY_PROGRAMS:
+            answer.status_code = 503
+            answer["Retry-After"] = str(A_DAY)
         add_never_cache_headers(answer)
         return answer

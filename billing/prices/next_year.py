@@ -42,7 +42,8 @@ class Tariffs(Part):
         known = set(Tariff.objects.values_list("code", flat=True))
         for one in _of_year(turn):
             first, last = next_dates(one, turn.before.ends_on)
-            exists = next_code(one, first) in known
+            # Copied, perhaps from another day than the one proposed.
+            exists = any(next_code(one, day) in known for day in (first, turn.starts_on, turn.ends_on))
             fields = [
                 Field("name", "Nom", "text", next_year.name_then(turn, one.name)),
                 Field("valid_from", "En vigueur du", "day", first),

@@ -17,6 +17,7 @@ from families.reminders import choices, kinds, telling
 from families.reminders.evenings import Evening
 from families.reminders.kinds import Find, Kind, News
 from families.reminders.telling import Part, Told
+from portal import town
 
 # Households that are looked at together, in a fixed number of queries.
 CHUNK = 100
@@ -27,6 +28,9 @@ def remind(*, at: datetime) -> int:
     for kind in kinds.all_kinds():
         if kind.watch is not None:
             kind.watch(at)
+    if not town.current().is_open:
+        # What there is to tell leads to pages that nobody may open; the first evening after tells of it.
+        return 0
     evening = Evening(timezone.localtime(at))
     done = ReminderRound.objects.filter(evening=evening.day).exists()
     if not evening.is_open(done=done):

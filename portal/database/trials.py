@@ -84,6 +84,11 @@ def every_row(model: type[Row]) -> models.QuerySet[Row]:
     return rows.filter(_apart(model, current())) if isinstance(model._default_manager, TrialsApart) else rows
 
 
+def trial_rows(model: type[Row]) -> models.QuerySet[Row]:
+    """The rows that a model's manager leaves out, for who would remove what they stand on."""
+    return model._base_manager.exclude(_apart(model, None))
+
+
 def _way(model: type[models.Model]) -> Any:
     """The key by which rows lead to a household; None of households, and of children, whose homes do."""
     fields: dict[str, Any] = {field.name: field for field in model._meta.get_fields()}

@@ -51,7 +51,20 @@ def test_a_family_sees_nothing_of_its_own_and_may_log_out(
 
 def test_a_calendar_link_shows_no_child(shut: Town, books: Family) -> None:
     address = reverse("reservations:calendar_feed", args=["x" * 43])
-    assert SOON in Client().get(address).content.decode()
+    answer = Client().get(address)
+    assert SOON in answer.content.decode()
+    assert answer.status_code == 503 and answer["Retry-After"], "a calendar keeps the days that it has"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        reverse("billing:payment_notification", args=["payfip"]),
+        reverse("billing:regie_payment_notification", args=["payfip", "cantine"]),
+    ],
+)
+def test_what_banks_tell_of_payments_is_heard(shut: Town, address: str) -> None:
+    assert SOON not in Client().post(address, {"idop": "x"}).content.decode()
 
 
 @pytest.mark.parametrize(

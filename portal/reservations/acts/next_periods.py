@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 
 from families.models import User
 from portal import town
+from portal.database.trials import trial_rows
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.acts import next_year, opening
@@ -162,8 +163,20 @@ class Periods(Part):
     def stands_on(self, turn: YearTurn, made: Made) -> list[str]:
         periods = made.of(PERIOD)
         asked = Reservation.objects.filter(period__in=periods).count()
-        what = counted(asked, "réservation est commencée", "réservations sont commencées")
-        return [f"{what} ou enregistrées sur les périodes créées."] if asked else []
+        found = []
+        if asked:
+            what = counted(
+                asked,
+                "réservation est commencée ou enregistrée",
+                "réservations sont commencées ou enregistrées",
+            )
+            found.append(f"{what} sur les périodes créées.")
+        if trial_rows(Reservation).filter(period__in=periods).exists():
+            found.append(next_year.TRIED)
+        if others := next_year.others_of_the_year(turn, Period, periods):
+            what = counted(others, "période a été ajoutée", "périodes ont été ajoutées")
+            found.append(f"{what} à {turn.name} sur une autre page.")
+        return found
 
     def take_back(self, turn: YearTurn, made: Made, *, by: User, at: datetime) -> None:
         periods = Period.objects.filter(pk__in=made.of(PERIOD))
@@ -260,6 +273,8 @@ class Windows(Part):
         dates = next_year.dates_of(turn)
         rows = DeadlineWindow.objects.filter(covers_to__gte=turn.before.starts_on).select_related("rule")
         windows = list(rows.order_by("rule__name", "covers_from", "audience", "pk"))
+        # Their copies, wherever somebody had them moved.
+        copies, there = Made.read(turn.made.get(self.key)).was, {one.pk for one in windows}
         found = []
         for one in windows:
             if not turn.before.starts_on <= one.covers_from < turn.starts_on:
@@ -274,7 +289,7 @@ class Windows(Part):
                 if said is not None:
                     value = moment_beside(said, one.covers_from, moved.first)
                     fields.append(Field(attribute, label, "moment", value, required=False))
-            known = any(
+            known = copies.get(str(one.pk)) in there or any(
                 (other.rule_id, other.audience) == (one.rule_id, one.audience)
                 and other.covers_from >= turn.starts_on
                 and other.covers_from <= moved.last
@@ -307,6 +322,7 @@ class Windows(Part):
             copies.append(row)
         rows = DeadlineWindow.objects.bulk_create(copies)
         made.add(WINDOW, *(one.pk for one in rows))
+        made.was |= {line.key: row.pk for line, row in zip(lines, rows, strict=True)}
         return len(rows)
 
     def take_back(self, turn: YearTurn, made: Made, *, by: User, at: datetime) -> None:
@@ -381,6 +397,11 @@ class Campaigns(Part):
             made.add(CAMPAIGN, row.pk)
             count += 1
         return count
+
+    def stands_on(self, turn: YearTurn, made: Made) -> list[str]:
+        others = next_year.others_of_the_year(turn, Campaign, made.of(CAMPAIGN))
+        what = counted(others, "campagne a été ajoutée", "campagnes ont été ajoutées")
+        return [f"{what} à {turn.name} sur une autre page."] if others else []
 
     def take_back(self, turn: YearTurn, made: Made, *, by: User, at: datetime) -> None:
         for one in Campaign.objects.filter(pk__in=made.of(CAMPAIGN)):

@@ -11,20 +11,21 @@ registers: periods and campaigns in `next_periods.py`, tariffs in `billing`. A c
 the next class is a new row of the next year.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Model, Q
 from django.db.models.deletion import ProtectedError
 
 from families.custody import own
 from families.joining import fates
 from families.models import Custody, User
 from portal import town
+from portal.database.trials import trial_rows
 from portal.french.plurals import counted
 from portal.reservations.acts import ending, enrolling, going_up
 from portal.reservations.acts.going_up import Goes, Pupil
@@ -47,7 +48,10 @@ from portal.reservations.models import (
 RIGHT = "reservations.add_yearturn"
 A_DAY = timedelta(days=1)
 A_SUMMER = timedelta(days=40)
+# A town that missed a year or two prepares the one to come all the same; a slip makes 2207 of 2027.
+LONGEST_GAP = 3 * LONGEST_YEAR
 LEFT = "L'enfant quitte les écoles de la commune."
+TRIED = "Un foyer d'essai y est inscrit ou y réserve : supprimez-le d'abord."
 NOT_CARRIED_OUT = "Cette année n'est pas préparée : il n'y a rien à annuler."
 TWO_AT_ONCE = "Quelqu'un vient d'agir sur cette année : rien n'a été changé, regardez à nouveau."
 CHILDREN, CLASSES, YEAR, LEAVERS = "children", "classes", "year", "leavers"
@@ -263,6 +267,10 @@ def begin(before: SchoolYear, asked: Proposed, *, by: User, at: datetime) -> Yea
         return known
     if asked.starts_on <= before.ends_on:
         raise TurnRefused(f"L'année suivante commence après le dernier jour de {before}.")
+    if asked.year is None and asked.starts_on - before.ends_on > LONGEST_GAP:
+        raise TurnRefused(f"Vérifiez l'année : ce premier jour vient longtemps après la fin de {before}.")
+    if asked.year is None and asked.ends_on - asked.starts_on > LONGEST_YEAR:
+        raise TurnRefused("Vérifiez l'année du dernier jour : une année scolaire dure un an au plus.")
     if asked.year is None and SchoolYear.objects.filter(name=asked.name).exists():
         raise TurnRefused(f"L'année {asked.name} existe déjà, à d'autres dates.")
     turn = YearTurn(
@@ -430,6 +438,7 @@ def send(turn: YearTurn, ways: Mapping[int, Way], *, by: User, at: datetime) -> 
         one = one or NextPupil(turn=turn, child_id=child)
         before = one.by_hand, one.goes, one.next_class_id, one.last_day
         one.goes, one.next_class, one.last_day, one.by_hand = way.goes, way.next_class, way.last_day, True
+        one.attended = None  # said once it is carried out
         if one.pk is None:
             new.append(one)
         elif before != (True, one.goes, one.next_class_id, one.last_day):
@@ -440,7 +449,8 @@ def send(turn: YearTurn, ways: Mapping[int, Way], *, by: User, at: datetime) -> 
         own.check(by, set(homes), right=RIGHT, at=at)
     NextPupil.objects.filter(pk__in=[one.pk for one in dropped], schooling=None).delete()
     NextPupil.objects.bulk_create(new, batch_size=1000)
-    NextPupil.objects.bulk_update(other, ["goes", "next_class", "last_day", "by_hand"], batch_size=500)
+    fields = ["goes", "next_class", "last_day", "by_hand", "attended"]
+    NextPupil.objects.bulk_update(other, fields, batch_size=500)
     return len(changed)
 
 
@@ -562,11 +572,27 @@ def _send_children(turn: YearTurn, year: SchoolYear, by: User, at: datetime) -> 
         for one in pupils
         if one.by_hand and one.told is None and one.goes == Goes.LEAVES
     }
-    found = ending.end_of_leavers(leave, turn.before, reason=LEFT, by=by, at=at)
     made = Made.read(turn.made.get(LEAVERS))
+    _let_stay(made, leave, by)
+    found = ending.end_of_leavers(leave, turn.before, reason=LEFT, by=by, at=at)
     made.was |= {str(key): _written(last) for key, last in found.ended.items()}
     turn.made[LEAVERS] = made.kept()
     return len(written), found.left
+
+
+def _let_stay(made: Made, leave: Mapping[int, date], by: User) -> None:
+    """Enrolments that were ended when it was carried out before, of children who stay after all or leave on
+    another day, have the last day that they had before."""
+    if not made.was:
+        return
+    ended = Enrolment.objects.filter(pk__in=map(int, made.was)).values_list("pk", "child_id", "ends_on")
+    otherwise = {str(key) for key, child, last in ended if leave.get(child) != last}
+    ending.take_back_ends(_ends({key: made.was.pop(key) for key in otherwise}), reason=LEFT, by=by)
+
+
+def _ends(kept: Mapping[str, str | None]) -> dict[int, date | None]:
+    """Last days of enrolments as they were kept in JSON."""
+    return {int(key): date.fromisoformat(last) if last else None for key, last in kept.items()}
 
 
 # Taken back ----------------------------------------------------------------------------------------------
@@ -605,11 +631,40 @@ def stands_on(turn: YearTurn) -> list[str]:
             "fermetures concernent",
             f"une classe de {year}",
         ),
+        (
+            others_of_the_year(turn, SchoolClass, classes),
+            "classe a été ajoutée",
+            "classes ont été ajoutées",
+            f"à {year} sur une autre page",
+        ),
     )
     found += [f"{counted(count, one, many)} {more}." for count, one, many, more in counts if count]
+    if _is_tried(turn, classes):
+        found.append(TRIED)
     for one in parts():
         found += one.stands_on(turn, Made.read(turn.made.get(one.key)))
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _made_the_year(turn: YearTurn) -> bool:
+    """Whether the year itself goes when it is taken back."""
+    return turn.year is not None and bool(Made.read(turn.made.get(YEAR)).of(YEAR))
+
+
+def others_of_the_year(turn: YearTurn, model: type[Model], made: Collection[int]) -> int:
+    """How many rows of the year others made, which would go with it; none where the year stays."""
+    if not _made_the_year(turn):
+        return 0
+    return model._default_manager.filter(school_year=turn.year).exclude(pk__in=made).count()
+
+
+def _is_tried(turn: YearTurn, classes: Collection[int]) -> bool:
+    """Whether a trial household, which no other reader counts, holds the year or a class made with it."""
+    if trial_rows(Schooling).filter(school_class__in=classes).exists():
+        return True
+    if not _made_the_year(turn):
+        return False
+    return any(trial_rows(model).filter(school_year=turn.year).exists() for model in (Schooling, Enrolment))
 
 
 def _told_since(turn: YearTurn, classes: Iterable[int]) -> int:
@@ -639,9 +694,7 @@ def _take_back(turn: YearTurn, by: User, at: datetime) -> None:
         raise TurnRefused(" ".join(hindrances))
     for one in reversed(parts()):
         one.take_back(turn, Made.read(turn.made.get(one.key)), by=by, at=at)
-    ends = Made.read(turn.made.get(LEAVERS)).was
-    ended = {int(key): date.fromisoformat(last) if last else None for key, last in ends.items()}
-    ending.take_back_ends(ended, reason=LEFT, by=by)
+    ending.take_back_ends(_ends(Made.read(turn.made.get(LEAVERS)).was), reason=LEFT, by=by)
     Schooling.objects.filter(pk__in=turn.pupils.values("schooling")).delete()
     turn.pupils.filter(by_hand=False).delete()
     SchoolClass.objects.filter(pk__in=Made.read(turn.made.get(CLASSES)).of(CLASSES)).delete()

@@ -230,7 +230,13 @@ class TownFileAdmin(ShownOnly[TownFile], OwnPages[TownFile]):
     def _form_page(
         self, request: HttpRequest, form: TownFileForm, problems: Sequence[FileProblem] = ()
     ) -> HttpResponse:
-        context = {"form": form, "problems": problems}
+        left_out = max(len(problems) - SHOWN, 0)
+        context = {
+            "form": form,
+            "problems": problems[:SHOWN],
+            "all_problems": len(problems),
+            "left_out": left_out,
+        }
         title = "Charger un fichier de la commune"
         return self.page(request, "admin/reservations/town_file_load.html", title, context)
 

@@ -344,6 +344,8 @@ class LinesForm(forms.Form):
                 one, other = said.get(f"{line.key}-{first}"), said.get(f"{line.key}-{last}")
                 if one and other and other < one:
                     self.add_error(f"{line.key}-{last}", "La fin vient avant le début.")
+                elif one and one == other and isinstance(one, datetime):
+                    self.add_error(f"{line.key}-{last}", "La clôture vient après l'ouverture.")
         return said
 
     @property
@@ -685,8 +687,9 @@ def _to_do(pupils: Sequence[Pupil], turn: YearTurn, lines: dict[str, list[Line]]
     """Whether carrying it out would write something."""
     if not turn.is_carried_out:
         return True
+    carried = set(turn.pupils.filter(attended__isnull=False).values_list("child", flat=True))
     return (
-        any(one.told is None and one.next_class is not None for one in pupils)
+        any(one.told is None and (one.next_class or one.child.pk not in carried) for one in pupils)
         or turn.classes.filter(school_class=None).exists()
         or any(line.wanted for each in lines.values() for line in each)
     )

@@ -28,7 +28,7 @@ from portal.web.under import Band
 SESSION_KEY = "tried_household"
 SENTENCE = "Foyer d'essai : rien ne compte."
 
-# What is done as a family would; of each service besides, its enrolment and its planning.
+# What is done as a family would; of each service besides, its enrolment, its place and period, its planning.
 ACTS = frozenset(
     f"reservations:{name}"
     for name in (
@@ -44,7 +44,7 @@ ACTS = frozenset(
         "resume_enrolment",
     )
 )
-OF_A_SERVICE = ("enrol", "enrolment", "choose_enrolment", "planning")
+OF_A_SERVICE = ("enrol", "enrolment", "choose_enrolment", "start", "planning")
 
 
 def begin(request: HttpRequest, home: Household) -> None:

@@ -202,6 +202,18 @@ def items(node: Node) -> list[Node]:
     return list(node.value)
 
 
+def in_lines(text: str) -> str:
+    """A text as a file keeps it: browsers end lines otherwise, and leave blanks behind them."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values of a field say the same: texts by their lines."""
+    if isinstance(one, str) and isinstance(other, str):
+        return in_lines(one) == in_lines(other)
+    return bool(one == other)
+
+
 class Text:
     """A text as it stands."""
 
@@ -211,7 +223,7 @@ class Text:
         return scalar(node).strip()
 
     def write(self, value: Any) -> Any:
-        text = "\n".join(line.rstrip() for line in str(value).strip().splitlines())
+        text = in_lines(str(value))
         return LiteralScalarString(text) if "\n" in text else text
 
 

@@ -28,10 +28,16 @@ BRACKET = re.compile(r"[\[\]{}]")
 DEEPEST = 50
 TOO_DEEP = "Trop de crochets ou d'accolades les uns dans les autres."
 LONGEST_SAID = 60
+# What parts values and rows: ten times what the largest town has. Reading takes as long as there are of them.
+PARTED = re.compile(r"[,\n]|(?<!\S)[-?](?=\s)|:(?=\s)")
+MOST_PARTED = 30_000
+TOO_MANY = "Ce fichier a trop de lignes et de valeurs. Chargez-le en plusieurs fois."
 
 
 def parse(text: str) -> MappingNode:
     """The file's tree of nodes; values stay the texts that were written. Raises TownFileError."""
+    if sum(1 for _ in PARTED.finditer(text)) > MOST_PARTED:
+        raise TownFileError([FileProblem(1, "", TOO_MANY)])
     cleaned = _cleaned(text)
     _check_depth(cleaned)
     try:

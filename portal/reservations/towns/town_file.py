@@ -57,6 +57,7 @@ from portal.reservations.towns.fields import (
     TownFileError,
     closest,
     is_empty,
+    is_same,
     no_remark,
     plain,
     written,
@@ -335,13 +336,14 @@ class Rows:
             if field_.many:
                 continue
             before, after = getattr(row, field_.name, None), values[field_.name]
-            if before != after or is_new:
+            differs = not is_same(before, after)
+            if differs or is_new:
                 setattr(row, field_.name, after)
                 changed = True
             # Of a new row what the file says; of another one what becomes different.
             if is_new and plain(field_.key) in entries:
                 told.append(self.difference(field_, None, after))
-            elif not is_new and before != after:
+            elif not is_new and differs:
                 told.append(self.difference(field_, before, after))
         try:
             row.full_clean()

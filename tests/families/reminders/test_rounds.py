@@ -13,6 +13,7 @@ from families.custody import calendars
 from families.custody.calendars import Terms
 from families.models import Child, Guardian, Household, Letter, Reminder, ReminderChoice, ReminderRound
 from families.reminders import choices, kinds, rounds
+from portal import open_to_public
 from portal.reservations.models import Enrolment
 from tests.conftest import EVENING, Family, other_home_of
 from tests.factories import (
@@ -41,6 +42,16 @@ def test_a_usual_day_that_nobody_booked_is_said_the_evening_before_its_deadline(
     assert "mardi 10 novembre," not in letter.body, "too late already"
     assert f"/cantine/planning/{books.enrolment.pk}/" in letter.body
     assert Letter.objects.get().guardian == books.guardian
+
+
+def test_nobody_is_reminded_of_a_portal_that_is_closed_and_it_is_said_once_open(
+    books: Family, round_at, chief
+):
+    open_to_public.close(chief)
+    assert round_at() == [] and not ReminderRound.objects.exists()
+    open_to_public.open_up(chief)
+    (letter,) = round_at()
+    assert "jeudi 12 novembre" in letter.body
 
 
 def test_of_a_child_in_two_homes_the_one_is_reminded_whose_day_it_is(books: Family, now, round_at):

@@ -12,9 +12,12 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import FormulaTariff, Tariff, TariffBand
 from families.custody.own import OwnHousehold
-from portal.reservations.acts import going_up, next_year
+from families.models import Child
+from portal.database.trials import Tried, trying
+from portal.reservations.acts import enrolling, going_up, next_year, trials
 from portal.reservations.acts.going_up import Goes
 from portal.reservations.acts.next_year import Room, TurnRefused, Way
+from portal.reservations.acts.trials import TrialChild, Wanted
 from portal.reservations.models import (
     ActivityDeadline,
     Booking,
@@ -38,11 +41,14 @@ from tests.factories import (
     DeadlineWindowFactory,
     EnrolmentFactory,
     GuardianFactory,
+    PeriodFactory,
     PublicHolidayFactory,
+    ReservationFactory,
     SchoolClassFactory,
     SchoolFactory,
     SchoolHolidayFactory,
     SchoolingFactory,
+    SchoolYearFactory,
     UserFactory,
     paris,
 )
@@ -225,6 +231,32 @@ def test_who_leaves_has_an_end_date_and_nobody_else(pupils, books, turned, manag
     assert (enrolment.ends_on, enrolment.end_reason, enrolment.ended_by) == (None, "", None)
 
 
+def test_who_stays_after_all_or_leaves_on_another_day_has_that_last_day(books, turned, manager):
+    def ends() -> date | None:
+        carry_out(turn, manager)
+        return Enrolment.objects.get().ends_on
+
+    def leaves(last_day: date | None) -> None:
+        next_year.send(turn, {books.child.pk: Way(Goes.LEAVES, last_day=last_day)}, by=manager, at=NOW)
+
+    turn = turned()
+    for last_day in (date(2027, 3, 1), date(2027, 2, 1), date(2027, 4, 1)):
+        leaves(last_day)
+        assert ends() == last_day == ends()
+    next_year.send(turn, {books.child.pk: Way()}, by=manager, at=NOW)
+    assert ends() is None and Enrolment.objects.get().end_reason == ""
+
+
+def test_a_last_day_changed_twice_is_taken_back_to_what_it_was(books, turned, manager):
+    Enrolment.objects.update(ends_on=date(2027, 6, 30), end_reason="Déménagement.")
+    turn = turned()
+    for last_day in (date(2027, 3, 1), date(2027, 2, 1)):
+        next_year.send(turn, {books.child.pk: Way(Goes.LEAVES, last_day=last_day)}, by=manager, at=NOW)
+        carry_out(turn, manager)
+    next_year.take_back(turn, by=manager, at=NOW)
+    assert Enrolment.objects.get().ends_on == date(2027, 6, 30)
+
+
 def test_days_booked_after_a_last_day_are_left_to_somebody(books, canteen, turned, manager, now):
     reserve(books, canteen, THURSDAY, at=now)
     turn = turned()
@@ -401,6 +433,20 @@ def test_windows_of_deadlines_are_added_to_their_rule(calendar, canteen, turned,
     assert (copy.opens_at, copy.closes_at) == (paris(2027, 10, 18, 8), paris(2027, 12, 10, 18))
 
 
+def test_a_window_moved_elsewhere_is_added_once(calendar, canteen, turned, manager):
+    window = DeadlineWindowFactory(
+        rule=canteen.rule, covers_from=date(2026, 12, 19), covers_to=date(2027, 1, 3)
+    )
+    turn = turned()
+    moved = {"covers_from": date(2028, 3, 6), "covers_to": date(2028, 3, 12)}
+    next_year.answer(turn, "fenetres", {str(window.pk): moved})
+    carry_out(turn, manager)
+    assert not any(count for _, count in carry_out(turn, manager).lines)
+    assert canteen.rule.windows.count() == 2
+    next_year.take_back(turn, by=manager, at=NOW)
+    assert canteen.rule.windows.get() == window and carry_out(turn, manager).lines
+
+
 def test_campaigns_open_a_year_later(calendar, canteen, turned, manager, year):
     CampaignFactory(school_year=year, opens_at=paris(2026, 6, 8, 8), closes_at=paris(2026, 7, 10, 18))
     carry_out(turned(), manager)
@@ -421,6 +467,17 @@ def test_tariffs_that_end_with_the_year_are_copied_by_billing(calendar, canteen,
     copy = Tariff.objects.exclude(pk__in=[tariff.pk, endless.pk]).get()
     assert (copy.name, copy.code, copy.valid_from) == ("Repas 2027-2028", "repas-2027", date(2027, 9, 1))
     assert copy.bands.get().prices == {"": "3.52"} and copy.formulas.get().formula == canteen.formula
+
+
+def test_a_tariff_copied_from_another_day_than_proposed_is_copied_once(canteen, turned, manager):
+    tariff = Tariff.objects.create(
+        code="repas", name="Repas 2026-2027", kind="flat", valid_to=date(2027, 8, 31)
+    )
+    turn = turned()
+    next_year.answer(turn, "tarifs", {str(tariff.pk): {"valid_from": date(2028, 1, 1)}})
+    carry_out(turn, manager)
+    assert carry_out(turn, manager).lines == [(one, 0) for one in next_year.parts()]
+    assert [one.code for one in Tariff.objects.order_by("pk")] == ["repas", "repas-2028"]
 
 
 def test_a_tariff_without_end_that_is_copied_ends_and_goes_on_when_taken_back(canteen, turned, manager):
@@ -490,6 +547,84 @@ def test_what_families_did_stands_on_it(pupils, calendar, canteen, books, turned
     assert "1 enfant a une classe indiquée depuis" in stands_on()
 
 
+def test_a_trial_household_stands_on_it_too_and_is_named(pupils, calendar, canteen, turned, manager, now):
+    turn = turned()
+    carry_out(turn, manager)
+    then = SchoolYear.objects.get(name="2027-2028")
+    for attends in (True, False):
+        home = trials.make(Wanted([TrialChild(date(2019, 1, 1))]), by=manager, at=now)
+        with trying(Tried(home.pk, "")):
+            child = Child.objects.get(last_name="Essai")
+            if attends:
+                enrolling.attend(child, SchoolClass.objects.filter(school_year=then).first())
+            else:
+                EnrolmentFactory(
+                    household_id=home.pk, child=child, activity=canteen.activity, school_year=then
+                )
+        assert stands_on() == next_year.TRIED
+        with pytest.raises(TurnRefused, match="foyer d'essai"):
+            next_year.take_back(turn, by=manager, at=now)
+        trials.remove(home)
+        assert stands_on() == ""
+    next_year.take_back(turn, by=manager, at=now)
+
+
+def test_days_that_a_trial_household_chose_keep_their_periods(
+    pupils, calendar, canteen, turned, manager, now
+):
+    turn = turned()
+    carry_out(turn, manager)
+    home = trials.make(Wanted([TrialChild(date(2019, 1, 1))]), by=manager, at=now)
+    with trying(Tried(home.pk, "")):
+        enrolled = EnrolmentFactory(
+            household_id=home.pk,
+            child=Child.objects.get(last_name="Essai"),
+            activity=canteen.activity,
+            school_year=turn.before,
+        )
+        ReservationFactory(
+            enrolment=enrolled,
+            establishment=canteen.restaurant,
+            period=Period.objects.get(school_year__name="2027-2028"),
+        )
+    assert stands_on() == next_year.TRIED
+
+
+def test_what_others_added_to_the_year_is_not_taken_away_with_it(
+    pupils, calendar, canteen, turned, manager, now
+):
+    turn = turned()
+    carry_out(turn, manager)
+    then = SchoolYear.objects.get(name="2027-2028")
+    by_hand = (
+        (
+            lambda: SchoolClassFactory(school=pupils.school, school_year=then, name="ULIS"),
+            "1 classe a été ajoutée",
+        ),
+        (lambda: CampaignFactory(school_year=then, opens_at=now), "1 campagne a été ajoutée"),
+        (
+            lambda: PeriodFactory(activity=canteen.activity, school_year=then, code="ajoutee"),
+            "1 période a été ajoutée",
+        ),
+    )
+    for add, said in by_hand:
+        row = add()
+        assert stands_on() == f"{said} à 2027-2028 sur une autre page."
+        with pytest.raises(TurnRefused, match="sur une autre page"):
+            next_year.take_back(turn, by=manager, at=now)
+        row.delete()
+    next_year.take_back(turn, by=manager, at=now)
+
+
+def test_of_a_year_that_was_there_before_what_others_added_stays(pupils, turned, manager, now):
+    then = SchoolYearFactory(name="2027-2028", starts_on=date(2027, 9, 1), ends_on=date(2028, 7, 3))
+    turn = turned()
+    carry_out(turn, manager)
+    added = SchoolClassFactory(school=pupils.school, school_year=then, name="ULIS")
+    next_year.take_back(turn, by=manager, at=now)
+    assert list(SchoolClass.objects.filter(school_year=then)) == [added]
+
+
 def test_what_is_not_carried_out_is_not_taken_back(pupils, turned, manager):
     with pytest.raises(TurnRefused, match="rien à annuler"):
         next_year.take_back(turned(), by=manager, at=NOW)
@@ -503,6 +638,36 @@ def test_the_next_year_begins_after_this_one(year, manager):
     asked = next_year.Proposed("2027-2028", date(2027, 6, 1), date(2028, 7, 1))
     with pytest.raises(TurnRefused, match="après le dernier jour"):
         next_year.begin(year, asked, by=manager, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "ends_on", "said"),
+    [
+        (date(2207, 9, 1), date(2208, 7, 3), "longtemps après la fin"),
+        (date(9998, 9, 1), date(9999, 12, 31), "longtemps après la fin"),
+        (date(2027, 9, 1), date(2037, 7, 3), "un an au plus"),
+    ],
+)
+def test_a_year_of_impossible_dates_is_not_begun(year, manager, starts_on, ends_on, said):
+    with pytest.raises(TurnRefused, match=said):
+        next_year.begin(year, next_year.Proposed("2027-2028", starts_on, ends_on), by=manager, at=NOW)
+    assert not YearTurn.objects.exists()
+
+
+def test_a_leap_day_has_a_day_of_the_next_year_and_wednesdays_stay_wednesdays(canteen, manager, town):
+    leap = SchoolYearFactory(name="2027-2028", starts_on=date(2027, 9, 1), ends_on=date(2028, 7, 3))
+    PeriodFactory(
+        activity=canteen.activity, school_year=leap, code="hiver", name="Hiver",
+        starts_on=date(2028, 2, 29), ends_on=date(2028, 3, 8),
+    )  # fmt: skip
+    child = ChildFactory(first_name="Léa", birth_date=date(2020, 2, 29))
+    SchoolingFactory(child=child, school_class=SchoolClassFactory(school_year=leap, name="CE1-CE2"))
+    turn = next_year.begin(leap, next_year.proposed(leap), by=manager, at=NOW)
+    carry_out(turn, manager)
+    copy = Period.objects.get(school_year__name="2028-2029")
+    assert (copy.starts_on, copy.ends_on) == (date(2029, 2, 27), date(2029, 3, 7))
+    assert copy.ends_on.weekday() == date(2028, 3, 8).weekday() == 2
+    assert Schooling.objects.get(child=child, school_year__name="2028-2029").school_class.name == "CE1-CE2"
 
 
 # How much it costs --------------------------------------------------------------------------------------

@@ -252,6 +252,12 @@ def test_several_agents_try_beside_each_other(lives: Tries, canteen, school_clas
     assert "Essais d'autres agents" in second.client.get(PAGE).text
 
 
+def test_enrolling_again_answers_that_it_is_not_tried(tries: Tries):
+    tries.enter()
+    answer = tries.client.post(reverse("reservations:renew"), {})
+    assert answer.status_code == 403 and "rien n&#x27;a été enregistré" in answer.text.replace("'", "&#x27;")
+
+
 def test_its_requests_are_answered_by_who_tries_on_that_page(tries: Tries, now):
     Activity.objects.update(enrolment_processing="on_request", processing="on_request")
     tries.enter()

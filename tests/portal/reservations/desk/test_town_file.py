@@ -165,6 +165,14 @@ def test_what_is_no_such_file_gets_a_sentence(desk, posted, sentence):
     assert sentence.replace("&#x27;", "'") in answer.text.replace("&#x27;", "'")
 
 
+def test_of_a_file_full_of_mistakes_as_many_are_said_as_one_reads(desk):
+    page = read(desk, "jours_fériés:\n" + "  - {jour: hier, nom: x}\n" * 1000).text
+    assert "Corrigez ces 1000 lignes" in page and "… et 600 autres." in page
+    assert page.count("<li>Ligne") == 400
+    page = read(desk, "- {}\n" * 40_000).text
+    assert "a trop de lignes et de valeurs" in page and "Corrigez cette ligne" in page
+
+
 def test_a_file_that_closes_booked_days_is_agreed_to_and_by_whom_may(asks, books, canteen, desk, manager):
     asks(books, THURSDAY, on_request=False)
     text = "jours_fériés:\n  - {jour: 2026-11-26, nom: Fête du village}\n"

@@ -1,6 +1,6 @@
 """« Préparer l'année » at the desk: its steps without JavaScript, what it says, who may."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -14,7 +14,7 @@ from families.models import Paper
 from portal.reservations.acts import next_year
 from portal.reservations.acts.next_year import Newcomers
 from portal.reservations.models import NextPupil, Period, SchoolClass, Schooling, SchoolYear, YearTurn
-from tests.conftest import logged_in
+from tests.conftest import NOW, logged_in
 from tests.factories import (
     ChildFactory,
     EnrolmentFactory,
@@ -140,6 +140,19 @@ def test_children_are_sent_elsewhere_by_hand(client, turn, rooms):
     assert "2 à décider" in text_of(client.get(page(turn)))
 
 
+def test_another_last_day_once_it_is_done_can_be_carried_out_too(client, turn, rooms):
+    noe, zoe = (one.child for one in rooms["CP"].schoolings.order_by("child__first_name"))
+    rest = {f"e{noe.pk}": "", f"d{noe.pk}": "", f"e{zoe.pk}": "leaves", "all": ""}
+    for last_day in ("", "2027-07-09"):
+        client.post(page(turn, "class", rooms["CP"].pk), rest | {f"d{zoe.pk}": last_day})
+        assert page(turn, "carry_out") in client.get(page(turn)).text
+        client.post(page(turn, "carry_out"))
+        assert page(turn, "carry_out") not in client.get(page(turn)).text
+    client.post(page(turn, "class", rooms["CP"].pk), rest | {f"e{zoe.pk}": "", f"d{zoe.pk}": ""})
+    client.post(page(turn, "carry_out"))
+    assert Schooling.objects.filter(child=zoe, school_year__name="2027-2028").exists()
+
+
 def test_a_last_day_that_cannot_be_is_said(client, turn, rooms):
     noe, zoe = (one.child for one in rooms["CP"].schoolings.order_by("child__first_name"))
     said = {f"e{noe.pk}": "leaves", f"d{noe.pk}": "2028-01-09", f"e{zoe.pk}": "", f"d{zoe.pk}": "2027-05-04"}
@@ -186,6 +199,15 @@ def test_dates_of_a_period_are_changed(client, turn, canteen):
     copy = Period.objects.get(school_year__name="2027-2028")
     assert (copy.name, copy.starts_on, copy.ends_on) == ("Avant Noël", date(2027, 11, 8), date(2027, 12, 17))
     assert "« Avant Noël » existe déjà" in text_of(client.get(url))
+
+
+def test_a_period_that_closes_as_it_opens_is_said_where_it_is_typed(client, turn, canteen):
+    Period.objects.update(opens_at=NOW, closes_at=NOW + timedelta(days=9))
+    url, key = page(turn, "step", "periodes"), canteen.period.pk
+    said = {f"{key}-{name}": "2027-10-04 08:00" for name in ("opens_at", "closes_at")}
+    days = {f"{key}-starts_on": "2027-11-08", f"{key}-ends_on": "2027-12-17", f"{key}-name": "Avant Noël"}
+    assert "La clôture vient après l'ouverture." in text_of(client.post(url, said | days))
+    assert YearTurn.objects.get().answers == {}
 
 
 def test_what_waits_is_owed_or_ends_is_listed_before(client, turn, canteen, books, manager):

@@ -26,6 +26,19 @@ from portal.reservations.towns.fields import (
     Weekdays,
 )
 
+# More than anybody writes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: [" + "1," * 40_000 + "1]", "a:\n" + "- 1\n" * 40_000, "a:\n" + "- {}\n" * 40_000, "a: 1\n" * 40_000],
+)
+def test_a_file_of_too_many_rows_is_refused_before_it_is_read(text: str, monkeypatch):
+    monkeypatch.setattr(slips, "YAML", None)
+    with pytest.raises(TownFileError, match="Chargez-le en plusieurs fois"):
+        slips.parse(text)
+
+
 # What YAML cannot read --------------------------------------------------------------------------------
 
 

@@ -232,9 +232,22 @@ def test_the_demo_town_comes_back_as_it_went(db):
 def test_texts_of_several_lines_come_back(db):
     Town.objects.create(name="Saint-Exemple", address="Mairie\r\n1 place : « du marché » # bis\n")
     written = town_file.export()
+    assert town_file.load(written).changes_nothing, "lines end as the browser ended them"
+    Town.objects.all().delete()
     town_file.load(written)
     assert Town.objects.get().address == "Mairie\n1 place : « du marché » # bis"
     assert town_file.export() == written
+
+
+def test_a_text_typed_at_the_desk_is_the_same_in_the_file_and_another_one_is_not(db):
+    answer = ReadyAnswer.objects.create(name="Merci", text=" Bonjour,\r\n\r\n  merci. \r\n")
+    written = town_file.export()
+    assert town_file.load(written).changes_nothing
+    answer.refresh_from_db()
+    assert answer.text == " Bonjour,\r\n\r\n  merci. \r\n"
+    assert town_file.load(written.replace("  merci.", "  merci")).changed == ["réponse prête « Merci »"]
+    answer.refresh_from_db()
+    assert answer.text == "Bonjour,\n\n  merci"
 
 
 # Mistakes ---------------------------------------------------------------------------------------------
