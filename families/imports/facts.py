@@ -73,7 +73,7 @@ class Quotients(Part):
     )
 
     def plan(self, run: Run, lot: Sequence[Record]) -> None:
-        told: dict[int, int] = run.memory.setdefault("quotients told", {})
+        told: dict[int, tuple[int, Any]] = run.memory.setdefault("quotients told", {})
         keys = {record.home.pk for record in lot if record.home is not None and record.home.pk}
         known: dict[int, list[FamilyQuotient]] = defaultdict(list)
         for row in FamilyQuotient.objects.filter(household__in=keys).order_by("valid_from"):
@@ -82,8 +82,9 @@ class Quotients(Part):
             given = self._given(run, record)
             if given is None:
                 continue
-            if told.setdefault(id(given.home), record.line) != record.line:
-                # Brothers and sisters bring the same one again.
+            # Brothers and sisters bring the same one again.
+            said = (given.value, given.since, given.until)
+            if not record.is_first(run, told, given.home, "quotient.value", said):
                 continue
             self._plan_one(run, record, given, known[given.home.pk] if given.home.pk else [])
 
@@ -199,7 +200,7 @@ class Diets(Part):
         if names is None:
             names = {folded(diet.name): diet for diet in Diet.objects.filter(active=True)}
             run.memory["diets"] = names
-        told: dict[int, int] = run.memory.setdefault("diets told", {})
+        told: dict[int, tuple[int, Any]] = run.memory.setdefault("diets told", {})
         keys = {record.child.pk for record in lot if record.child is not None and record.child.pk}
         known = {
             one.child_id: one for one in DietChoice.objects.filter(child__in=keys).select_related("diet")
@@ -213,7 +214,7 @@ class Diets(Part):
                 offered = ", ".join(one.name for one in names.values())
                 record.doubt(run, "no_diet", "diet.name", f"ce régime n'existe pas. Il y a : {offered}.")
                 continue
-            if told.setdefault(id(child), record.line) != record.line:
+            if not record.is_first(run, told, child, "diet.name", diet.pk):
                 continue
             choice = known.get(child.pk) if child.pk else None
             if choice is None:

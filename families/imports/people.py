@@ -26,7 +26,7 @@ from families.custody import homes, own
 from families.forms import check_birth_date
 from families.imports import cells
 from families.imports.cells import Unreadable
-from families.imports.records import UNREAD, Record, Ref, Run
+from families.imports.records import TWO_VALUES, UNREAD, Record, Ref, Run
 from families.imports.registry import Column, Doubt, Part
 from families.models import Child, Custody, Guardian, Household, Residence, SourceNumber
 from portal.database.history import KNOWN_BEFORE
@@ -198,7 +198,7 @@ DOUBTS = (
         "Deux responsables, une adresse e-mail",
         (("without", "Créer le responsable sans cette adresse"), ("same", "C'est la même personne")),
     ),
-    Doubt("two_values", "Deux valeurs dans le fichier", (("first", "Garder la première lue"),)),
+    Doubt(TWO_VALUES, "Deux valeurs dans le fichier", (("first", "Garder la première lue"),)),
 )
 
 
@@ -1028,7 +1028,7 @@ class _Row:
         line = ref.told.setdefault(name, record.line)
         if line != record.line:
             text = f"la ligne {line} dit « {standing} » de la même personne ou du même foyer."
-            record.doubt(self.run, "two_values", key, text)
+            record.doubt(self.run, TWO_VALUES, key, text)
             return
         record.changes(key, _shown(standing), _shown(value))
         ref.change(name, value)

@@ -384,6 +384,30 @@ def test_a_new_quotient_ends_the_one_before(imported, school_class):
     assert old.valid_to == date(2026, 8, 31) and new.value == 380
 
 
+@pytest.mark.parametrize(
+    ("title", "first", "second"), [("QF", "412,50", "380"), ("Régime", "sans porc", "sans viande")]
+)
+def test_rows_that_say_different_things_are_asked_about(bring, school_class, title, first, second):
+    for name in ("Sans porc", "Sans viande"):
+        DietFactory(name=name)
+    titles = f"{HEADINGS};{title}"
+    file = bring(f"{ROUX};{first}", f"{ROUX};{second}", titles=titles)
+    assert file.counts == {"new": 1, "doubtful": 1}
+    assert bring(f"{ROUX};{first}", f"{ROUX};{second}", titles=titles, two_values="first").counts["new"] == 1
+
+
+def test_two_classes_of_one_child_are_asked_about(bring, school_class, school, year):
+    SchoolClass.objects.create(school=school, school_year=year, name="CE2")
+    assert bring(ROUX, ROUX.replace(";CE1", ";CE2")).counts == {"new": 1, "doubtful": 1}
+
+
+def test_an_enrolment_begins_within_its_year(bring, imported, canteen, school_class, year):
+    titles = f"{HEADINGS};Activité;Inscrit à partir du"
+    assert bring(f"{ROUX};{canteen.activity};01/09/2031", titles=titles).counts == {"wrong": 1}
+    imported(f"{ROUX};{canteen.activity};01/09/2020", titles=titles)
+    assert Enrolment.objects.get().starts_on == year.starts_on
+
+
 def test_what_the_town_does_not_have_is_asked_about(bring, canteen, school_class):
     DietFactory(name="Sans porc")
     titles = f"{HEADINGS};Régime;Activité"
