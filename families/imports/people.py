@@ -18,7 +18,7 @@ from difflib import SequenceMatcher
 from typing import Any, TypeVar
 
 from django import forms
-from django.db.models import Model, Q
+from django.db.models import Exists, Model, OuterRef, Q
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families import approval, residences
@@ -464,12 +464,17 @@ class Known:
                 self.children[child_key].number = number
 
     def _load_children(self, asked: Q) -> list[ChildRef]:
-        rows = Child.objects.filter(asked, joined_to=None, erased_at=None).order_by("pk")
+        # A refused request made no family: whom it alone names is brought as if it had not been.
+        homes = Custody.objects.filter(child=OuterRef("pk"))
+        refused = Q(household__state=Household.State.REFUSED)
+        there = ~Exists(homes.filter(refused)) | Exists(homes.exclude(refused))
+        rows = Child.objects.filter(there, asked, joined_to=None, erased_at=None).order_by("pk")
         return [self.add_child(ChildRef(row, known=True)) for row in rows if row.pk not in self.children]
 
     def _load_homes(self, keys: set[int], today: date) -> None:
         new = keys - self.homes.keys()
         rows = Household.objects.filter(pk__in=new, joined_to=None, erased_at=None)
+        rows = rows.exclude(state=Household.State.REFUSED)
         for row in rows.order_by("pk"):
             self.add_home(HomeRef(row, known=True))
         for adult in Guardian.objects.filter(household__in=new).select_related("user").order_by("pk"):

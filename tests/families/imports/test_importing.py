@@ -28,6 +28,7 @@ from families.models import (
 )
 from families.privacy import erasing
 from portal.files.sheets import Refused
+from portal.reservations.acts import trials
 from portal.reservations.models import Enrolment, SchoolClass, Schooling
 from portal.reservations.staff import giving
 from portal.reservations.states import EnrolmentState
@@ -135,6 +136,28 @@ def test_a_change_keeps_what_it_was(imported, school_class):
         "06 12 34 56 78",
         "06 98 76 54 32",
     ]
+
+
+def test_who_was_refused_is_no_family_that_is_known(imported, bring, school_class):
+    imported(ROUX)
+    Household.objects.update(state=Household.State.REFUSED)
+    file = imported(ROUX)
+    assert file.counts == {"new": 1}
+    home = Household.objects.get(state=Household.State.ACCEPTED)
+    assert home.children.count() == 1 and Child.objects.count() == 2
+    assert bring(ROUX).counts == {"same": 1}
+
+
+def test_of_a_trial_household_nobody_is_found(bring, manager, now, school_class):
+    wanted = trials.Wanted([trials.TrialChild(date(2019, 1, 3))])
+    home = trials.make(wanted, by=manager, at=now)
+    Child._base_manager.update(first_name="Lou", last_name="Roux", folded="lou roux")
+    Household._base_manager.filter(pk=home.pk).update(
+        street="12 rue des Écoles", postcode="01000", city="Bourg"
+    )
+    file = bring(ROUX)
+    assert file.counts == {"new": 1}
+    assert {one.verdict for one in file.lines.all()} == {"new"}
 
 
 def test_a_number_finds_the_child_whose_name_was_corrected(imported, bring):
