@@ -10,8 +10,10 @@ from typing import Any
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families import diets
+from families.custody import own
 from families.imports import cells
 from families.imports.cells import Unreadable
+from families.imports.people import is_own
 from families.imports.records import Record, Ref, Run
 from families.imports.registry import Column, Doubt, Part
 from families.models import Diet, DietChoice, FamilyQuotient
@@ -110,9 +112,13 @@ class Quotients(Part):
         ]
         if without_day and in_force and in_force[-1].value == given.value:
             return
+        known = None if standing is None else (standing.value, given.until or standing.valid_to)
+        if standing is not None and known == (given.value, standing.valid_to):
+            return
+        if is_own(run, given.home):
+            record.wrong("quotient.value", own.SOMEBODY_ELSE)
+            return
         if standing is not None:
-            if (standing.value, standing.valid_to) == (given.value, given.until or standing.valid_to):
-                return
             record.changes("quotient.value", said_number(standing.value), said)
             given.row = standing
         elif any(row.valid_from > given.since for row in rows):
@@ -217,7 +223,9 @@ class Diets(Part):
             if not record.is_first(run, told, child, "diet.name", diet.pk):
                 continue
             choice = known.get(child.pk) if child.pk else None
-            if choice is None:
+            if is_own(run, record.home) and (choice is None or choice.diet_id != diet.pk):
+                record.wrong("diet.name", own.SOMEBODY_ELSE)
+            elif choice is None:
                 record.is_new(f"régime : {diet}", "diet.name")
                 record.kept[self.code] = (diet, None)
             elif choice.diet_id != diet.pk:

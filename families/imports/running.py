@@ -415,7 +415,7 @@ def run(key: int, *, at: datetime) -> None:
     except IntegrityError:
         give_up(key, UNDECIDED)
         return
-    transaction.on_commit(lambda: _drop_file(FileImport.objects.get(pk=key)))
+    transaction.on_commit(lambda: _drop_file(FileImport.objects.get(pk=key)), robust=True)
 
 
 def _write(file: FileImport, by: User, at: datetime) -> None:

@@ -9,6 +9,7 @@ from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from families.custody import own
 from families.groups import IMPORT
 from families.imports import registry, running
 from families.imports.running import ImportRefused, Stands
@@ -350,6 +351,16 @@ def test_ones_own_family_is_a_colleagues(bring, manager, now, school_class):
     GuardianFactory(household=mine.household, user=manager, first_name="Maud", last_name="Roux")
     file = bring(ROUX.replace("Anne", "Camille").replace("12 rue des Écoles", "1 autre rue"))
     assert file.counts == {"wrong": 1}
+
+
+@pytest.mark.parametrize(("title", "value"), [("QF", "10"), ("Régime", "sans porc")])
+def test_nobody_writes_what_the_own_family_pays_or_eats(bring, manager, title, value):
+    DietFactory(name="Sans porc")
+    mine = family("famille", "Roux", "Lou")
+    GuardianFactory(household=mine.household, user=manager, first_name="Maud", last_name="Roux")
+    titles = f"Nom de l'enfant;Prénom de l'enfant;Date de naissance;{title}"
+    file = bring(f"ROUX;Lou;{mine.child.birth_date:%d/%m/%Y};{value}", titles=titles)
+    assert said(file) == [f"2 wrong {own.SOMEBODY_ELSE}"]
 
 
 def test_what_is_ones_own_a_colleague_checks_and_imports(bring, manager, now, school_class):
