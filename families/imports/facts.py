@@ -112,8 +112,11 @@ class Quotients(Part):
         ]
         if without_day and in_force and in_force[-1].value == given.value:
             return
-        known = None if standing is None else (standing.value, given.until or standing.valid_to)
-        if standing is not None and known == (given.value, standing.valid_to):
+        if (
+            standing is not None
+            and standing.value == given.value
+            and given.until in (None, standing.valid_to)
+        ):
             return
         if is_own(run, given.home):
             record.wrong("quotient.value", own.SOMEBODY_ELSE)
