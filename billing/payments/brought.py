@@ -131,6 +131,10 @@ class Mandates(Part):
             # Brothers and sisters bring the same one again.
             if homes.setdefault(id(home), record.line) != record.line and told.get(rum) == homes[id(home)]:
                 continue
+            if homes[id(home)] != record.line:
+                text = f"la ligne {homes[id(home)]} donne un autre mandat au même foyer."
+                record.wrong("mandate.rum", text)
+                continue
             if told.setdefault(rum, record.line) != record.line:
                 record.wrong(
                     "mandate.rum", f"cette RUM est déjà à la ligne {told[rum]}, pour un autre foyer."

@@ -244,7 +244,9 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
         met = row.wanted - counts[QuotientAnswer.State.WAITS]
         return {
             "round": row,
-            "lines": [(one, names[one.household_id], one.household_id in mine) for one in shown],
+            "lines": [
+                (one, names[one.household_id], one.household_id in mine, _has_ended(one)) for one in shown
+            ],
             "unshown": max(0, row.wanted - len(shown)),
             "met": met,
             "counts": counts,
@@ -308,6 +310,11 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
         if obj.kept_at is None:
             return badge("requested", "à vérifier")
         return badge("accepted", "enregistrée")
+
+
+def _has_ended(line: QuotientAnswer) -> bool:
+    """Whether what came is written no more: the family has ended its consent."""
+    return line.written_at is None and (line.consent is None or not line.consent.stands)
 
 
 class Standing(admin.SimpleListFilter):

@@ -309,15 +309,15 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
 
     def _check(self, request: SignedInRequest, file: FileImport) -> HttpResponse:
         try:
+            # What is done at once is one transaction with its asking: of what dies midway nothing stays.
             with transaction.atomic():
-                asked = running.ask_check(file)
-                if not running.is_small(asked):
+                asked = running.ask_check(file, by=request.user)
+                if running.is_small(asked):
+                    running.check(asked.pk, at=timezone.now())
+                else:
                     tasks.check_file.enqueue(asked.pk)
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
-        else:
-            if running.is_small(asked):
-                running.check(asked.pk, at=timezone.now())
         return redirect("admin:families_fileimport_change", file.pk)
 
     # Where it is ----------------------------------------------------------------------------------------
@@ -423,13 +423,13 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
             with transaction.atomic():
                 asked = running.ask_run(file, by=request.user)
                 self.log_change(request, asked, "Import demandé.")
-                if not running.is_small(asked):
+                if running.is_small(asked):
+                    running.run(asked.pk, at=timezone.now())
+                else:
                     tasks.import_file.enqueue(asked.pk)
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
         else:
-            if running.is_small(asked):
-                running.run(asked.pk, at=timezone.now())
             self._say(request, pk)
         return redirect("admin:families_fileimport_change", pk)
 
@@ -440,13 +440,13 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
             with transaction.atomic():
                 asked = running.ask_undo(file, by=request.user)
                 self.log_change(request, asked, "Annulation demandée.")
-                if not running.is_small(asked):
+                if running.is_small(asked):
+                    running.undo(asked.pk, at=timezone.now())
+                else:
                     tasks.take_back_file.enqueue(asked.pk)
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
         else:
-            if running.is_small(asked):
-                running.undo(asked.pk, at=timezone.now())
             self._say(request, pk)
         return redirect("admin:families_fileimport_change", pk)
 

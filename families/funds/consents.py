@@ -75,6 +75,7 @@ def give(guardian: Guardian, identity: Identity, *, by: User, at: datetime) -> Q
 @transaction.atomic
 def end(consent: QuotientConsent, *, by: User, at: datetime) -> bool:
     """Whether there was anything to end."""
+    Household.objects.lock([consent.guardian.household_id])
     held = QuotientConsent.objects.select_for_update(of=("self",)).standing().filter(pk=consent.pk).first()
     if held is None:
         return False

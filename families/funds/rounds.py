@@ -337,7 +337,7 @@ def keep(
     valid_to: date | None = None,
 ) -> int:
     """Has the quotients of these answers (their keys) written; how many. Those of one's own household are a
-    colleague's. Raises RoundRefused."""
+    colleague's; those of who has ended the consent since are nobody's. Raises RoundRefused."""
     held = QuotientRound.objects.select_for_update(of=("self",)).get(pk=round_.pk)
     if held.kept_at is not None:
         raise RoundRefused(ALREADY_KEPT)
@@ -346,7 +346,8 @@ def keep(
     if valid_from is not None:
         held.valid_from, held.valid_to = valid_from, valid_to
     rows = held.answers.filter(pk__in=list(answers), state__in=QuotientAnswer.FOUND)
-    rows = rows.exclude(household__in=own.households_of(by))
+    rows = rows.exclude(household__in=own.households_of(by)).filter(consent__ended_at=None)
+    rows = rows.exclude(consent=None)
     held.answers.update(chosen=False)
     chosen = held.answers.filter(pk__in=list(rows.values_list("pk", flat=True))).update(chosen=True)
     held.kept_at, held.kept_by_name = at, named(by)
@@ -362,12 +363,17 @@ def write_some(key: int, *, at: datetime) -> bool:
     if not round_.is_writing or round_.kept_at is None:
         return False
     waiting = round_.answers.filter(chosen=True, written_at=None).order_by("household", "pk")
-    rows = list(waiting.select_related("household__joined_to")[:BATCH])
-    Household.objects.lock({row.household_id for row in rows})
+    keys = list(waiting.values_list("household_id", flat=True)[:BATCH])
+    Household.objects.lock(keys)
+    # Read once they are held: a consent is ended meanwhile, or it is not.
+    rows = list(waiting.filter(household__in=keys).select_related("household__joined_to", "consent"))
     for row in rows:
         home = row.household.joined_to or row.household
         row.written_at = at
         if row.value is None or home.erased_at is not None:
+            continue
+        if row.consent is None or not row.consent.stands:
+            row.written_at, row.chosen, row.why = None, False, ENDED
             continue
         row.quotient = quotients.take_over(
             home,
@@ -376,8 +382,8 @@ def write_some(key: int, *, at: datetime) -> bool:
             known_on=timezone.localdate(round_.asked_at),
             last=round_.valid_to,
         )
-    QuotientAnswer.objects.bulk_update(rows, ["quotient", "written_at"])
-    if len(rows) == BATCH:
+    QuotientAnswer.objects.bulk_update(rows, ["quotient", "written_at", "chosen", "why"])
+    if len(keys) == BATCH:
         return True
     round_.written_at = at
     round_.save(update_fields=["written_at"])

@@ -10,8 +10,10 @@ from typing import Any
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families import diets
+from families.custody import own
 from families.imports import cells
 from families.imports.cells import Unreadable
+from families.imports.people import is_own
 from families.imports.records import Record, Ref, Run
 from families.imports.registry import Column, Doubt, Part
 from families.models import Diet, DietChoice, FamilyQuotient
@@ -73,7 +75,7 @@ class Quotients(Part):
     )
 
     def plan(self, run: Run, lot: Sequence[Record]) -> None:
-        told: dict[int, int] = run.memory.setdefault("quotients told", {})
+        told: dict[int, tuple[int, Any]] = run.memory.setdefault("quotients told", {})
         keys = {record.home.pk for record in lot if record.home is not None and record.home.pk}
         known: dict[int, list[FamilyQuotient]] = defaultdict(list)
         for row in FamilyQuotient.objects.filter(household__in=keys).order_by("valid_from"):
@@ -82,8 +84,9 @@ class Quotients(Part):
             given = self._given(run, record)
             if given is None:
                 continue
-            if told.setdefault(id(given.home), record.line) != record.line:
-                # Brothers and sisters bring the same one again.
+            # Brothers and sisters bring the same one again.
+            said = (given.value, given.since, given.until)
+            if not record.is_first(run, told, given.home, "quotient.value", said):
                 continue
             self._plan_one(run, record, given, known[given.home.pk] if given.home.pk else [])
 
@@ -109,9 +112,16 @@ class Quotients(Part):
         ]
         if without_day and in_force and in_force[-1].value == given.value:
             return
+        if (
+            standing is not None
+            and standing.value == given.value
+            and given.until in (None, standing.valid_to)
+        ):
+            return
+        if is_own(run, given.home):
+            record.wrong("quotient.value", own.SOMEBODY_ELSE)
+            return
         if standing is not None:
-            if (standing.value, standing.valid_to) == (given.value, given.until or standing.valid_to):
-                return
             record.changes("quotient.value", said_number(standing.value), said)
             given.row = standing
         elif any(row.valid_from > given.since for row in rows):
@@ -199,7 +209,7 @@ class Diets(Part):
         if names is None:
             names = {folded(diet.name): diet for diet in Diet.objects.filter(active=True)}
             run.memory["diets"] = names
-        told: dict[int, int] = run.memory.setdefault("diets told", {})
+        told: dict[int, tuple[int, Any]] = run.memory.setdefault("diets told", {})
         keys = {record.child.pk for record in lot if record.child is not None and record.child.pk}
         known = {
             one.child_id: one for one in DietChoice.objects.filter(child__in=keys).select_related("diet")
@@ -213,10 +223,12 @@ class Diets(Part):
                 offered = ", ".join(one.name for one in names.values())
                 record.doubt(run, "no_diet", "diet.name", f"ce régime n'existe pas. Il y a : {offered}.")
                 continue
-            if told.setdefault(id(child), record.line) != record.line:
+            if not record.is_first(run, told, child, "diet.name", diet.pk):
                 continue
             choice = known.get(child.pk) if child.pk else None
-            if choice is None:
+            if is_own(run, record.home) and (choice is None or choice.diet_id != diet.pk):
+                record.wrong("diet.name", own.SOMEBODY_ELSE)
+            elif choice is None:
                 record.is_new(f"régime : {diet}", "diet.name")
                 record.kept[self.code] = (diet, None)
             elif choice.diet_id != diet.pk:

@@ -18,7 +18,7 @@ from difflib import SequenceMatcher
 from typing import Any, TypeVar
 
 from django import forms
-from django.db.models import Model, Q
+from django.db.models import Exists, Model, OuterRef, Q
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families import approval, residences
@@ -26,9 +26,9 @@ from families.custody import homes, own
 from families.forms import check_birth_date
 from families.imports import cells
 from families.imports.cells import Unreadable
-from families.imports.records import UNREAD, Record, Ref, Run
+from families.imports.records import TWO_VALUES, UNREAD, Record, Ref, Run
 from families.imports.registry import Column, Doubt, Part
-from families.models import Child, Custody, Guardian, Household, SourceNumber
+from families.models import Child, Custody, Guardian, Household, Residence, SourceNumber
 from portal.database.history import KNOWN_BEFORE
 from portal.french.dates import short_day
 from portal.french.spelling import folded
@@ -198,7 +198,7 @@ DOUBTS = (
         "Deux responsables, une adresse e-mail",
         (("without", "Créer le responsable sans cette adresse"), ("same", "C'est la même personne")),
     ),
-    Doubt("two_values", "Deux valeurs dans le fichier", (("first", "Garder la première lue"),)),
+    Doubt(TWO_VALUES, "Deux valeurs dans le fichier", (("first", "Garder la première lue"),)),
 )
 
 
@@ -464,12 +464,17 @@ class Known:
                 self.children[child_key].number = number
 
     def _load_children(self, asked: Q) -> list[ChildRef]:
-        rows = Child.objects.filter(asked, joined_to=None, erased_at=None).order_by("pk")
+        # A refused request made no family: whom it alone names is brought as if it had not been.
+        homes = Custody.objects.filter(child=OuterRef("pk"))
+        refused = Q(household__state=Household.State.REFUSED)
+        there = ~Exists(homes.filter(refused)) | Exists(homes.exclude(refused))
+        rows = Child.objects.filter(there, asked, joined_to=None, erased_at=None).order_by("pk")
         return [self.add_child(ChildRef(row, known=True)) for row in rows if row.pk not in self.children]
 
     def _load_homes(self, keys: set[int], today: date) -> None:
         new = keys - self.homes.keys()
         rows = Household.objects.filter(pk__in=new, joined_to=None, erased_at=None)
+        rows = rows.exclude(state=Household.State.REFUSED)
         for row in rows.order_by("pk"):
             self.add_home(HomeRef(row, known=True))
         for adult in Guardian.objects.filter(household__in=new).select_related("user").order_by("pk"):
@@ -545,7 +550,7 @@ class People(Part):
             known.homes[home.row.pk] = home
         _update(run, Household, of.refs("homes", known=True), of)
         for home in of.refs("homes", known=True):
-            _settle_residence(run, home)
+            _settle_residence(run, home, of)
         _create(run, Child, of.refs("child", known=False), of)
         _update(run, Child, of.refs("child", known=True), of)
         adults = of.refs("adults", known=False)
@@ -572,19 +577,23 @@ class People(Part):
             child.joins = []
 
     def _write_numbers(self, run: Run, of: "_Lines") -> None:
-        rows = [
-            SourceNumber(source=run.source, number=home.number, household_id=home.pk)
-            for home in of.refs("homes", known=None)
-            if home.has_new_number
+        said = [
+            (ref, SourceNumber(source=run.source, number=ref.number, **{name: ref.pk}))
+            for kind, name in (("homes", "household_id"), ("child", "child_id"))
+            for ref in of.refs(kind, known=None)
+            if ref.has_new_number
         ]
-        rows += [
-            SourceNumber(source=run.source, number=child.number, child_id=child.pk)
-            for child in of.refs("child", known=None)
-            if child.has_new_number
-        ]
-        for ref in (*of.refs("homes", known=None), *of.refs("child", known=None)):
+        if not said:
+            return
+        # Those of a household that joined another, say, are met by no name.
+        rows = SourceNumber.objects.filter(source=run.source, number__in={row.number for _, row in said})
+        taken = {(number, child is None) for number, child in rows.values_list("number", "child")}
+        new = [(ref, row) for ref, row in said if (row.number, row.child_id is None) not in taken]
+        SourceNumber.objects.bulk_create([row for _, row in new], batch_size=A_BATCH)
+        for ref, row in new:
+            run.note(row, of=of.line_of(ref))
+        for ref, _ in said:
             ref.has_new_number = False
-        SourceNumber.objects.bulk_create(rows, batch_size=A_BATCH, ignore_conflicts=True)
 
 
 class _Lines:
@@ -663,11 +672,21 @@ def _keep_what_was(run: Run, model: type[Any], keys: Sequence[int]) -> None:
         )
 
 
-def _settle_residence(run: Run, home: HomeRef) -> None:
+def _settle_residence(run: Run, home: HomeRef, of: _Lines) -> None:
     """An address across the town's border changes what the household pays, from today on."""
     moves, home.moves = home.moves, None
-    if moves is not None:
-        residences.settle(home.row, resident=moves, since=run.today, at=run.at)
+    if moves is None:
+        return
+    record, was = of.line_of(home), home.row.resident
+    before = {row.pk: row.resident for row in Residence.objects.filter(household=home.pk)}
+    residences.settle(home.row, resident=moves, since=run.today, at=run.at)
+    for row in Residence.objects.filter(household=home.pk):
+        if row.pk not in before:
+            run.note(row, of=record)
+        elif before[row.pk] != row.resident:
+            run.note(row, of=record, before={"resident": before[row.pk]})
+    if home.row.resident != was:
+        run.note(home.row, of=record, before={"resident": was})
 
 
 # One row ------------------------------------------------------------------------------------------------
@@ -717,11 +736,11 @@ class _Row:
 
     def _child(self, kid: Kid) -> ChildRef | None:
         record, known = self.record, self.known
+        exact = known.identities[folded(kid.first), folded(kid.last), kid.birth] if kid.birth else []
         if kid.number and (ref := known.child_numbers.get(kid.number)):
-            return self._corrected(ref, kid)
+            return self._of_number(ref, kid, exact)
         if kid.birth is None:
             return self._by_name(kid)
-        exact = known.identities[folded(kid.first), folded(kid.last), kid.birth]
         if len(exact) > 1:
             record.wrong("child.last_name", "plusieurs enfants connus portent ce nom et sont nés ce jour.")
             return None
@@ -733,6 +752,21 @@ class _Row:
             choice = record.doubt(self.run, "other_name", "child.last_name", sentence)
             return self._corrected(alike[0], kid) if choice == "same" else None
         return None
+
+    def _of_number(self, ref: ChildRef, kid: Kid, exact: Sequence[ChildRef]) -> ChildRef | None:
+        """A number finds a child whose name was corrected. Where the name is another child's (of twins, say),
+        the number is wrong; where nothing of it is the same, somebody decides."""
+        if exact and ref not in exact:
+            text = f"ce numéro est celui de {ref.row}, et ce nom celui d'un autre enfant connu."
+            self.record.wrong("child.number", text)
+            return None
+        first, last, _ = ref.identity
+        if not {first, last} & {folded(kid.first), folded(kid.last)}:
+            text = f"ce numéro est celui de {ref.row} : est-ce le même enfant ?"
+            choice = self.record.doubt(self.run, "other_name", "child.last_name", text)
+            if choice != "same":
+                return None
+        return self._corrected(ref, kid)
 
     def _by_name(self, kid: Kid) -> ChildRef | None:
         record, found = self.record, self.known.named[kid.name]
@@ -765,7 +799,9 @@ class _Row:
         return self._numbered(ref, kid)
 
     def _numbered(self, ref: ChildRef, kid: Kid) -> ChildRef:
-        if kid.number and not ref.number:
+        for name in ("first_name", "last_name", "birth_date"):
+            ref.told.setdefault(name, self.record.line)
+        if kid.number and not ref.number and kid.number not in self.known.child_numbers:
             ref.number, ref.has_new_number = kid.number, True
             self.known.child_numbers[kid.number] = ref
         return ref
@@ -817,8 +853,10 @@ class _Row:
 
     def _elsewhere(self, home: HomeRef | None, of_child: Sequence[HomeRef], place: int) -> HomeRef | None:
         """One more home lets other adults see the child: somebody says so, whatever the file does."""
-        known = of_child[0].row
+        known, adults = of_child[0].row, self.said.adults[place]
         sentence = f"cet enfant est connu dans un autre foyer, {known.street}, {known.city}."
+        if self.said.addresses[place] is None and adults:
+            sentence = f"{adults[0]} n'est pas du foyer connu de cet enfant, {known.street}, {known.city}."
         choice = self.record.doubt(
             self.run, "other_home", "home2.street" if place else "home.street", sentence
         )
@@ -837,8 +875,12 @@ class _Row:
                 self.record.wrong("home.street", text)
             return None
         home = of_child[0]
-        strangers = bool(adults and home.adults and address and address.whole)
-        if strangers and not {adult.name for adult in adults} & {one.name for one in home.adults}:
+        # An adult whom nobody there is sees what is the home's: not because a child's name stands beside.
+        if (
+            adults
+            and home.adults
+            and not {adult.name for adult in adults} & {one.name for one in home.adults}
+        ):
             return self._elsewhere(None, of_child, 0)
         return self._home_numbered(home, 0)
 
@@ -967,6 +1009,8 @@ class _Row:
             ):
                 if value and getattr(ref.row, name) != value:
                     self._change(ref, name, value, f"{adult.group}.{key}")
+                elif value:
+                    ref.told.setdefault(name, record.line)
         record.adults.append(ref)
 
     # What is changed ---------------------------------------------------------------------------------------
@@ -989,7 +1033,7 @@ class _Row:
         line = ref.told.setdefault(name, record.line)
         if line != record.line:
             text = f"la ligne {line} dit « {standing} » de la même personne ou du même foyer."
-            record.doubt(self.run, "two_values", key, text)
+            record.doubt(self.run, TWO_VALUES, key, text)
             return
         record.changes(key, _shown(standing), _shown(value))
         ref.change(name, value)

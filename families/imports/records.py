@@ -19,6 +19,8 @@ Row = TypeVar("Row", bound=Model)
 Value = TypeVar("Value")
 # An optional cell that cannot be read: the row may come in without it.
 UNREAD = "unread"
+# Two rows of a file do not say the same of somebody: what was read first may stay.
+TWO_VALUES = "two_values"
 
 
 @dataclass(eq=False)
@@ -120,6 +122,15 @@ class Record:
             return None
         self._say(Verdict.DECIDED if choice else Verdict.DOUBTFUL, key, sentence, code)
         return choice
+
+    def is_first(self, run: "Run", told: dict[int, tuple[int, Any]], whose: Any, key: str, said: Any) -> bool:
+        """Whether no row before said it of `whose`; one that said otherwise is a doubt."""
+        line, first = told.setdefault(id(whose), (self.line, said))
+        if line != self.line and first != said:
+            self.doubt(
+                run, TWO_VALUES, key, f"la ligne {line} dit autre chose de la même personne ou du même foyer."
+            )
+        return line == self.line
 
     @property
     def stands(self) -> bool:

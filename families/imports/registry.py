@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from families.models import ImportedRow
+from portal.desk import rights
 from portal.french.plurals import counted
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def doubts() -> dict[str, Doubt]:
 
 
 def allowed(user: Any) -> list[Part]:
-    """Those that `user` may import with."""
-    return [part for part in parts() if user.has_perms(part.rights)]
+    """Those that `user` may import with: a right that reaches one school alone is none for a file."""
+    partly = rights.held_in_part_by(user)
+    return [part for part in parts() if user.has_perms(part.rights) and partly.isdisjoint(part.rights)]
 
 
 # Undoing ------------------------------------------------------------------------------------------------

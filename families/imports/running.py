@@ -29,7 +29,7 @@ from families.imports import headings, registry
 from families.imports.headings import Line, Table
 from families.imports.people import People
 from families.imports.records import Record, Run
-from families.models import ColumnMatch, FileImport, ImportedRow, ImportLine, User
+from families.models import ColumnMatch, FileImport, Household, ImportedRow, ImportLine, User
 from families.models.imports import Verdict
 from families.privacy import histories
 from portal.files import scanning, sheets, uploads
@@ -44,6 +44,8 @@ SMALL = 300
 FILE_KEPT = timedelta(days=7)
 ROWS_KEPT = timedelta(days=30)
 GRAVEST = (Verdict.WRONG, Verdict.DOUBTFUL, Verdict.SKIPPED, Verdict.NEW, Verdict.CHANGED)
+PROMISED = (Verdict.WRONG, Verdict.NEW, Verdict.CHANGED)
+NOBODY_LEFT = "Le compte de la personne qui l'avait demandé n'existe plus : demandez-le de nouveau."
 NOT_NOW = "Cet import n'en est plus là : la page a changé entre-temps."
 GONE = "Le fichier n'est plus gardé : apportez-le de nouveau."
 OTHER_WRITES = "Un autre import est en cours d'écriture. Attendez qu'il soit terminé."
@@ -260,22 +262,27 @@ def _read(file: FileImport, run: Run) -> Iterator[list[Record]]:
 # The dry run --------------------------------------------------------------------------------------------
 
 
-def ask_check(file: FileImport) -> FileImport:
-    """Raises ImportRefused."""
+def ask_check(file: FileImport, *, by: User | None = None) -> FileImport:
+    """With the rights of whoever asks (`by`), who brought it else: a colleague may do what is no one's own.
+    Raises ImportRefused."""
     with transaction.atomic():
         held = _held(file, State.RECEIVED, State.CHECKED, State.FAILED)
         held.state, held.met, held.trouble = State.CHECKING, 0, ""
+        held.done_by = by or held.by
         held.save()
     return held
 
 
 def check(key: int, *, at: datetime) -> None:
     """Reads the whole file and keeps what is said of each row. Done again, it says the same."""
-    file = FileImport.objects.select_related("by").get(pk=key)
-    if file.state != State.CHECKING or file.by is None:
+    file = FileImport.objects.select_related("done_by").get(pk=key)
+    if file.state != State.CHECKING:
+        return
+    if file.done_by is None:
+        give_up(key, NOBODY_LEFT)
         return
     file.lines.all().delete()
-    run = _run_of(file, file.by, at, writes=False)
+    run = _run_of(file, file.done_by, at, writes=False)
     counts: Counter[str] = Counter()
     said: list[ImportLine] = []
     met = 0
@@ -394,7 +401,10 @@ def ask_run(file: FileImport, *, by: User) -> FileImport:
 def run(key: int, *, at: datetime) -> None:
     """Writes all of it, in one transaction; begun again after a worker died, it begins anew."""
     file = FileImport.objects.select_related("done_by").get(pk=key)
-    if file.state != State.RUNNING or file.done_by is None:
+    if file.state != State.RUNNING:
+        return
+    if file.done_by is None:
+        give_up(key, NOBODY_LEFT)
         return
     try:
         with transaction.atomic():
@@ -405,7 +415,7 @@ def run(key: int, *, at: datetime) -> None:
     except IntegrityError:
         give_up(key, UNDECIDED)
         return
-    _drop_file(FileImport.objects.get(pk=key))
+    transaction.on_commit(lambda: _drop_file(FileImport.objects.get(pk=key)), robust=True)
 
 
 def _write(file: FileImport, by: User, at: datetime) -> None:
@@ -415,7 +425,8 @@ def _write(file: FileImport, by: User, at: datetime) -> None:
         for lot in _read(file, run):
             for _, records in _by_line(lot):
                 counts[_gravest(records)] += 1
-            if counts[Verdict.DOUBTFUL] or counts[Verdict.WRONG] > file.counts.get(Verdict.WRONG, 0):
+            # What nobody has seen is not written: a value that somebody corrected since the check, say.
+            if counts[Verdict.DOUBTFUL] or any(counts[one] > file.counts.get(one, 0) for one in PROMISED):
                 raise ImportRefused(UNDECIDED)
             tell(sum(counts.values()))
     made = Counter(file.imported.filter(created=True).order_by().values_list("model", flat=True).iterator())
@@ -484,6 +495,7 @@ def undo(key: int, *, at: datetime) -> None:
         return
     try:
         with transaction.atomic():
+            _hold_homes(file)
             if what := standing(file):
                 raise Stands(what)
             made = list(file.imported.order_by("pk"))
@@ -500,6 +512,13 @@ def undo(key: int, *, at: datetime) -> None:
         give_up(key, "Cet import ne s'annule plus : des données enregistrées depuis en dépendent.")
     except ImportRefused as refusal:
         give_up(key, str(refusal))
+
+
+def _hold_homes(file: FileImport) -> None:
+    """The households that go: whoever books or invites there meanwhile comes before, or finds nothing."""
+    rows = file.imported.filter(model=Household._meta.label, created=True).order_by("key")
+    for some in _some(list(rows.values_list("key", flat=True))):
+        Household.objects.lock(some)
 
 
 def _forget_versions(made: Sequence[ImportedRow]) -> None:
@@ -549,9 +568,20 @@ def standing(file: FileImport) -> list[str]:
             )
             if logins:
                 said.append(counted(logins, "compte de famille", "comptes de familles"))
+    said += [f"{later} a changé ce qu'il avait créé" for later in _later(file, created)]
     for part in registry.parts():
         said += part.stands([row for row in made if row.part == part.code])
     return said
+
+
+def _later(file: FileImport, created: Mapping[str, set[int]]) -> list[FileImport]:
+    """Imports that found rows which this one made, and wrote in them."""
+    found: set[int] = set()
+    for label, keys in created.items():
+        for some in _some(sorted(keys)):
+            rows = ImportedRow.objects.filter(model=label, key__in=some, created=False)
+            found |= set(rows.exclude(file=file).order_by().values_list("file", flat=True).distinct())
+    return list(FileImport.objects.filter(pk__in=found).order_by("pk"))
 
 
 def _links_to(model: type[Model]) -> Iterator[tuple[type[Model], str]]:

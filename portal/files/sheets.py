@@ -31,6 +31,8 @@ MOST_ROWS = 50_000
 AROUND = 30
 MOST_COLUMNS = 300
 LONGEST_CELL = 5_000
+# Of a workbook's rows, written out: one long text that every cell names is little in the file.
+MOST_WRITTEN = 400 * 1024 * 1024
 LONGEST_WAIT_SECONDS = 90
 DELIMITERS = ";,\t"
 # As far as one looks for what parts the columns.
@@ -82,9 +84,12 @@ def decoded(content: bytes) -> str:
     """The text of a file saved by a spreadsheet. Raises Refused for what is no text."""
     if content.startswith(UTF_16):
         try:
-            return content.decode("utf-16")
+            wide = content.decode("utf-16")
         except UnicodeDecodeError:
             raise Refused(NO_TABLE) from None
+        if "\0" in wide:
+            raise Refused(NO_TABLE)
+        return wide
     if b"\0" in content or content.startswith(b"%PDF-"):
         raise Refused(NO_TABLE)
     try:
@@ -98,15 +103,38 @@ def decoded(content: bytes) -> str:
 
 def of_text(text: str) -> Iterator[Row]:
     """The rows of a CSV file. Raises Refused."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
-    line = 1
+    delimiter, read_since = delimiter_of(text), list[str]()
+    reader = csv.reader(_noted(text, read_since), delimiter=delimiter)
+    line = begun = 1
+    of_row: list[str] = []
     try:
         for cells in reader:
+            of_row, begun = read_since.copy(), line
+            read_since.clear()
             # A cell may hold several lines: a row's is that on which it begins.
             yield Row(line, [_typed(cell) for cell in cells])
             line = reader.line_num + 1
+        line = begun
+        _check_closed(of_row, delimiter)
     except csv.Error:
         raise Refused(f"La ligne {line} ne se lit pas : vérifiez les guillemets.") from None
+
+
+def _noted(text: str, noted: list[str]) -> Iterator[str]:
+    for line in io.StringIO(text, newline=""):
+        noted.append(line)
+        yield line
+
+
+def _check_closed(last: Sequence[str], delimiter: str) -> None:
+    """A quote that nobody closed takes the rest of the file into one cell. Raises csv.Error."""
+    if len(last) < 2:
+        return
+    try:
+        list(csv.reader(last, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise
 
 
 def _typed(cell: str) -> str | None:
@@ -164,7 +192,7 @@ SAID = {
 
 def _of_workbook(content: bytes) -> Iterator[Row]:
     with tempfile.TemporaryFile() as found:
-        told = [str(MOST_ROWS + 2 * AROUND), str(4 * MOST_COLUMNS)]
+        told = [str(MOST_ROWS + 2 * AROUND), str(4 * MOST_COLUMNS), str(MOST_WRITTEN)]
         try:
             done = subprocess.run(
                 [sys.executable, "-I", str(Path(str(workbook_rows.__file__))), *told],

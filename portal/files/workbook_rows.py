@@ -5,7 +5,9 @@ number, a truth, nothing, or `{"day": "2026-01-03"}`. A workbook may say that it
 there can be, and whoever reads it then wants as many: what this process may take of the machine is bounded.
 """
 
+import errno
 import json
+import math
 import resource
 import sys
 import zipfile
@@ -32,16 +34,19 @@ class Verdict(IntEnum):
 
 
 def main() -> Verdict:
-    most_rows, most_columns = int(sys.argv[1]), int(sys.argv[2])
+    most_rows, most_columns, most_written = map(int, sys.argv[1:4])
     content = sys.stdin.buffer.read()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_written, most_written))
     if content.startswith(ZIP) and (refused := _packed(content)):
         return refused
     try:
         return _rows(content, most_rows, most_columns)
     except MemoryError:
         return Verdict.TOO_LARGE
+    except OSError as error:
+        return Verdict.TOO_LARGE if error.errno == errno.EFBIG else Verdict.UNREADABLE
     except Exception as error:  # noqa: BLE001  # whatever the library says of a file from outside
         return Verdict.PROTECTED if "assword" in type(error).__name__ + str(error) else Verdict.UNREADABLE
 
@@ -81,6 +86,8 @@ def _cell(value: Any) -> Any:
         return {"day": value.isoformat()}
     if isinstance(value, time | timedelta):
         return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return int(value)
     return value

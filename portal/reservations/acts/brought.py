@@ -154,7 +154,7 @@ class Schoolings(Part):
             return
         classes: _Classes = run.memory.setdefault("classes", None) or _Classes(year)
         run.memory["classes"] = classes
-        told: dict[int, int] = run.memory.setdefault("schooling told", {})
+        told: dict[int, tuple[int, Any]] = run.memory.setdefault("schooling told", {})
         keys = {record.child.pk for record in lot if record.child is not None and record.child.pk}
         rows = Schooling.objects.current().filter(child__in=keys, school_year=year)
         known = {row.child_id: row for row in rows.select_related("school_class__school")}
@@ -163,7 +163,7 @@ class Schoolings(Part):
             if not name or child is None:
                 continue
             found = self._class(run, record, classes, name)
-            if found is None or told.setdefault(id(child), record.line) != record.line:
+            if found is None or not record.is_first(run, told, child, "school.class", id(found)):
                 continue
             now = known.get(child.pk) if child.pk else None
             if now is None:
@@ -351,9 +351,13 @@ class Enrolments(Part):
             return
         mask = record.read(run, "enrolment.weekdays", cells.weekdays) or 0
         begins = max(year.starts_on, run.today)
-        since: date = record.read(run, "enrolment.since", cells.day) or begins
+        said: date | None = record.read(run, "enrolment.since", cells.day)
+        if said is not None and said > year.ends_on:
+            record.wrong("enrolment.since", f"l'année {year} est finie ce jour-là.")
         if not record.counts:
             return
+        # Who has come for years is enrolled anew each year.
+        since = begins if said is None else max(said, year.starts_on)
         key = (child.pk, home.pk, activity.pk)
         told: set[Any] = run.memory.setdefault("enrolments told", set())
         mark = (id(child), id(home), activity.pk)

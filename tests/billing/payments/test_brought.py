@@ -51,6 +51,13 @@ def said(file):
     return [(one.verdict, one.text) for one in file.lines.order_by("line", "pk")]
 
 
+def test_two_mandates_of_a_file_for_one_home_are_not_both_written(books, chief):
+    file = checked(chief, line(books), line(books, rum="RUM-2", iban=OTHER))
+    assert said(file)[1] == ("wrong", "la ligne 2 donne un autre mandat au même foyer.")
+    done(file, chief)
+    assert [one.rum for one in Mandate.objects.all()] == ["RUM-1"]
+
+
 def test_a_mandate_comes_in_once_and_the_same_file_changes_nothing(books, chief):
     file = checked(chief, line(books))
     assert said(file) == [("new", "mandat RUM-1, compte …2606")]

@@ -72,6 +72,28 @@ def test_doubts_are_decided_for_all_or_row_by_row(client, school_class):
     assert Guardian.objects.get().phone == ""
 
 
+@pytest.mark.parametrize(
+    ("verb", "work", "stays"), [("importer", "run", "checked"), ("annuler", "undo", "done")]
+)
+def test_what_dies_at_once_leaves_the_import_where_it_was(
+    client, school_class, monkeypatch, verb, work, stays
+):
+    sent(client, ROUX)
+    file = FileImport.objects.get()
+    matched(client, file)
+    if stays == "done":
+        client.post(f"{LIST}{file.pk}/importer/")
+
+    def dies(key, *, at):
+        raise RuntimeError
+
+    monkeypatch.setattr(f"families.imports.running.{work}", dies)
+    with pytest.raises(RuntimeError):
+        client.post(f"{LIST}{file.pk}/{verb}/")
+    file.refresh_from_db()
+    assert file.state == stays
+
+
 def test_lines_are_shown_by_what_becomes_of_them(client, school_class):
     sent(client, ROUX, TOM.replace("14/06/2021", "14/06/21"))
     file = FileImport.objects.get()

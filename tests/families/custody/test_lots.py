@@ -106,6 +106,15 @@ def test_the_lot_is_looked_at_confirmed_and_its_letters_printed_once(nobody_yet,
     assert Invited.objects.get(way="paper").done_at is not None
 
 
+def test_two_who_print_at_once_kill_none_of_each_others_codes(nobody_yet, agent):
+    lot = lots.begin(Household.objects.all(), whom="toutes", by=agent, at=NOW)
+    first, second = list(lots.to_print(lot)), list(lots.to_print(lot))
+    assert len(lots.make_codes(first, by=agent, at=NOW)) == 1
+    mark = GuardianCode.objects.get().mark
+    assert lots.make_codes(second, by=agent, at=NOW) == []
+    assert GuardianCode.objects.get().mark == mark
+
+
 def test_choosing_nobody_is_said(agent_client):
     assert "Choisissez des familles" in agent_client.post(reverse(NEW), {"voir": "1"}).content.decode()
 

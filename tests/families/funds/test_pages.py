@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
-from families.funds import rounds
+from families.funds import consents, rounds
 from families.models import CivilIdentity, FamilyQuotient, QuotientAnswer, QuotientConsent, QuotientRound
 from tests.conftest import NOW
 from tests.families.funds.conftest import agreed
@@ -131,6 +131,20 @@ def test_an_agent_asks_for_one_household_from_its_page(books, agent_client, part
     row = FamilyQuotient.objects.get()
     assert (row.value, row.valid_from, row.valid_to) == (450, date(2026, 11, 24), date(2027, 1, 31))
     assert "déjà enregistrés" in agent_client.post(keep, DATES, follow=True).content.decode()
+
+
+def test_of_who_ended_the_consent_since_nothing_is_to_be_kept(books, agent_client, particulier):
+    consent = agreed(books)
+    particulier.known = {"Roux": 450}
+    one = reverse("admin:families_quotientround_one", args=[books.household.pk])
+    assert 'name="ligne"' in agent_client.post(one, DATES, follow=True).content.decode()
+    consents.end(consent, by=books.user, at=NOW)
+    made, answer = QuotientRound.objects.get(), QuotientAnswer.objects.get()
+    read = agent_client.get(reverse("admin:families_quotientround_change", args=[made.pk])).content.decode()
+    assert "La famille a arrêté son accord" in read and 'name="ligne"' not in read
+    keep = reverse("admin:families_quotientround_keep", args=[made.pk])
+    told = agent_client.post(keep, DATES | {"ligne": answer.pk}, follow=True).content.decode()
+    assert "Aucun quotient" in told and not FamilyQuotient.objects.exists()
 
 
 def test_all_whose_quotient_ends_are_asked_for_with_a_preview(books, waits, agent_client, particulier):

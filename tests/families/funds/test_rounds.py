@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
@@ -84,6 +85,23 @@ def test_a_consent_that_ends_meanwhile_is_not_asked_with(books, agent, particuli
     assert not consents.end(consent, by=books.user, at=NOW)
     trace = QuotientConsent.objects.get()
     assert (trace.words, trace.ended_by_name) == (consents.WORDS, "Camille Roux") or trace.ended_by_name
+
+
+def test_what_came_before_a_consent_ended_is_not_written_after(books, waits, agent, particulier, monkeypatch):
+    first, second = agreed(books), agreed(waits)
+    particulier.known = {"Roux": 450, "Petit": 640}
+    made = begun(books, waits, by=agent)
+    answers = list(asked(made).values())
+    assert consents.end(first, by=books.user, at=NOW)
+    monkeypatch.setattr(rounds, "write_quotients", SimpleNamespace(enqueue=lambda key: None))
+    assert written(made, answers, agent) == 1
+    assert consents.end(second, by=waits.user, at=NOW)
+    assert not rounds.write_some(made.pk, at=NOW)
+    assert not FamilyQuotient.objects.exists()
+    line = made.answers.get(household=waits.household)
+    assert (line.written_at, line.chosen, line.why) == (None, False, rounds.ENDED)
+    made.refresh_from_db()
+    assert made.written_at is not None
 
 
 def test_the_same_quotient_is_proposed_only_where_it_would_end(books, waits, agent, particulier):

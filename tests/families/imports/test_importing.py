@@ -4,11 +4,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from families.imports import running
+from families.custody import own
+from families.groups import IMPORT
+from families.imports import registry, running
 from families.imports.running import ImportRefused, Stands
 from families.models import (
     Child,
@@ -22,13 +25,16 @@ from families.models import (
     ImportLine,
     Letter,
     SourceNumber,
+    User,
 )
 from families.privacy import erasing
 from portal.files.sheets import Refused
+from portal.reservations.acts import trials
 from portal.reservations.models import Enrolment, SchoolClass, Schooling
+from portal.reservations.staff import giving
 from portal.reservations.states import EnrolmentState
 from tests.conftest import family
-from tests.factories import ChildFactory, DietFactory, GuardianFactory, HouseholdFactory
+from tests.factories import ChildFactory, DietFactory, GuardianFactory, HouseholdFactory, UserFactory
 from tests.families.imports.conftest import HEADINGS, ROUX, TOM, said
 
 PUPILS = "Nom élève;Prénom élève;Date naissance;Adresse1;Cp1;Commune1;Adresse2;Cp2;Commune2;Libellé classe"
@@ -133,6 +139,28 @@ def test_a_change_keeps_what_it_was(imported, school_class):
     ]
 
 
+def test_who_was_refused_is_no_family_that_is_known(imported, bring, school_class):
+    imported(ROUX)
+    Household.objects.update(state=Household.State.REFUSED)
+    file = imported(ROUX)
+    assert file.counts == {"new": 1}
+    home = Household.objects.get(state=Household.State.ACCEPTED)
+    assert home.children.count() == 1 and Child.objects.count() == 2
+    assert bring(ROUX).counts == {"same": 1}
+
+
+def test_of_a_trial_household_nobody_is_found(bring, manager, now, school_class):
+    wanted = trials.Wanted([trials.TrialChild(date(2019, 1, 3))])
+    home = trials.make(wanted, by=manager, at=now)
+    Child._base_manager.update(first_name="Lou", last_name="Roux", folded="lou roux")
+    Household._base_manager.filter(pk=home.pk).update(
+        street="12 rue des Écoles", postcode="01000", city="Bourg"
+    )
+    file = bring(ROUX)
+    assert file.counts == {"new": 1}
+    assert {one.verdict for one in file.lines.all()} == {"new"}
+
+
 def test_a_number_finds_the_child_whose_name_was_corrected(imported, bring):
     imported(f"7;21;{ROUX[:-3]}", titles=NUMBERED)
     file = imported(f"7;21;{ROUX[:-3].replace('Lou', 'Louise')}", titles=NUMBERED)
@@ -140,6 +168,21 @@ def test_a_number_finds_the_child_whose_name_was_corrected(imported, bring):
     child = Child.objects.get()
     assert (child.first_name, child.folded) == ("Louise", "louise roux")
     assert {one.number for one in SourceNumber.objects.all()} == {"7", "21"}
+
+
+def test_a_number_that_names_nobody_alike_is_asked_about(imported, bring):
+    imported(f"7;21;{ROUX[:-3]}", titles=NUMBERED)
+    other = f"7;21;{ROUX[:-3].replace('ROUX;Lou', 'SILVA;Zoé')}"
+    assert bring(other, titles=NUMBERED).counts == {"doubtful": 1}
+    assert bring(other, titles=NUMBERED, other_name="same").counts == {"changed": 1}
+
+
+def test_numbers_of_twins_that_are_exchanged_rename_nobody(imported, bring):
+    lou, tom = ROUX[:-3], ROUX[:-3].replace("ROUX;Lou", "ROUX;Tom")
+    imported(f"7;21;{lou}", f"7;22;{tom}", titles=NUMBERED, other_name="new")
+    file = bring(f"7;22;{lou}", f"7;21;{tom}", titles=NUMBERED)
+    assert file.counts == {"wrong": 2}
+    assert "ce numéro est celui de Tom Roux" in said(file)[0]
 
 
 def test_numbers_are_kept_for_each_program(imported, bring):
@@ -231,6 +274,16 @@ def test_another_home_of_a_known_child_is_never_opened_by_a_file_alone(bring, im
     assert Custody.objects.order_by("pk").last().since == date(2026, 11, 9)
 
 
+def test_an_adult_whom_nobody_knows_joins_no_known_home_by_a_file_alone(bring, imported, school_class):
+    imported(ROUX)
+    titles = ";".join(HEADINGS.split(";")[:6])
+    row = "ROUX;Lou;03/01/2019;PETIT;Paul;paul@exemple.fr"
+    file = bring(row, titles=titles)
+    assert file.counts == {"doubtful": 1} and "Paul Petit n'est pas du foyer connu" in said(file)[0]
+    imported(row, titles=titles, other_home="same")
+    assert {str(one) for one in Guardian.objects.all()} == {"Anne Roux", "Paul Petit"}
+
+
 def test_brothers_and_sisters_without_an_adult_are_one_family_if_somebody_says_so(bring, imported):
     lou = "ROUX;Lou;03/01/2019;12 rue des Écoles;01000;Bourg;;;;"
     tom = "ROUX;Tom;14/06/2021;12 rue des Écoles;01000;Bourg;;;;"
@@ -267,6 +320,13 @@ def test_of_two_values_in_a_file_the_first_stays_if_somebody_says_so(bring, impo
     assert Guardian.objects.get().phone == "06 98 76 54 32"
 
 
+def test_of_two_values_one_may_be_the_known_one(bring, imported, school_class):
+    imported(ROUX, TOM)
+    rows = (ROUX, TOM.replace("612345678", "611111111"))
+    assert bring(*rows).counts == {"same": 1, "doubtful": 1}
+    assert bring(*reversed(rows)).counts == {"changed": 1, "doubtful": 1}
+
+
 def test_a_class_that_does_not_exist_is_made_if_somebody_says_so(bring, imported, school_class, school):
     row = ROUX.replace(";CE1", ";CM2 B")
     options = {"schooling-school": str(school.pk)}
@@ -291,6 +351,42 @@ def test_ones_own_family_is_a_colleagues(bring, manager, now, school_class):
     GuardianFactory(household=mine.household, user=manager, first_name="Maud", last_name="Roux")
     file = bring(ROUX.replace("Anne", "Camille").replace("12 rue des Écoles", "1 autre rue"))
     assert file.counts == {"wrong": 1}
+
+
+@pytest.mark.parametrize(("title", "value"), [("QF", "10"), ("Régime", "sans porc")])
+def test_nobody_writes_what_the_own_family_pays_or_eats(bring, manager, title, value):
+    DietFactory(name="Sans porc")
+    mine = family("famille", "Roux", "Lou")
+    GuardianFactory(household=mine.household, user=manager, first_name="Maud", last_name="Roux")
+    titles = f"Nom de l'enfant;Prénom de l'enfant;Date de naissance;{title}"
+    file = bring(f"ROUX;Lou;{mine.child.birth_date:%d/%m/%Y};{value}", titles=titles)
+    assert said(file) == [f"2 wrong {own.SOMEBODY_ELSE}"]
+
+
+def test_what_is_ones_own_a_colleague_checks_and_imports(bring, manager, now, school_class):
+    mine = family("famille", "Roux", "Lou")
+    mine.child.birth_date = date(2019, 1, 3)
+    mine.child.save()
+    GuardianFactory(household=mine.household, user=manager, first_name="Maud", last_name="Roux")
+    file = bring(ROUX.replace("Anne", "Camille").replace("12 rue des Écoles", "1 autre rue"))
+    assert file.counts == {"wrong": 1}
+    colleague = UserFactory(username="collegue", is_staff=True, is_superuser=True)
+    running.ask_check(file, by=colleague)
+    running.check(file.pk, at=now)
+    file.refresh_from_db()
+    assert "wrong" not in file.counts and file.by == manager
+
+
+def test_a_right_at_one_place_is_none_for_a_file(canteen, now):
+    user = UserFactory(username="verger", is_staff=True)
+    role = Group.objects.create(name="Importe")
+    wanted = {right.partition(".")[2] for right in (*running.People.rights, IMPORT)}
+    role.permissions.set(Permission.objects.filter(codename__in=wanted))
+    giving.give(user, role, by=None)
+    giving.give(user, Group.objects.get(name="Agent"), places=[canteen.restaurant], by=None)
+    user = User.objects.get(pk=user.pk)
+    assert user.has_perm("reservations.change_enrolment")
+    assert [part.code for part in registry.allowed(user)] == ["people"]
 
 
 # Facts --------------------------------------------------------------------------------------------------
@@ -320,6 +416,30 @@ def test_a_new_quotient_ends_the_one_before(imported, school_class):
     assert file.counts == {"new": 1}
     old, new = FamilyQuotient.objects.order_by("valid_from")
     assert old.valid_to == date(2026, 8, 31) and new.value == 380
+
+
+@pytest.mark.parametrize(
+    ("title", "first", "second"), [("QF", "412,50", "380"), ("Régime", "sans porc", "sans viande")]
+)
+def test_rows_that_say_different_things_are_asked_about(bring, school_class, title, first, second):
+    for name in ("Sans porc", "Sans viande"):
+        DietFactory(name=name)
+    titles = f"{HEADINGS};{title}"
+    file = bring(f"{ROUX};{first}", f"{ROUX};{second}", titles=titles)
+    assert file.counts == {"new": 1, "doubtful": 1}
+    assert bring(f"{ROUX};{first}", f"{ROUX};{second}", titles=titles, two_values="first").counts["new"] == 1
+
+
+def test_two_classes_of_one_child_are_asked_about(bring, school_class, school, year):
+    SchoolClass.objects.create(school=school, school_year=year, name="CE2")
+    assert bring(ROUX, ROUX.replace(";CE1", ";CE2")).counts == {"new": 1, "doubtful": 1}
+
+
+def test_an_enrolment_begins_within_its_year(bring, imported, canteen, school_class, year):
+    titles = f"{HEADINGS};Activité;Inscrit à partir du"
+    assert bring(f"{ROUX};{canteen.activity};01/09/2031", titles=titles).counts == {"wrong": 1}
+    imported(f"{ROUX};{canteen.activity};01/09/2020", titles=titles)
+    assert Enrolment.objects.get().starts_on == year.starts_on
 
 
 def test_what_the_town_does_not_have_is_asked_about(bring, canteen, school_class):
@@ -390,6 +510,37 @@ def test_what_was_changed_since_stays(imported, manager, school_class):
     assert stands.value.what == ["1 responsable : des valeurs ont changé depuis l'import"]
 
 
+def test_what_a_later_import_changed_is_not_taken_away(imported, manager, now, school_class):
+    file = imported(ROUX)
+    later = imported(ROUX.replace("612345678", "698765432"))
+    with pytest.raises(Stands) as stands:
+        running.ask_undo(file, by=manager)
+    assert stands.value.what == [f"{later} a changé ce qu'il avait créé"]
+    assert undone(later, manager, now).state == "undone"
+    assert undone(file, manager, now).state == "undone" and not Child.objects.exists()
+
+
+def test_a_number_goes_with_the_import_that_gave_it(imported, manager, now):
+    imported(ROUX[:-3])
+    file = imported(f"7;21;{ROUX[:-3].replace('612345678', '698765432')}", titles=NUMBERED)
+    assert SourceNumber.objects.count() == 2
+    assert undone(file, manager, now).state == "undone"
+    assert not SourceNumber.objects.exists() and Child.objects.count() == 1
+
+
+def test_who_moved_across_the_border_is_back_with_the_address(imported, manager, now, town):
+    town.address, town.name = "1 place de la Mairie, 01000 Bourg", "Bourg"
+    town.save()
+    imported(ROUX[:-3])
+    assert Household.objects.get().resident
+    file = imported(ROUX[:-3].replace("12 rue des Écoles;1000;Bourg", "3 quai Bas;69001;Lyon"))
+    home = Household.objects.get()
+    assert not home.resident and home.residences.count() == 2
+    assert undone(file, manager, now).state == "undone"
+    home.refresh_from_db()
+    assert (home.city, home.resident, home.residences.count()) == ("Bourg", True, 0)
+
+
 def test_a_login_opened_since_is_never_taken_away(imported, manager, school_class):
     file = imported(ROUX)
     guardian = Guardian.objects.get()
@@ -427,18 +578,46 @@ def test_what_changed_since_the_check_stops_it(bring, manager, now, school_class
     assert not Household.objects.exists()
 
 
-def test_the_file_goes_once_it_is_imported(bring, manager, now, school_class):
+def test_a_value_corrected_since_the_check_is_not_written_over(bring, imported, manager, now, school_class):
+    imported(ROUX)
+    file = bring(ROUX, TOM)
+    assert file.counts == {"same": 1, "new": 1}
+    Guardian.objects.update(phone="06 00 00 00 00")
+    running.ask_run(file, by=manager)
+    running.run(file.pk, at=now)
+    file.refresh_from_db()
+    assert (file.state, file.trouble) == ("failed", running.UNDECIDED)
+    assert Guardian.objects.get().phone == "06 00 00 00 00" and Child.objects.count() == 1
+
+
+def test_an_import_whose_agent_is_gone_blocks_no_other(bring, manager, now, school_class):
+    file = bring(ROUX)
+    running.ask_run(file, by=manager)
+    FileImport.objects.update(done_by=None)
+    running.run(file.pk, at=now)
+    file.refresh_from_db()
+    assert (file.state, file.trouble) == ("failed", running.NOBODY_LEFT)
+
+
+def test_the_file_goes_once_it_is_imported(
+    bring, manager, now, school_class, django_capture_on_commit_callbacks
+):
     file = bring(ROUX)
     storage = FileImport._meta.get_field("file").storage
     assert storage.exists(file.file.name)
     name = file.file.name
     running.ask_run(file, by=manager)
-    running.run(file.pk, at=now)
+    with django_capture_on_commit_callbacks(execute=True):
+        running.run(file.pk, at=now)
+        assert storage.exists(name)
     assert not storage.exists(name) and not FileImport.objects.get().file
 
 
-def test_what_nobody_imports_is_forgotten(bring, imported, now, school_class):
-    waiting, done = bring(TOM), imported(ROUX)
+def test_what_nobody_imports_is_forgotten(
+    bring, imported, now, school_class, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        waiting, done = bring(TOM), imported(ROUX)
     assert running.forget(now + timedelta(days=6)) == 0
     running.forget(now + timedelta(days=8))
     waiting.refresh_from_db()

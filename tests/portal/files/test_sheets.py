@@ -119,16 +119,38 @@ def test_lines_are_counted_as_the_spreadsheet_does():
         (b"\xd0\xcf\x11\xe0 nor an old workbook", sheets.UNREADABLE),
         (b"Nom;Prenom\n" + b"x" * 5001 + b";y\n", "Ligne 2, colonne 1 : une case a plus de 5000 signes."),
         (b'Nom\n"' + b"x" * 200_000, "La ligne 2 ne se lit pas : vérifiez les guillemets."),
+        (b'Nom;Prenom\nx;"y\nz;t\n', "La ligne 2 ne se lit pas : vérifiez les guillemets."),
+        ("Nom;Pr\0nom\nx;y\n".encode("utf-16"), sheets.NO_TABLE),
         (b";".join([b"x"] * 400), sheets.TOO_WIDE),
         (b"n\n" * 50_032, sheets.TOO_MANY),
         (b"x" * (sheets.LARGEST_BYTES + 1), sheets.TOO_LARGE),
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_what_is_no_table_is_refused_in_french(content, sentence):
     with pytest.raises(Refused) as refused:
         list(read(content))
     assert str(refused.value) == sentence
+
+
+def test_quotes_within_a_cell_are_no_fault():
+    assert cells(b'Nom;Rue\nx;"les "Lilas""\ny;"1 rue\nHaute"\n')[2] == ["y", "1 rue\nHaute"]
+
+
+def test_a_number_that_is_none_is_an_empty_cell():
+    book = zipfile.ZipFile(io.BytesIO(workbook(["Nom", "Date"], ["Roux", 12.5])))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in book.namelist():
+            archive.writestr(name, book.read(name).replace(b"<v>12.5</v>", b"<v>NaN</v>"))
+    assert cells(out.getvalue())[1][1] is None
+
+
+def test_one_long_text_in_every_cell_fills_no_disk(monkeypatch):
+    monkeypatch.setattr(sheets, "MOST_WRITTEN", 100_000)
+    with pytest.raises(Refused) as refused:
+        list(read(workbook(*[["é" * 4_000] * 10] * 10)))
+    assert str(refused.value) == sheets.TOO_MUCH
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked():
