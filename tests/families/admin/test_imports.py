@@ -128,7 +128,7 @@ def test_what_a_long_file_does_is_the_workers(client, school_class, monkeypatch,
     sent(client, ROUX, TOM)
     file = FileImport.objects.get()
     answer = matched(client, file)
-    assert answer["Refresh"] == "3" and "0 lignes sur 2" in answer.content.decode()
+    assert answer["Refresh"] == "3" and "0 ligne sur 2" in answer.content.decode()
 
 
 def test_who_may_not_import_sees_nothing(agent_client, client, school_class):

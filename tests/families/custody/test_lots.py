@@ -143,3 +143,10 @@ def test_where_households_become_one_no_address_is_free_any_more(books, agent):
     Guardian.objects.filter(pk=made.pk).update(email_given="lou@example.org")
     openings.forget_expected([books.household.pk], at=NOW)
     assert foreseen() == [("Lou Roux", "paper", "")]
+
+
+def test_a_box_stands_before_its_words_and_the_list_leads_to_the_next_lot(agent_client, chief_client, now):
+    page = agent_client.get(reverse(NEW)).content.decode()
+    assert '<label class="vCheckboxLabel" for="id_familles-everyone"><input type="checkbox"' in page
+    lots_page = reverse("admin:families_invitationlot_changelist")
+    assert reverse(NEW) in chief_client.get(lots_page).content.decode().partition('class="object-tools"')[2]

@@ -77,6 +77,15 @@ def test_an_empty_town_is_told_each_step_what_it_is_for_and_what_is_missing(mana
         assert lack in said
     assert "fermé au public" in said
     assert "peut ouvrir" not in said
+    assert lacks("essai") == ["Aucune activité : cette étape vient après."]
+
+
+def test_a_school_without_a_year_is_not_done(now, db: None) -> None:
+    SchoolFactory()
+    assert lacks("ecoles") == [
+        "Les classes viennent après le calendrier : une classe est celle d'une année scolaire."
+    ]
+    assert not standing("ecoles").blocks, "The calendar comes next."
 
 
 def test_it_stands_first_in_the_menu_and_on_the_first_page_until_the_town_opens(
@@ -265,6 +274,7 @@ def test_opening_says_what_is_still_missing_and_asks_to_have_read_it(manager_cli
     said = page(manager_client, OPEN)
     assert "Aucune école." in said
     assert "les familles ne pourront pas réserver" in said
+    assert '<label class="vCheckboxLabel" for="id_seen"><input type="checkbox"' in said
     assert manager_client.post(reverse(OPEN), {}).status_code == 200
     assert not Town.objects.get().is_open
     manager_client.post(reverse(OPEN), {"seen": "on"})
