@@ -275,7 +275,7 @@ def test_opening_says_what_is_still_missing_and_asks_to_have_read_it(manager_cli
     assert "Aucune école." in said
     assert "les familles ne pourront pas réserver" in said
     assert '<label class="vCheckboxLabel" for="id_seen"><input type="checkbox"' in said
-    assert manager_client.post(reverse(OPEN), {}).status_code == 200
+    assert "Cochez la case pour ouvrir" in manager_client.post(reverse(OPEN), {}).text
     assert not Town.objects.get().is_open
     manager_client.post(reverse(OPEN), {"seen": "on"})
     assert Town.objects.get().is_open
@@ -290,9 +290,12 @@ def test_a_town_that_is_ready_opens_without_a_tick_and_may_close_again(manager_c
     assert manager_client.post(reverse(OPEN), {}).url == reverse("admin:index")
     assert Client().get("/").status_code == 302
     assert "Fermer au public" in page(manager_client)
+    assert "Créer un compte famille" in Client().get(reverse("account_login")).text
+    assert "se connecte" not in page(manager_client, CLOSE), "Nobody does yet."
     assert "peut ouvrir" in page(manager_client)
     manager_client.post(reverse(CLOSE), {})
     assert not Town.objects.get().is_open
+    assert "Créer un compte famille" not in Client().get(reverse("account_login")).text
     told = list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True))
     assert told[1:] == ["Portail ouvert au public.", "Portail fermé au public."]
 
