@@ -504,11 +504,11 @@ def _shown(file: FileImport, line: int, said: list[Any], may: bool) -> dict[str,
 
 
 def _made(file: FileImport) -> list[str]:
-    """« 12 foyers créés », « 3 enfants modifiés »."""
+    """« 12 foyers : création », « 1 classe : modification »: no word that has to agree."""
     found = []
-    for how, words in (("created", ("créé", "créés")), ("changed", ("modifié", "modifiés"))):
+    for how, word in (("created", "création"), ("changed", "modification")):
         for label, number in file.made.get(how, {}).items():
             model = apps.get_model(label)
             name = counted(number, str(model._meta.verbose_name), str(model._meta.verbose_name_plural))
-            found.append(f"{name} : {words[number > 1]}")
+            found.append(f"{name} : {word}")
     return found

@@ -130,7 +130,7 @@ class InvitationLotAdmin(ShownOnly[InvitationLot], OwnPages[InvitationLot]):
         keys = posted_numbers([object_id])
         lot = get_object_or_404(self.get_queryset(request), pk=keys[0] if keys else 0)
         rows = rights.seen_by(request.user, lot.invited.all(), *map(self.right_for, LOOKING))
-        lines = rows.select_related("guardian__household", "opening").order_by(
+        lines = rows.select_related("guardian__household", "guardian__user", "opening").order_by(
             "guardian__household", "guardian"
         )
         counts = lots.standing([lot.pk])[lot.pk]

@@ -205,12 +205,13 @@ def make_codes(rows: Sequence[Invited], *, by: User, at: datetime) -> list[tuple
 
 def standing(lots: Collection[int]) -> dict[int, Counter[str]]:
     """What became of the adults of lots (keys), counted: « mail », « mailed », « failed », « paper »,
-    « printed », « left », and « opened » who has a login since."""
+    « printed », « left », and « opened » who has logged in since: an invitation by mail makes a login at
+    once."""
     found: dict[int, Counter[str]] = {key: Counter() for key in lots}
     rows = Invited.objects.filter(lot__in=lots).values_list(
-        "lot_id", "way", "done_at", "why", "guardian__user_id"
+        "lot_id", "way", "done_at", "why", "guardian__user__last_login"
     )
-    for lot, way, done_at, why, user in rows:
+    for lot, way, done_at, why, logged_in in rows:
         counts = found[lot]
         counts[way] += 1
         if way == Way.MAIL:
@@ -218,7 +219,7 @@ def standing(lots: Collection[int]) -> dict[int, Counter[str]]:
             counts["failed"] += bool(why)
         elif way == Way.PAPER:
             counts["printed"] += done_at is not None
-        counts["opened"] += way != Way.LEFT and user is not None
+        counts["opened"] += way != Way.LEFT and logged_in is not None
     return found
 
 

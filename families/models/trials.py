@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from families.models.households import Household
+from portal.french import elision
 
 
 class TrialHouseholdManager(models.Manager["TrialHousehold"]):
@@ -28,4 +29,4 @@ class TrialHousehold(Household):
     def __str__(self) -> str:
         """« Foyer d'essai de Hélène Marchand »."""
         who = self.trial_of
-        return f"Foyer d'essai de {who.get_full_name() or who.username}" if who else "Foyer d'essai"
+        return f"Foyer d'essai {elision.of(who.get_full_name() or who.username)}" if who else "Foyer d'essai"

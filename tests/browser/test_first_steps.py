@@ -19,6 +19,8 @@ from tests.browser.looking import violations
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 MOST = 40
+# Pixels.
+THUMB = 44
 GOOD = "girafe sous la pluie 7"
 CLASS_DAYS = ("Lundi", "Mardi", "Jeudi", "Vendredi")
 
@@ -64,7 +66,9 @@ class Hands:
         self.page.locator(f"#{prefix}-group .add-row a").click()
 
     def save(self, button: str = "Enregistrer") -> None:
-        self.page.get_by_role("button", name=button, exact=True).last.click()
+        last = self.page.get_by_role("button", name=button, exact=True).last
+        assert button == "Proposer" or (last.bounding_box() or {"height": 0})["height"] >= THUMB
+        last.click()
         self.page.wait_for_load_state()
         assert self.page.locator(".errornote").count() == 0, self.page.locator("#content").inner_text()
 

@@ -57,7 +57,10 @@ class StartForm(forms.ModelForm[Town]):
 class OpenForm(forms.Form):
     """Shown where families could do nothing yet."""
 
-    seen = forms.BooleanField(label="Ouvrir quand même : j'ai lu ce qui manque.")
+    seen = forms.BooleanField(
+        label="Ouvrir quand même : j'ai lu ce qui manque.",
+        error_messages={"required": "Cochez la case pour ouvrir malgré ce qui manque."},
+    )
 
 
 class FirstSteps(OwnPages[Town]):
@@ -157,7 +160,8 @@ class FirstSteps(OwnPages[Town]):
             )
             return redirect(f"admin:{URL_NAME}")
         known = Guardian.objects.filter(user__isnull=False).count()
-        context = {"said": counted(known, "personne s'y connecte", "personnes s'y connectent")}
+        said = counted(known, "personne s'y connecte", "personnes s'y connectent") if known else ""
+        context = {"said": said}
         return self.page(request, "admin/first_steps/close.html", "Fermer au public", context)
 
     def _demand_opening(self, request: HttpRequest) -> None:

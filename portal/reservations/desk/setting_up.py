@@ -64,6 +64,8 @@ def schools(at: datetime) -> Standing:
     schools_said = counted(len(found), "école", "écoles")
     stands.there.append(f"{schools_said} : {named(str(one) for one in found)}.")
     if year is None:
+        text = "Les classes viennent après le calendrier : une classe est celle d'une année scolaire."
+        stands.missing.append(Missing(text, needed=False))
         return stands
     of_year = SchoolClass.objects.filter(school_year=year).values_list("school", flat=True)
     classes = Counter(of_year)
@@ -95,7 +97,7 @@ def calendar(at: datetime) -> Standing:
         stands.there.append(f"{said} (zone {zone}).")
     else:
         stands.missing.append(
-            Missing(f"Aucune vacance scolaire de la zone {zone} en {year} : tout ouvrirait.", page, right)
+            Missing(f"Pas de vacances scolaires de la zone {zone} en {year} : tout ouvrirait.", page, right)
         )
     if public:
         stands.there.append(f"{counted(public, 'jour férié', 'jours fériés')}.")

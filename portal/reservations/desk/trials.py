@@ -29,7 +29,7 @@ from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
 
 TITLE = "Essayer comme une famille"
-NAMES = ("Premier enfant", "Deuxième enfant", "Troisième enfant")
+NAMES = ("premier enfant", "deuxième enfant", "troisième enfant")
 YOUNGEST, OLDEST = 2, 17
 USUAL_AGE = 7
 
@@ -65,10 +65,10 @@ class TrialForm(forms.Form):
         in_order = classes.select_related("school", "school_year").order_by("school__name", "level", "name")
         for number, name in enumerate(NAMES, 1):
             self.fields[f"class_{number}"] = ClassField(
-                label=f"{name} : classe", queryset=in_order, required=False, empty_label="Sans classe"
+                label=f"Classe du {name}", queryset=in_order, required=False, empty_label="Sans classe"
             )
             self.fields[f"age_{number}"] = forms.IntegerField(
-                label=f"{name} : âge",
+                label=f"Âge du {name}",
                 required=False,
                 validators=[MinValueValidator(YOUNGEST), MaxValueValidator(OLDEST)],
                 help_text="Vide : l'âge habituel de la classe ; sans classe non plus, pas d'enfant.",
@@ -242,7 +242,7 @@ def tried(at: datetime) -> Standing:
         text = counted(there, "foyer d'essai est en place", "foyers d'essai sont en place")
         return Standing(there=[f"{text}."])
     if not Activity.objects.filter(active=True).exists():
-        return Standing(there=["Il y aura de quoi essayer avec la première activité."])
+        return Standing(missing=[Missing("Aucune activité : cette étape vient après.", needed=False)])
     page = reverse("admin:families_trialhousehold_changelist")
     text = "Réservez quelques jours comme le ferait une famille : c'est la meilleure relecture."
     return Standing(missing=[Missing(text, page, "families.add_trialhousehold", needed=False)])

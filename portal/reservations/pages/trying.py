@@ -26,7 +26,7 @@ from portal.web.under import Band
 
 # In the session of who tries.
 SESSION_KEY = "tried_household"
-SENTENCE = "Foyer d'essai : rien ne compte."
+SENTENCE = "Foyer d'essai : rien ne compte. Vous répondez vous-même à ses demandes, à la mairie."
 
 # What is done as a family would; of each service besides, its enrolment, its place and period, its planning.
 ACTS = frozenset(

@@ -51,9 +51,10 @@ def test_a_file_becomes_families_in_four_pages(client, school_class):
     checked = matched(client, file).content.decode()
     assert "2 nouvelles" in checked and "Importer 2 lignes" in checked and not Child.objects.exists()
     done = client.post(f"{LIST}{file.pk}/importer/", follow=True).content.decode()
-    assert "C'est importé" in done.replace("&#x27;", "'") and "2 enfants : créés" in done
+    assert "C'est importé" in done.replace("&#x27;", "'") and "2 enfants : création" in done
     assert Child.objects.count() == 2
     back = client.post(f"{LIST}{file.pk}/annuler/", follow=True).content.decode()
+    assert "Ce qui a été écrit, puis annulé" in back
     assert "tout est comme avant" in back and not Child.objects.exists()
     assert "Ancien : familles.csv" in client.get(LIST).content.decode()
 
@@ -150,7 +151,7 @@ def test_what_a_long_file_does_is_the_workers(client, school_class, monkeypatch,
     sent(client, ROUX, TOM)
     file = FileImport.objects.get()
     answer = matched(client, file)
-    assert answer["Refresh"] == "3" and "0 lignes sur 2" in answer.content.decode()
+    assert answer["Refresh"] == "3" and "0 ligne sur 2" in answer.content.decode()
 
 
 def test_who_may_not_import_sees_nothing(agent_client, client, school_class):

@@ -17,6 +17,7 @@ from families.models import (
     ImportedRow,
     InvitationLot,
     Invited,
+    User,
 )
 from tests.conftest import NOW
 
@@ -71,8 +72,10 @@ def test_run_twice_nobody_is_invited_twice(nobody_yet, agent, django_capture_on_
     assert sacha.user is not None and sacha.user.email == "sacha@example.org"
     assert [one.to for one in mail.outbox].count(["sacha@example.org"]) == 1
     assert lots.standing([lot.pk])[lot.pk] == {
-        "mail": 1, "mailed": 1, "failed": 0, "left": 1, "paper": 1, "printed": 0, "opened": 1,
+        "mail": 1, "mailed": 1, "failed": 0, "left": 1, "paper": 1, "printed": 0, "opened": 0,
     }  # fmt: skip
+    User.objects.filter(pk=sacha.user.pk).update(last_login=NOW)
+    assert lots.standing([lot.pk])[lot.pk]["opened"] == 1
     with django_capture_on_commit_callbacks(execute=True):
         again = lots.begin(homes, whom="toutes les familles", by=agent, at=NOW + timedelta(days=1))
     assert [(one.way, one.guardian.first_name) for one in again.invited.order_by("pk")] == [
@@ -152,3 +155,10 @@ def test_where_households_become_one_no_address_is_free_any_more(books, agent):
     Guardian.objects.filter(pk=made.pk).update(email_given="lou@example.org")
     openings.forget_expected([books.household.pk], at=NOW)
     assert foreseen() == [("Lou Roux", "paper", "")]
+
+
+def test_a_box_stands_before_its_words_and_the_list_leads_to_the_next_lot(agent_client, chief_client, now):
+    page = agent_client.get(reverse(NEW)).content.decode()
+    assert '<label class="vCheckboxLabel" for="id_familles-everyone"><input type="checkbox"' in page
+    lots_page = reverse("admin:families_invitationlot_changelist")
+    assert reverse(NEW) in chief_client.get(lots_page).content.decode().partition('class="object-tools"')[2]

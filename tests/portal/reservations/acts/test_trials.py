@@ -416,6 +416,8 @@ def test_a_trial_is_made_on_the_page(manager, canteen, school_class):
     client.post(PAGE, given)
     made = TrialHousehold.tried.get()
     assert str(made) == "Foyer d'essai de Nadia"
+    made.trial_of.first_name = "Agathe"
+    assert str(made) == "Foyer d'essai d'Agathe"
     assert Guardian._base_manager.filter(household=made.pk).count() == 2
     ages = [one.age_on(date(2026, 11, 9)) for one in Child._base_manager.order_by("pk")]
     assert ages[1] == 4 and 5 <= ages[0] <= 10

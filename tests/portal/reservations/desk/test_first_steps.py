@@ -77,6 +77,15 @@ def test_an_empty_town_is_told_each_step_what_it_is_for_and_what_is_missing(mana
         assert lack in said
     assert "fermé au public" in said
     assert "peut ouvrir" not in said
+    assert lacks("essai") == ["Aucune activité : cette étape vient après."]
+
+
+def test_a_school_without_a_year_is_not_done(now, db: None) -> None:
+    SchoolFactory()
+    assert lacks("ecoles") == [
+        "Les classes viennent après le calendrier : une classe est celle d'une année scolaire."
+    ]
+    assert not standing("ecoles").blocks, "The calendar comes next."
 
 
 def test_it_stands_first_in_the_menu_and_on_the_first_page_until_the_town_opens(
@@ -265,7 +274,8 @@ def test_opening_says_what_is_still_missing_and_asks_to_have_read_it(manager_cli
     said = page(manager_client, OPEN)
     assert "Aucune école." in said
     assert "les familles ne pourront pas réserver" in said
-    assert manager_client.post(reverse(OPEN), {}).status_code == 200
+    assert '<label class="vCheckboxLabel" for="id_seen"><input type="checkbox"' in said
+    assert "Cochez la case pour ouvrir" in manager_client.post(reverse(OPEN), {}).text
     assert not Town.objects.get().is_open
     manager_client.post(reverse(OPEN), {"seen": "on"})
     assert Town.objects.get().is_open
@@ -280,9 +290,12 @@ def test_a_town_that_is_ready_opens_without_a_tick_and_may_close_again(manager_c
     assert manager_client.post(reverse(OPEN), {}).url == reverse("admin:index")
     assert Client().get("/").status_code == 302
     assert "Fermer au public" in page(manager_client)
+    assert "Créer un compte famille" in Client().get(reverse("account_login")).text
+    assert "se connecte" not in page(manager_client, CLOSE), "Nobody does yet."
     assert "peut ouvrir" in page(manager_client)
     manager_client.post(reverse(CLOSE), {})
     assert not Town.objects.get().is_open
+    assert "Créer un compte famille" not in Client().get(reverse("account_login")).text
     told = list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True))
     assert told[1:] == ["Portail ouvert au public.", "Portail fermé au public."]
 
