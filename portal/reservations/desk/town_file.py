@@ -230,7 +230,8 @@ class TownFileAdmin(ShownOnly[TownFile], OwnPages[TownFile]):
     def _form_page(
         self, request: HttpRequest, form: TownFileForm, problems: Sequence[FileProblem] = ()
     ) -> HttpResponse:
-        left_out = max(len(problems) - SHOWN, 0)
+        more = len(problems) - SHOWN
+        left_out = counted(more, "autre", "autres") if more > 0 else ""
         context = {
             "form": form,
             "problems": problems[:SHOWN],
