@@ -590,6 +590,24 @@ def test_a_value_corrected_since_the_check_is_not_written_over(bring, imported, 
     assert Guardian.objects.get().phone == "06 00 00 00 00" and Child.objects.count() == 1
 
 
+def test_in_several_lots_what_is_written_is_what_the_check_said(
+    imported, bring, monkeypatch, canteen, school_class
+):
+    monkeypatch.setattr(running, "A_LOT", 2)
+    DietFactory(name="Sans porc")
+    titles = f"Famille Identifiant;ID Enfant;{HEADINGS};QF;Régime;Activité"
+    lines = [
+        f"{home};{home}{child};{row[:-3]};{400 + home};sans porc;{canteen.activity}"
+        for child in (1, 2)
+        for home, row in enumerate(rows(0, 4))
+    ]
+    lines = [line if place < 4 else line.replace(";Lou;", ";Zacharie;") for place, line in enumerate(lines)]
+    file = imported(*lines, titles=titles)
+    assert (file.state, file.trouble, file.counts) == ("done", "", {"new": 8})
+    assert Household.objects.count() == 4 and Child.objects.count() == 8
+    assert bring(*lines, titles=titles).counts == {"same": 8}
+
+
 def test_an_import_whose_agent_is_gone_blocks_no_other(bring, manager, now, school_class):
     file = bring(ROUX)
     running.ask_run(file, by=manager)
