@@ -12,18 +12,19 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-from billing.models import Mandate
+from billing.models import Invoice, Mandate
 from families.custody import own
-from families.imports import cells, outgoing
+from families.imports import cells, outgoing, registry
 from families.imports.cells import Unreadable
 from families.imports.outgoing import Bite, Line, Whose
 from families.imports.people import is_own
 from families.imports.records import Record, Ref, Run
 from families.imports.registry import Column, Doubt, Part
-from families.models import Household
+from families.models import FamilyQuotient, FileImport, Household, ImportedRow
 from portal.database.encrypted import Unreadable as NoKey
 from portal.files.sheets import SheetCell
 from portal.french.official_numbers import check_bic, check_iban, compact, grouped
+from portal.french.plurals import counted
 
 KEYS = ("mandate.rum", "mandate.signed_on", "mandate.iban", "mandate.bic", "mandate.debtor")
 VIEWS = ("billing.view_mandate",)
@@ -221,6 +222,17 @@ class Mandates(Part):
             run.note(given.mandate, of=record)
 
 
+def billed_with(file: FileImport, made: Sequence[ImportedRow]) -> list[str]:
+    """What was billed since at quotients that the import wrote."""
+    keys = [row.key for row in made if row.model == FamilyQuotient._meta.label]
+    if not keys or file.done_at is None:
+        return []
+    homes = FamilyQuotient.objects.filter(pk__in=keys).values("household")
+    number = Invoice.every.filter(household__in=homes, issued_at__gte=file.done_at).count()
+    said = counted(number, "pièce facturée depuis à ces quotients", "pièces facturées depuis à ces quotients")
+    return [said] if number else []
+
+
 # Taken out ------------------------------------------------------------------------------------------------
 
 
@@ -241,5 +253,6 @@ def _line(row: Mandate) -> dict[str, str | date]:
 
 def register_all() -> None:
     """Once the app is ready."""
+    registry.look_before_undoing(billed_with)
     outgoing.register("mandates", 60, KEYS, _mandates, rights=VIEWS)
     outgoing.offer(Mandate)

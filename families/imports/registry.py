@@ -1,7 +1,7 @@
 """What may stand in a file, and who makes something of it: columns and parts, registered by their apps."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from django import forms
 from django.apps import apps
 from django.db.models import Model
 
-from families.models import ImportedRow
+from families.models import FileImport, ImportedRow
 from portal.desk import rights
 from portal.french.plurals import counted
 
@@ -83,12 +83,26 @@ class Part:
             _put_back(apps.get_model(label), rows)
 
 
+# What a floor above has done since with rows that an import made: the file and its rows, in sentences.
+Looks = Callable[[FileImport, "Sequence[ImportedRow]"], list[str]]
 _parts: dict[str, Part] = {}
+_looks: list[Looks] = []
 
 
 def register(part: Part) -> None:
     """For an app, once it is ready; the same code again replaces the part."""
     _parts[part.code] = part
+
+
+def look_before_undoing(looks: Looks) -> None:
+    """For an app whose rows rest on what parts of others made."""
+    if looks not in _looks:
+        _looks.append(looks)
+
+
+def seen_since(file: FileImport, made: "Sequence[ImportedRow]") -> list[str]:
+    """What those floors say stands on it."""
+    return [sentence for looks in _looks for sentence in looks(file, made)]
 
 
 def parts() -> list[Part]:

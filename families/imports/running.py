@@ -571,7 +571,7 @@ def standing(file: FileImport) -> list[str]:
     said += [f"{later} a changé ce qu'il avait créé" for later in _later(file, created)]
     for part in registry.parts():
         said += part.stands([row for row in made if row.part == part.code])
-    return said
+    return said + registry.seen_since(file, made)
 
 
 def _later(file: FileImport, created: Mapping[str, set[int]]) -> list[FileImport]:

@@ -18,7 +18,7 @@ from families.imports.people import is_own
 from families.imports.records import Record, Run
 from families.imports.registry import Column, Doubt, Part
 from families.models import Child
-from portal.french import grades
+from portal.french import grades, moments
 from portal.french.grades import Grade
 from portal.french.spelling import folded
 from portal.french.weekdays import names_of
@@ -169,7 +169,13 @@ class Schoolings(Part):
             if now is None:
                 record.is_new(f"classe : {found}", "school.class")
                 record.kept[self.code] = (found, None)
-            elif found.pk is None or now.school_class_id != found.pk:
+            elif found.pk is not None and now.school_class_id == found.pk:
+                continue
+            elif now.starts_on is not None and now.starts_on > run.today:
+                # What is planned would go with the change, and come back by no undoing.
+                planned = f"un changement de classe est déjà prévu le {moments.day(now.starts_on, year=True)}"
+                record.wrong("school.class", f"{planned} : corrigez-le à la page de l'enfant.")
+            else:
                 record.changes("school.class", str(now.school_class), str(found))
                 record.kept[self.code] = (found, now)
 

@@ -7,6 +7,7 @@ import pytest
 from billing.models import Mandate
 from families.imports import running
 from families.models import FileImport
+from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER, bill
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +118,21 @@ def test_another_mandate_waits_for_a_decision_and_takes_the_place(books, chief):
     running.undo(file.pk, at=NOW)
     before.refresh_from_db()
     assert (before.revoked_on, Mandate.objects.count()) == (None, 1)
+
+
+def test_quotients_that_were_billed_are_not_taken_back(month, books, chief):
+    child, adult = books.child, books.household.guardians.get(user=books.user)
+    head = HEAD.partition("RUM")[0] + "Quotient familial"
+    row = (
+        f"{child.last_name};{child.first_name};{child.birth_date:%d/%m/%Y};{adult.last_name};"
+        f"{adult.first_name};812"
+    )
+    file = running.receive(f"{head}\n{row}".encode(), name="q.csv", source="Ancien", by=chief, at=NOW)
+    running.ask_check(file)
+    running.check(file.pk, at=NOW)
+    done(FileImport.objects.get(pk=file.pk), chief)
+    file.refresh_from_db()
+    assert running.standing(file) == []
+    bill(NOVEMBER, END_OF_NOVEMBER)
+    with pytest.raises(running.Stands, match="1 pièce facturée depuis à ces quotients"):
+        running.ask_undo(file, by=chief)

@@ -29,12 +29,19 @@ from families.models import (
 )
 from families.privacy import erasing
 from portal.files.sheets import Refused
-from portal.reservations.acts import trials
+from portal.reservations.acts import enrolling, trials
 from portal.reservations.models import Enrolment, SchoolClass, Schooling
 from portal.reservations.staff import giving
 from portal.reservations.states import EnrolmentState
 from tests.conftest import family
-from tests.factories import ChildFactory, DietFactory, GuardianFactory, HouseholdFactory, UserFactory
+from tests.factories import (
+    ChildFactory,
+    DietFactory,
+    GuardianFactory,
+    HouseholdFactory,
+    SchoolClassFactory,
+    UserFactory,
+)
 from tests.families.imports.conftest import HEADINGS, ROUX, TOM, said
 
 PUPILS = "Nom élève;Prénom élève;Date naissance;Adresse1;Cp1;Commune1;Adresse2;Cp2;Commune2;Libellé classe"
@@ -127,6 +134,16 @@ def test_what_changed_is_said_as_it_was_and_as_it_becomes(imported, bring, schoo
         "2 changed « 06 12 34 56 78 » devient « 06 98 76 54 32 »",
     ]
     assert {one.column for one in file.lines.all()} == {"Adresse", "Portable"}
+
+
+def test_a_change_of_class_that_is_planned_is_left_to_who_planned_it(imported, bring, school_class, now):
+    imported(ROUX)
+    later = SchoolClassFactory(school=school_class.school, school_year=school_class.school_year, name="CE2")
+    child, in_january = Child.objects.get(), now.date() + timedelta(days=60)
+    enrolling.attend(child, later, since=in_january, known_on=now.date())
+    [sentence] = said(bring(ROUX))
+    assert "wrong un changement de classe est déjà prévu le vendredi 8 janvier 2027" in sentence
+    assert Schooling.objects.filter(child=child).count() == 2
 
 
 def test_a_change_keeps_what_it_was(imported, school_class):
