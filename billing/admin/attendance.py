@@ -209,7 +209,7 @@ class AttendanceAdmin(
             context["formulas"] = [(one, list_url(day, place.pk, one.pk)) for one in offered]
             if formula is not None:
                 sheet = attendance.AttendanceSheet.load(place, formula, day, timed=is_timed(formula))
-                enters = all(rights.may(request.user, place, right) for right in MAY_ENTER)
+                enters = rights.may_all(request.user, place, *MAY_ENTER)
                 writable = request.user.has_perms(MAY_ENTER) and enters and day <= today
                 context |= {"found": [], "words": "", "chosen": [], "posted": None}
                 shown: Mapping[int, attendance.Shown] = {}

@@ -11,7 +11,7 @@ from families.papers import asking
 from families.papers.asking import Line
 
 # Households that are looked at together, in a fixed number of queries.
-CHUNK = 5000
+CHUNK = 20_000
 
 
 def lines(
