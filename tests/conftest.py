@@ -23,6 +23,7 @@ from django.core.cache import cache
 from django.core.signals import request_finished, setting_changed
 from django.db import close_old_connections, connection
 from django.test import Client, TransactionTestCase
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
 from billing.documents import provisional
@@ -293,8 +294,9 @@ def installed(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(autouse=True)
 def fresh_start() -> None:
-    """No town, no rate limit and no random name left over from the test before."""
+    """No town, no clock of it, no rate limit and no random name left over from the test before."""
     town_module.forget()
+    timezone.deactivate()
     estimates.forget()
     means.forget()
     provisional.which_bills.forget()
