@@ -23,7 +23,7 @@ INSIDE_MINUTES = 10
 BEFORE, AFTER = 300.0, 600.0
 
 # Requests in progress for each core: above the one the machine is strained, below the other at ease.
-FULL, EASY = 4.0, 3.0
+FULL, EASY = 4.0, 2.0
 # So long a request lies before a thread takes it up where the machine is strained.
 LATE = 0.3
 # What opens the room by itself: strained for so long, while so many come a second.
