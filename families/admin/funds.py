@@ -33,7 +33,7 @@ from portal.french import moments
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted
-from portal.web.posted import posted_numbers
+from portal.web.posted import posted_number, posted_numbers
 from portal.web.signed_in import SignedInRequest
 
 RIGHT = rounds.RIGHT
@@ -224,8 +224,7 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
         """What came, line by line, and which to write."""
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
-        keys = posted_numbers([object_id])
-        row = get_object_or_404(self.get_queryset(request), pk=keys[0] if keys else 0)
+        row = get_object_or_404(self.get_queryset(request), pk=posted_number(object_id) or 0)
         answer = self.page(request, "admin/families/quotients_round.html", str(row), self._told(request, row))
         if row.is_asking or row.is_writing:
             answer["Refresh"] = "3"

@@ -1,7 +1,7 @@
 """« Importer des familles »: a file, its columns, what would become of each row, the import, its way back."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
+from django_tasks.base import Task
 
 from families.desk_cells import person
 from families.groups import IMPORT
@@ -308,17 +309,34 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
         return mine or None
 
     def _check(self, request: SignedInRequest, file: FileImport) -> HttpResponse:
+        self._take(request, file, running.ask_check, running.check, tasks.check_file)
+        return redirect("admin:families_fileimport_change", file.pk)
+
+    def _take(
+        self,
+        request: SignedInRequest,
+        file: FileImport,
+        ask: Callable[..., FileImport],
+        do: Callable[..., None],
+        by_worker: Task[..., None],
+        said: str = "",
+    ) -> bool:
+        """A step of the import: done at once where the file is small, by the worker else. Whether it was
+        taken; why not is said."""
         try:
             # What is done at once is one transaction with its asking: of what dies midway nothing stays.
             with transaction.atomic():
-                asked = running.ask_check(file, by=request.user)
+                asked = ask(file, by=request.user)
+                if said:
+                    self.log_change(request, asked, said)
                 if running.is_small(asked):
-                    running.check(asked.pk, at=timezone.now())
+                    do(asked.pk, at=timezone.now())
                 else:
-                    tasks.check_file.enqueue(asked.pk)
+                    by_worker.enqueue(asked.pk)
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
-        return redirect("admin:families_fileimport_change", file.pk)
+            return False
+        return True
 
     # Where it is ----------------------------------------------------------------------------------------
 
@@ -419,34 +437,15 @@ class FileImportAdmin(StateBadge, OwnPages[FileImport]):
     def run(self, request: SignedInRequest, pk: int) -> HttpResponse:
         file = self._mine(request, pk)
         ask_again(request)
-        try:
-            with transaction.atomic():
-                asked = running.ask_run(file, by=request.user)
-                self.log_change(request, asked, "Import demandé.")
-                if running.is_small(asked):
-                    running.run(asked.pk, at=timezone.now())
-                else:
-                    tasks.import_file.enqueue(asked.pk)
-        except ImportRefused as refusal:
-            messages.error(request, str(refusal))
-        else:
+        if self._take(request, file, running.ask_run, running.run, tasks.import_file, "Import demandé."):
             self._say(request, pk)
         return redirect("admin:families_fileimport_change", pk)
 
     def undo(self, request: SignedInRequest, pk: int) -> HttpResponse:
         file = self._mine(request, pk)
         ask_again(request)
-        try:
-            with transaction.atomic():
-                asked = running.ask_undo(file, by=request.user)
-                self.log_change(request, asked, "Annulation demandée.")
-                if running.is_small(asked):
-                    running.undo(asked.pk, at=timezone.now())
-                else:
-                    tasks.take_back_file.enqueue(asked.pk)
-        except ImportRefused as refusal:
-            messages.error(request, str(refusal))
-        else:
+        said = "Annulation demandée."
+        if self._take(request, file, running.ask_undo, running.undo, tasks.take_back_file, said):
             self._say(request, pk)
         return redirect("admin:families_fileimport_change", pk)
 

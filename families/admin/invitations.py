@@ -29,7 +29,7 @@ from portal.files.handing_over import hand_over
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.letters import paper
-from portal.web.posted import posted_numbers
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 # What one must hold to invite: who is written to, and what a code does.
@@ -127,8 +127,7 @@ class InvitationLotAdmin(ShownOnly[InvitationLot], OwnPages[InvitationLot]):
         """What became of each, and the letters to print."""
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
-        keys = posted_numbers([object_id])
-        lot = get_object_or_404(self.get_queryset(request), pk=keys[0] if keys else 0)
+        lot = get_object_or_404(self.get_queryset(request), pk=posted_number(object_id) or 0)
         rows = rights.seen_by(request.user, lot.invited.all(), *map(self.right_for, LOOKING))
         lines = rows.select_related("guardian__household", "guardian__user", "opening").order_by(
             "guardian__household", "guardian"
