@@ -4,9 +4,10 @@ A part of `families.imports`. A mandate that was debited stays as it is; another
 takes its place once somebody has said so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -32,19 +33,11 @@ A_BATCH = 500
 RUM = Mandate._meta.get_field("rum")
 
 
-def _iban(cell: SheetCell) -> str:
+def _official(cell: SheetCell, check: Callable[[str], None]) -> str:
+    """An IBAN or a BIC without its spaces, as `check` accepts it. Raises Unreadable."""
     text = compact(cells.as_text(cell))
     try:
-        check_iban(text)
-    except ValidationError as wrong:
-        raise Unreadable(wrong.message) from None
-    return text
-
-
-def _bic(cell: SheetCell) -> str:
-    text = compact(cells.as_text(cell))
-    try:
-        check_bic(text)
+        check(text)
     except ValidationError as wrong:
         raise Unreadable(wrong.message) from None
     return text
@@ -145,9 +138,9 @@ class Mandates(Part):
 
     def _given(self, run: Run, record: Record) -> _Given | None:
         rum = record.read(run, "mandate.rum", _rum, needed=True)
-        iban = record.read(run, "mandate.iban", _iban, needed=True)
+        iban = record.read(run, "mandate.iban", partial(_official, check=check_iban), needed=True)
         signed_on = record.read(run, "mandate.signed_on", cells.day, needed=True)
-        bic = record.read(run, "mandate.bic", _bic) or ""
+        bic = record.read(run, "mandate.bic", partial(_official, check=check_bic)) or ""
         if record.home is None or not record.counts:
             return None
         for key, value, missing in (
