@@ -114,6 +114,10 @@ PURPOSES = {
 
 VIEW, CHANGE, WRITE = "view", "view change", "view add change"
 EVERYTHING = "view add change delete"
+# What one may pass over for a family, each a right of its own.
+OVERRIDES = " ".join(
+    f"override_{one}" for one in ("deadline", "capacity", "limits", "papers", "days", "arrears", "payment")
+)
 # Families' letters are read by nobody at the town hall, but in the demo, whose outbox they are.
 OUTBOX = VIEW if settings.DEMO else ""
 
@@ -187,7 +191,7 @@ RIGHTS: dict[str, Rights] = {
             "reservation": CHANGE,
             "reservationline": CHANGE,
             # What one may pass over for a family: rights that a town may leave to fewer.
-            "booking": f"{CHANGE} override_deadline override_capacity override_limits override_papers",
+            "booking": f"{CHANGE} {OVERRIDES}",
             "attendance": WRITE,
             "absencecertificate": WRITE,
         },

@@ -68,7 +68,10 @@ class Override(models.TextChoices):
     DEADLINE = "deadline", "Délai"
     CAPACITY = "capacity", "Places"
     LIMITS = "limits", "Âge ou classe"
-    PAPERS = "papers", "Fiche sanitaire"
+    PAPERS = "papers", "Papiers"
+    DAYS = "days", "Nombre de jours"
+    ARREARS = "arrears", "Impayés"
+    PAYMENT = "payment", "Paiement"
 
 
 class Action(models.TextChoices):

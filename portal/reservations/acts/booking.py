@@ -26,6 +26,7 @@ from portal.database.composed import Composed, Given, GivenMany
 from portal.french import moments
 from portal.french.sentences import lower_first
 from portal.reservations.acts import enrolling, following, overriding, tasks
+from portal.reservations.acts.conditions import Unmet, in_the_way
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
 from portal.reservations.acts.overriding import NONE, Overrides
@@ -194,15 +195,26 @@ def _acting(reservation: Reservation, *, by: User, at: datetime, overrides: Over
     return overriding.desk(overrides.reasons, reservation.enrolment.activity_id)
 
 
-def check_enrolment(enrolment: Enrolment, *, books: bool, overrides: Overrides = NONE) -> set[Override]:
-    """What has to be passed over for it to be booked with. Raises BookingRefused."""
+def check_enrolment(
+    enrolment: Enrolment,
+    *,
+    books: bool,
+    unmet: Iterable[Unmet] = (),
+    overrides: Overrides = NONE,
+) -> set[Override]:
+    """What has to be passed over for it to be booked with. Raises BookingRefused.
+
+    `unmet`: what is missing for it, of conditions that speak against any day.
+    """
     if not enrolment.is_accepted:
         raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
-    if books and enrolment.lacks_health_file:
-        if Override.PAPERS not in overrides:
-            raise BookingRefused(enrolling.health_file_sentence(enrolment))
-        return {Override.PAPERS}
-    return set()
+    missing = [(one.kind, one.sentence) for one in unmet if one.stops and not one.only_late]
+    if enrolment.lacks_health_file:
+        missing.append((Override.PAPERS, enrolling.health_file_sentence(enrolment)))
+    for kind, sentence in missing if books else ():
+        if kind not in overrides:
+            raise BookingRefused(sentence)
+    return {kind for kind, _ in missing} if books else set()
 
 
 def _record(
@@ -304,11 +316,12 @@ def foresee_change(
     if_needed = Overrides(dict.fromkeys(waives or (), "prévu"))
     where = Where.load(booking.enrolment, booking.establishment, reservation.period, at=at, desk=acting)
     offered = {one.pk: one for one in booking.enrolment.activity.formulas.all()}
+    unmet = in_the_way(booking.enrolment, [booking.day], at)
     found = []
     for formula in formulas:
         old, new = _halves(reservation, booking, formula)
         try:
-            papers = check_enrolment(booking.enrolment, books=True, overrides=if_needed)
+            passed = check_enrolment(booking.enrolment, books=True, unmet=unmet, overrides=if_needed)
             if custody is None or not custody.holds_on(where.today):
                 raise BookingRefused(homes.gone_sentence(booking.enrolment.child))
             tried = Submission(reservation, custody, where, slots, offered, live, places, if_needed)
@@ -325,7 +338,7 @@ def foresee_change(
                 Outcome(new.outcome),
                 late=new.late,
                 until=min(until, default=None),
-                over=frozenset(papers | tried.used),
+                over=frozenset(passed | tried.used),
             )
         )
     return found
@@ -465,6 +478,7 @@ class Submission:
         self.ended: dict[Booking, BookingState] = {}
         self.new: list[tuple[Booking, list[Slot]]] = []
         self.lost: list[Choice] = []
+        self.against_late: Sequence[Unmet] = ()  # what speaks against days past their deadline
 
     @classmethod
     def lock(
@@ -495,7 +509,8 @@ class Submission:
         enrolment.activity = activity = period.activity
         enrolment.state, enrolment.starts_on, enrolment.ends_on = period.state, period.begins, period.ends
         books = any(line.action == Action.BOOK for line in lines)
-        papers = check_enrolment(enrolment, books=books, overrides=overrides)
+        unmet = in_the_way(enrolment, days, at) if books else []
+        passed = check_enrolment(enrolment, books=books, unmet=unmet, overrides=overrides)
         formulas = {formula.pk: formula for formula in _formulas_of(activity=activity.pk)}
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
         standing = _standing(**asked) if live else []
@@ -509,7 +524,8 @@ class Submission:
         )
         places = _places_of(standing, slots)
         found = cls(reservation, custody, where, slots, formulas, standing, places, overrides)
-        found.used |= papers
+        found.used |= passed
+        found.against_late = [one for one in unmet if one.only_late]
         return found
 
     def decide_cancel(self, line: ReservationLine) -> None:
@@ -626,6 +642,10 @@ class Submission:
         if any((slot.day, slot.part) in self.busy for slot in slots):
             return _refuse_line(line, "Cet enfant a déjà une réservation sur cette partie de la journée.")
         over, line.late, asks = self._passed_over(answer)
+        for missing in self.against_late if answer.standing.is_late else ():
+            if missing.kind not in self.overrides:
+                return _refuse_line(line, missing.sentence)
+            over.add(missing.kind)
         asks |= self.where.desk is None and activity.processing == Activity.Processing.ON_REQUEST
         beyond: list[Slot] = []
         if asks:
@@ -1539,7 +1559,8 @@ class _Open:
         if period is None:
             return "Ce jour n'est plus dans une période."
         try:
-            over = check_enrolment(known.enrolment, books=True, overrides=self.overrides)
+            unmet = in_the_way(known.enrolment, [known.day], self.at)
+            over = check_enrolment(known.enrolment, books=True, unmet=unmet, overrides=self.overrides)
         except BookingRefused as refusal:
             return str(refusal)
         key = known.enrolment_id, known.establishment_id, period.pk
@@ -1745,7 +1766,8 @@ def take_offer(booking: Booking, *, by: User, at: datetime) -> None:
         raise BookingRefused(NO_LONGER_OFFERED)
     if not custody.holds_on(held.day):
         raise BookingRefused(LIVES_ELSEWHERE)
-    check_enrolment(held.enrolment, books=True)
+    unmet = in_the_way(held.enrolment, [held.day], at)
+    check_enrolment(held.enrolment, books=True, unmet=unmet)
     changes = Changes(by=by, at=at, reason="La place proposée est prise.")
     changes.take_up(held)
     changes.write()

@@ -36,6 +36,7 @@ from portal.reservations.acts.booking import (
     tell_recorded,
     withdraw,
 )
+from portal.reservations.acts.conditions import in_the_way
 from portal.reservations.acts.outcomes import state_of
 from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.places import (
@@ -90,6 +91,8 @@ class Wish:
     taken: Booking | None = None
 
 
+# What is passed over for an enrolment, whatever its days.
+OF_ENROLMENTS = {Override.PAPERS, Override.ARREARS, Override.PAYMENT}
 # Of a day to book that is not booked at once.
 BECAME = {Outcome.REQUESTED: Became.ASKED, Outcome.WAITLISTED: Became.QUEUED}
 ALREADY_BOOKED = "Déjà réservé."
@@ -340,7 +343,8 @@ class _Many:
         place = self._place(wish, day)
         if place is None:
             raise BookingRefused(NO_PLACE_SAID)
-        papers = check_enrolment(enrolment, books=True, overrides=self.overrides)
+        unmet = in_the_way(enrolment, [day], self.at)
+        passed = check_enrolment(enrolment, books=True, unmet=unmet, overrides=self.overrides)
         period = self.rules.period_of(enrolment.school_year_id, place.pk, day)
         desk = self._submission(enrolment, custody, place, period)
         # A day that moves keeps its place rather than wait for another; nobody waits for a day gone by.
@@ -360,7 +364,7 @@ class _Many:
             desk.over.pop(id(booking), None)
             desk.reasons.pop(id(booking), None)
             raise BookingRefused(ASKED_FIRST)
-        desk.used |= papers
+        desk.used |= passed
         self.lines[desk].append(line)
         wish.taken = booking
         wish.became = BECAME.get(Outcome(line.outcome), Became.DONE)
@@ -411,7 +415,7 @@ class _Many:
             return []
         for desk, lines in made.items():
             # What a line that came to nothing had passed over does not count.
-            used = desk.used & {Override.PAPERS}
+            used = desk.used & OF_ENROLMENTS
             for over in desk.over.values():
                 used |= over
             desk.reservation.desk_reason = desk.overrides.said(used) or f"{reason.rstrip('.')}."

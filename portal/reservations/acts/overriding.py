@@ -24,6 +24,9 @@ RIGHTS = {
     Override.CAPACITY: "reservations.override_capacity_booking",
     Override.LIMITS: "reservations.override_limits_booking",
     Override.PAPERS: "reservations.override_papers_booking",
+    Override.DAYS: "reservations.override_days_booking",
+    Override.ARREARS: "reservations.override_arrears_booking",
+    Override.PAYMENT: "reservations.override_payment_booking",
 }
 # What the columns hold that families read it in.
 LONGEST = 300

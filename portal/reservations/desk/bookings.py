@@ -50,7 +50,10 @@ PASSING_OVER = {
     Override.DEADLINE: "aussi un jour passé, dont les comptes ne sont pas clos",
     Override.CAPACITY: "aussi sans place libre : ce sera une place en plus",
     Override.LIMITS: "aussi un jour que l'activité ne propose pas à cet enfant",
-    Override.PAPERS: "aussi sans fiche sanitaire",
+    Override.PAPERS: "aussi sans les papiers demandés",
+    Override.DAYS: "aussi trop ou trop peu de jours",
+    Override.ARREARS: "aussi malgré des impayés",
+    Override.PAYMENT: "aussi sans le paiement demandé",
 }
 
 

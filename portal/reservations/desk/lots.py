@@ -72,7 +72,10 @@ PASSING_OVER = {
     Override.DEADLINE: "les délais (un jour passé aussi, dont les comptes ne sont pas clos)",
     Override.CAPACITY: "le nombre de places : ce seront des places en plus",
     Override.LIMITS: "l'âge ou la classe",
-    Override.PAPERS: "la fiche sanitaire qui manque",
+    Override.PAPERS: "les papiers et la fiche sanitaire qui manquent",
+    Override.DAYS: "le nombre de jours demandé",
+    Override.ARREARS: "les impayés",
+    Override.PAYMENT: "le paiement demandé",
 }
 WORDS = {
     LotVerb.BOOK: ("jour sera réservé", "jours seront réservés"),

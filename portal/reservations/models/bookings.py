@@ -397,7 +397,10 @@ class Booking(models.Model):
             ("override_deadline_booking", "Réserver ou annuler pour une famille malgré les délais"),
             ("override_capacity_booking", "Donner une place en plus quand c'est complet"),
             ("override_limits_booking", "Réserver pour une famille malgré l'âge ou la classe"),
-            ("override_papers_booking", "Réserver pour une famille sans fiche sanitaire"),
+            ("override_papers_booking", "Réserver pour une famille sans ses papiers"),
+            ("override_days_booking", "Réserver pour une famille trop ou trop peu de jours"),
+            ("override_arrears_booking", "Réserver pour une famille malgré des impayés"),
+            ("override_payment_booking", "Réserver pour une famille sans le paiement demandé"),
         ]
         indexes = [
             models.Index(fields=["child", "day"], name="booking_by_child_and_day"),

@@ -19,6 +19,7 @@ from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.dates import SHORT_WEEKDAYS, day_number, month_name
 from portal.french.plurals import agreed, counted
+from portal.reservations.acts import conditions
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
@@ -312,8 +313,12 @@ def _passed(plan: Planning, lines: Sequence[ReservationLine]) -> list[Passed]:
             possible[Override.DEADLINE].append(line.day)
         if cell.field == WAIT:
             possible[Override.CAPACITY].append(line.day)
+    booked = [line.day for line in lines if line.action == Action.BOOK]
     if plan.enrolment.lacks_health_file:
-        needed[Override.PAPERS] = [line.day for line in lines if line.action == Action.BOOK]
+        needed[Override.PAPERS] = booked
+    for missing in conditions.in_the_way(plan.enrolment, booked, plan.where.at) if booked else ():
+        late = [day for day in booked if day in possible[Override.DEADLINE]]
+        needed[missing.kind] = late if missing.only_late else booked
     return [
         Passed(one, days, needed=is_needed)
         for one in Override

@@ -22,7 +22,7 @@ from families import which_home
 from families.custody import homes
 from portal.database.composed import Composed, Given, GivenMany
 from portal.french.elision import of
-from portal.reservations.acts import booking, enrolling, reservation_drafts
+from portal.reservations.acts import booking, conditions, enrolling, reservation_drafts
 from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
@@ -596,12 +596,22 @@ def _planning_posted(
         return redirect(here)
     for each, ticks in posted:
         desk = each.where.desk
-        if desk is not None and Override.PAPERS in desk.waives:
-            continue
-        if (ticks.book or ticks.wait) and each.enrolment.lacks_health_file:
-            messages.warning(request, enrolling.health_file_sentence(each.enrolment))
+        waives = desk.waives if desk is not None else frozenset()
+        if (ticks.book or ticks.wait) and (missing := _missing(each, ticks, at, waives)):
+            messages.warning(request, missing)
             return redirect(here)
     return redirect("reservations:validation", _link([draft for draft in drafts if draft]).pk)
+
+
+def _missing(plan: Planning, ticks: Ticks, at: datetime, waives: frozenset[Override]) -> str:
+    """What has to be there before any day is booked, and that the town hall does not pass over here."""
+    days = {choice.day for choice in {*ticks.book, *ticks.wait}}
+    for one in conditions.in_the_way(plan.enrolment, days, at):
+        if not one.only_late and one.kind not in waives:
+            return one.sentence
+    if plan.enrolment.lacks_health_file and Override.PAPERS not in waives:
+        return enrolling.health_file_sentence(plan.enrolment)
+    return ""
 
 
 def _saved(

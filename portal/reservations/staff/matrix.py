@@ -86,7 +86,10 @@ PARTS: dict[str, tuple[Thing, ...]] = {
         thing("Passer outre un délai, ou un jour passé", "reservations.override_deadline_booking"),
         thing("Donner une place en plus quand c'est complet", "reservations.override_capacity_booking"),
         thing("Passer outre l'âge ou la classe", "reservations.override_limits_booking"),
-        thing("Réserver sans fiche sanitaire", "reservations.override_papers_booking"),
+        thing("Réserver sans les papiers demandés", "reservations.override_papers_booking"),
+        thing("Réserver trop ou trop peu de jours", "reservations.override_days_booking"),
+        thing("Réserver malgré des impayés", "reservations.override_arrears_booking"),
+        thing("Réserver sans le paiement demandé", "reservations.override_payment_booking"),
         thing(
             "Ouvrir des créneaux, changer une capacité",
             "reservations.add_slot",

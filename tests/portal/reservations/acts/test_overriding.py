@@ -185,7 +185,7 @@ def test_a_missing_health_file_is_passed_over(act, canteen):
     with pytest.raises(BookingRefused, match="fiche sanitaire"):
         act(THURSDAY)
     made = act(THURSDAY, papers="Elle arrive demain.")
-    assert made.desk_reason == "Fiche sanitaire : Elle arrive demain."
+    assert made.desk_reason == "Papiers : Elle arrive demain."
 
 
 def test_what_a_family_would_ask_for_is_answered_at_once(act, canteen):
@@ -260,7 +260,7 @@ def test_what_no_longer_suits_the_child_is_given_back_only_as_an_override(books,
     both = [*only, Override.PAPERS]
     booking.restore(Booking.objects.all(), reason="Dérogation.", by=agent, at=now, passing_over=both)
     assert states(books, THURSDAY) == ["accepted"]
-    assert BookingEvent.objects.last().reason == "Âge ou classe, Fiche sanitaire : Dérogation."
+    assert BookingEvent.objects.last().reason == "Âge ou classe, Papiers : Dérogation."
     audit()
 
 
