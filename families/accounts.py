@@ -9,7 +9,7 @@ from allauth.account.models import EmailAddress
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Case, Exists, OuterRef, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -66,6 +66,12 @@ class AccountBackend(AuthenticationBackend):
         user = found[0] if found else None
         return user if user is not None and self.user_can_authenticate(user) else None
 
+    def get_user_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """Rights given to a login past its roles: hardly any has some, as the query that read it knows."""
+        if obj is None and not getattr(user_obj, "has_own_rights", True) and not user_obj.is_superuser:
+            return set()
+        return super().get_user_permissions(user_obj, obj)
+
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         """What roles give, each in the town or at places; Django's own would ask the groups alone."""
         if obj is not None or not user_obj.is_active or user_obj.is_anonymous:
@@ -75,7 +81,12 @@ class AccountBackend(AuthenticationBackend):
 
 @Composed
 def _login() -> "QuerySet[Any]":
-    logins: QuerySet[Any] = User.objects.annotate(several_homes=which_home.belongs_to_several())
+    own_rights = User.user_permissions.through._default_manager.filter(user=OuterRef("pk"))
+    logins: QuerySet[Any] = User.objects.annotate(
+        several_homes=which_home.belongs_to_several(),
+        # Families have none: they do not pay for the question.
+        has_own_rights=Case(When(is_staff=True, then=Exists(own_rights)), default=False),
+    )
     return logins.filter(pk=Given("key"))
 
 

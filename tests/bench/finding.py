@@ -34,8 +34,8 @@ from tests.factories import SchoolClassFactory, SchoolFactory, SchoolYearFactory
 
 TOWN, CHILDREN, FAMILY_NAMES = 10_000, 15_000, 3000
 A_BITE = 2000
-# Session, user, rights; rows, adults, children.
-QUERIES, ROWS = 7, 60
+# Session, user, roles; rows, adults, children.
+QUERIES, ROWS = 6, 60
 ALLOWED = 14
 
 

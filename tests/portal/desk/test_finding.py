@@ -18,8 +18,8 @@ from tests.factories import ChildFactory, GuardianFactory, InvoiceFactory, UserF
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/mairie/rechercher/"
-# The session, who is logged in, and twice the rights; then which rows, their adults and their children.
-QUERIES = 4 + 3
+# The session, who is logged in, its roles; then which rows, their adults and their children.
+QUERIES = 3 + 3
 
 
 @pytest.fixture
