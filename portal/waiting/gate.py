@@ -39,6 +39,8 @@ PLANNING = re.compile(r"/[a-z-]+/planning/[0-9]{1,12}/[0-9]{1,12}/([0-9]{1,12})/
 SMALL_BODY = 65_536
 # After a trouble the door stays open so long before what is shared is asked again.
 OPEN_DOOR = 5.0
+# What the log says then.
+NOT_KEPT_NOW = "The waiting room is not kept"
 # Staff's door, of one process: so many a second, and at once.
 STAFF_PACE, STAFF_BURST = 0.5, 5.0
 # Minutes for which a device is known as staff's: to log in, and after a login.
@@ -129,7 +131,7 @@ class Gate:
         self._trouble_until = now + OPEN_DOOR
         if not self._in_trouble:
             self._in_trouble = True
-            logger.error("The waiting room is not kept, everybody comes in: %s", trouble)
+            logger.error("%s, everybody comes in: %s", NOT_KEPT_NOW, trouble)
 
     # Who comes in ------------------------------------------------------------------------------------------
 

@@ -24,8 +24,9 @@ from portal.waiting.line import Board, Mode, Totals
 from portal.waiting.store import State, Trouble
 
 MAGIC = b"portail3"
-# How long the lock is waited for, and between two tries.
-LOCK_PATIENCE, LOCK_PAUSE = 0.2, 0.0005
+# How long the lock is waited for, and between two tries. On a machine that has more to do than it can, who
+# holds it may not get the processor for a good while: to let everybody in because of that would be the end.
+LOCK_PATIENCE, LOCK_PAUSE = 2.0, 0.0005
 
 # Places that may be outstanding at once, and the mask that finds one in its ring.
 PLACES = 1 << 20

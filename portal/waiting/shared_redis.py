@@ -20,7 +20,7 @@ from portal.waiting.line import Board, Mode, Totals
 from portal.waiting.store import State, Trouble
 
 # Who does not answer within is not there: a request never waits longer for it.
-ANSWERS_WITHIN = 0.25
+ANSWERS_WITHIN = 1.0
 TURN_MS, TURN_PAUSE = 2000, 0.02
 # What nobody wrote for so long is forgotten, in seconds; the sums of processes stay longer.
 KEPT, REPORTS_KEPT = 6 * 3600, 2 * 86400

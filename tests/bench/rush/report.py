@@ -15,6 +15,7 @@ def faults(run: dict[str, Any]) -> list[str]:
     line, audit = run["line"], run["audit"]
     found = [f"{number} × {why}" for why, number in run["errors"].items()]
     found += [f"{run['unserved']} families were not served"] * bool(run["unserved"])
+    found += [f"the line was given up {run['open_doors']} times"] * bool(run["open_doors"])
     found += [f"{line['overtaken']} families were overtaken in the line"] * bool(line["overtaken"])
     found += [f"{audit['places_over']} slots have more places taken than there are"] * bool(
         audit["places_over"]

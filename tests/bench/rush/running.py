@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
+from portal.waiting.gate import NOT_KEPT_NOW
 from tests import ROOT, processes
 from tests.bench.rush import figures, meters, server
 from tests.bench.rush import town as towns
@@ -101,13 +102,19 @@ def _filled(
 @dataclass(frozen=True, slots=True)
 class Served:
     """Where families ask; the processes behind it: those that started the portal's, the proxy's and Redis's
-    by name; the database's address, and an environment of the portal's."""
+    by name; the database's address, an environment of the portal's, and what each server says."""
 
     port: int
     web: list[int]
     beside: dict[str, int]
     address: str
     env: dict[str, str]
+    logs: list[Path]
+
+    @property
+    def open_doors(self) -> int:
+        """How often a process gave the line up and let everybody in."""
+        return sum(log.read_text(errors="replace").count(NOT_KEPT_NOW) for log in self.logs)
 
 
 @contextmanager
@@ -127,17 +134,18 @@ def _served(town: Town, *, workers: int, threads: int, servers: int, redis: str)
         )
         cache, redis_pid = started.enter_context(server.redis(redis, town.folder))
         beside = {"redis": redis_pid} if redis_pid else {}
-        web, ports = [], []
+        web, ports, logs = [], [], []
         for _ in range(servers):
             env = server.environment(address, _own_folder(town.folder), town.keys, cache)
             pid, port = started.enter_context(server.gunicorn(env, workers=workers, threads=threads))
             web.append(pid)
+            logs.append(Path(env["PORTAL_VAR"]) / server.LOG)
             ports.append(port)
         port = ports[0]
         if servers > 1:
             folder = Path(tempfile.mkdtemp(prefix="nginx-", dir=town.folder))
             beside["nginx"], port = started.enter_context(server.nginx(ports, folder))
-        yield Served(port, web, beside, address, env)
+        yield Served(port, web, beside, address, env, logs)
 
 
 def rush(
@@ -169,6 +177,7 @@ def rush(
         say(f"{len(coming)} families in {seconds:.0f} s")
         since = datetime.now(UTC).isoformat()
         found, cost = _measured(town, plan | {"errands": coming, "seconds": seconds, "first": 0}, there)
+        open_doors = there.open_doors
         say("audit")
         demo = there.env | {"PORTAL_DEMO": "1"}
         audit = json.loads(_run(["-m", "tests.bench.rush.town", "audit", since], demo))
@@ -183,6 +192,7 @@ def rush(
             "threads": threads,
             "redis": bool(redis and redis != "0"),
             "with_files": with_files,
+            "open_doors": open_doors,
             "database": "PostgreSQL" if there.address.startswith("postgres") else "SQLite",
             "cores": len(os.sched_getaffinity(0)),
             "served_a_second": round(served / max(0.1, read["all_served_after"]), 3),

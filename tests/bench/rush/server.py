@@ -17,6 +17,8 @@ from pathlib import Path
 from tests import ROOT
 from tests.bench.rush.visit import HOST
 
+# What gunicorn and the portal say, in the server's PORTAL_VAR.
+LOG = "gunicorn.log"
 START_WITHIN_SECONDS, STOP_WITHIN_SECONDS = 90, 20
 PR_SET_PDEATHSIG = 1  # see prctl(2)
 
@@ -79,7 +81,7 @@ def gunicorn(env: dict[str, str], *, workers: int, threads: int) -> Iterator[tup
     port = free_port()
     options = ["--workers", str(workers), "--threads", str(threads), "--log-level", "warning"]
     command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}", *options]
-    log = Path(env["PORTAL_VAR"]) / "gunicorn.log"
+    log = Path(env["PORTAL_VAR"]) / LOG
     with running([*command, "--no-control-socket"], env, log) as process:
         deadline = time.monotonic() + START_WITHIN_SECONDS
         while not _answers(port):
