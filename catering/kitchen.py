@@ -11,9 +11,10 @@ from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from families.models import ChildHealth, Diet, allergies_in_words
+from portal.database.encrypted import said
 from portal.reservations.models import Booking, BookingQuerySet, Establishment, SchoolClass, class_name
 from portal.reservations.models.queries import class_of
 
@@ -158,9 +159,9 @@ def _watched(eaten: BookingQuerySet, known: _Known, *, details: bool) -> list[Wa
     """Each child that has something, once a day. What its file says is encrypted: only Python reads it."""
     allergies = {
         one.child_id: (one.has_pai, allergies_in_words(one.allergens, one.allergies))
-        for one in ChildHealth.objects.filter(child__in=eaten.order_by().values("child")).only(
-            "child", "has_pai", "allergens", "allergies"
-        )
+        for one in ChildHealth.objects.filter(
+            Q(has_pai=True) | said("allergens", "allergies"), child__in=eaten.order_by().values("child")
+        ).only("child", "has_pai", "allergens", "allergies")
     }
     some = {child: found for child, found in allergies.items() if any(found)}
     rows = (

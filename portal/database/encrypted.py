@@ -1,6 +1,7 @@
 """Columns that only the portal reads: encrypted on their way to the database, decrypted on their way out.
 
     EncryptedTextField, EncryptedCharField, EncryptedPhoneField, EncryptedIbanField, EncryptedListField
+    said("allergies")                         rows whose column is not empty
     EndOf("iban"), FingerprintOf("iban")     columns in clear that follow an encrypted one
 
 The columns are `text`, whatever `max_length` says to forms. An empty value stays empty. No query compares
@@ -14,6 +15,8 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Length
+from django.db.models.lookups import GreaterThan
 from django.db.models.query_utils import DeferredAttribute
 
 from portal.database import field_keys
@@ -118,6 +121,14 @@ class Encrypted(models.Field):  # type: ignore[type-arg]  # takes no brackets at
                 raise ValidationError(KEPT_AS_IT_IS, code="unreadable")
             return value
         return super().clean(value, model_instance)
+
+
+def said(*names: str) -> models.Q:
+    """Rows in which one of these encrypted columns says something: an empty value stays empty."""
+    found = models.Q()
+    for name in names:
+        found |= models.Q(GreaterThan(Length(models.F(name)), 0))
+    return found
 
 
 class EncryptedTextField(Encrypted, models.TextField):  # type: ignore[type-arg]  # takes no brackets at run time

@@ -18,6 +18,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Coalesce, Concat
+from django.db.models.lookups import IsNull
 from django_stubs_ext import WithAnnotations
 
 from portal.reservations.models.activities import Activity, Formula, Period, Slot
@@ -103,8 +104,10 @@ def where_meals_are_eaten(today: date) -> QuerySet[Establishment]:
     restaurant = Q(kind=Establishment.Kind.RESTAURANT)
     of_meals = Formula.objects.filter(with_meal=True, activity__establishments=OuterRef("pk"))
     still = Booking.objects.meals().filter(establishment=OuterRef("pk"), day__gte=today)
+    # By the first day, in the order of an index: whether there is one would be looked for among all bookings.
+    next_meal = Subquery(still.order_by("day").values("day")[:1])
     first = Case(When(restaurant, then=0), default=1)
-    there = restaurant | Exists(of_meals) | Exists(still)
+    there = restaurant | Exists(of_meals) | Q(IsNull(next_meal, False))
     return Establishment.objects.filter(there).order_by("-active", first, "name")
 
 
