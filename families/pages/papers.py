@@ -108,7 +108,7 @@ def send_paper(request: SignedInRequest, kind_id: int, child_id: int | None = No
 def _line(request: SignedInRequest, kind: int, child: int | None, today: date) -> Line:
     if child is not None:
         which_home.row(request, Child.objects.visible_to(request.user), pk=child)
-    line = asking.of(asking.of_home(which_home.household(request), today), kind, child)
+    line = asking.to_give(which_home.household(request), kind, child, today)
     if line is None:
         raise Http404
     return line
