@@ -4,7 +4,7 @@ Where a family stands says `families.papers.asking` and `families.texts.standing
 `days.paper_rules`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 
 from django.urls import reverse
@@ -15,9 +15,9 @@ from families.papers import asking, lasting
 from families.papers.asking import Line, Status
 from families.texts import standing
 from portal.french.elision import of
-from portal.reservations.acts.conditions import Unmet, Wish
+from portal.reservations.acts.conditions import Unmet, Wish, unmet
 from portal.reservations.days import paper_rules
-from portal.reservations.models import ActivityPaper, demanding_papers, texts_of_activities
+from portal.reservations.models import Activity, ActivityPaper, demanding_papers, texts_of_activities
 from portal.reservations.states import Override
 
 STATES = {
@@ -26,6 +26,32 @@ STATES = {
     Status.TO_SHOW: "show",
     Status.EXPIRED: "expired",
 }
+
+
+def at_start(
+    household: int,
+    child: int,
+    activities: Iterable[Activity],
+    school_year: int,
+    first_day: date,
+    at: datetime,
+) -> list[Unmet]:
+    """What an enrolment in these waits for, then what its days will wait for; each paper and text once."""
+    activities = list(activities)
+    wishes = [Wish(household, child, one, school_year) for one in activities]
+    day = frozenset([first_day])
+    wishes += [Wish(household, child, one, school_year, day) for one in activities]
+    return once(one for found in unmet(wishes, at) for one in found)
+
+
+def for_days(wishes: Iterable[Wish], at: datetime) -> list[Unmet]:
+    """What days of these wait for, or should not do without; each once."""
+    return once(one for found in unmet([wish for wish in wishes if wish.days], at) for one in found)
+
+
+def once(found: Iterable[Unmet]) -> list[Unmet]:
+    """What several ask for is said by the first."""
+    return list({one.address or one.sentence: one for one in reversed(list(found))}.values())[::-1]
 
 
 def papers(wishes: Sequence[Wish], at: datetime) -> Sequence[Sequence[Unmet]]:

@@ -23,6 +23,7 @@ from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.grades import Grade, grade_of, in_words, named
 from portal.reservations.acts import enrolling, going_up, tasks
+from portal.reservations.acts.conditions import Wish
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Attended, Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
@@ -174,6 +175,11 @@ class _Proposing:
         last_day = Max("periods__ends_on", filter=Q(periods__school_year=year))
         self.plates = diets.plates(children, household)
         activities = Activity.objects.filter(pk__in={one.activity_id for one in own})
+        wishes = [Wish(household.pk, one.child_id, one.activity, year.pk) for one in own]
+        self.lacking = {
+            (wish.child, wish.activity.pk): " ".join(one.sentence for one in missing)
+            for wish, missing in zip(wishes, enrolling.missing(wishes, campaigns.at), strict=True)
+        }
         self.last_days: dict[int, date | None] = {}
         self.places: dict[int, list[Establishment]] = {}
         for activity in activities.annotate(last_day=last_day).prefetch_related("establishments__schools"):
@@ -228,7 +234,7 @@ class _Proposing:
             return Line(before, refusal="Cette activité n'est plus proposée.")
         if closed := self.campaigns.closed(activity, self.year):
             return Line(before, refusal=closed)
-        if refusal := self._outside_limits(child, activity):
+        if refusal := self._outside_limits(child, activity) or self.lacking.get((child.pk, activity.pk), ""):
             return Line(before, refusal=refusal)
         places = self.places[activity.pk]
         if leaves:
