@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from families.custody import homes, own
 from families.models import Child, Household, TextAnswer, TextVersion, User, household_number, in_force
+from families.models.threads import named
 from families.texts import standing
 
 RIGHT = "families.add_textanswer"
@@ -62,7 +63,7 @@ def answer(
             accepted=accepted,
             at=at,
             by=by,
-            by_name=by.get_full_name() or by.get_username(),
+            by_name=named(by),
             signed_on=signed_on,
         )
         for child, accepted in answers.items()
