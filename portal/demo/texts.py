@@ -1,4 +1,4 @@
-"""What families answered to the texts of the demo: nearly all of them accepted, two have something to read."""
+"""What families answered to the texts of the demo: nearly all accepted, two have something to read."""
 
 from datetime import datetime, time, timedelta
 

@@ -22,8 +22,8 @@ from families.models import Child, Diet, Household, User
 from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.grades import Grade, grade_of, in_words, named
-from portal.reservations.acts import enrolling, going_up, tasks
-from portal.reservations.acts.conditions import Wish
+from portal.reservations.acts import asked_first, enrolling, going_up, tasks
+from portal.reservations.acts.conditions import Unmet, Wish
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Attended, Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
@@ -74,7 +74,8 @@ class Pupil:
 
 @dataclass(frozen=True)
 class Renewal:
-    """What is proposed for `year`; `closes` is the end of the campaign that ends first, if any."""
+    """What is proposed for `year`; `closes` is the end of the campaign that ends first, if any. `asked_first`
+    has to be there before some of it is chosen."""
 
     year: SchoolYear
     first_day: date
@@ -83,6 +84,7 @@ class Renewal:
     schools: list[Establishment]
     classes: list[SchoolClass]
     diets: list[Diet]
+    asked_first: list[Unmet] = field(default_factory=list)
 
     @property
     def offered(self) -> bool:
@@ -176,10 +178,12 @@ class _Proposing:
         self.plates = diets.plates(children, household)
         activities = Activity.objects.filter(pk__in={one.activity_id for one in own})
         wishes = [Wish(household.pk, one.child_id, one.activity, year.pk) for one in own]
+        missing = enrolling.missing(wishes, campaigns.at)
         self.lacking = {
-            (wish.child, wish.activity.pk): " ".join(one.sentence for one in missing)
-            for wish, missing in zip(wishes, enrolling.missing(wishes, campaigns.at), strict=True)
+            (wish.child, wish.activity.pk): " ".join(one.sentence for one in found)
+            for wish, found in zip(wishes, missing, strict=True)
         }
+        self.asked_first = asked_first.once(one for found in missing for one in found)
         self.last_days: dict[int, date | None] = {}
         self.places: dict[int, list[Establishment]] = {}
         for activity in activities.annotate(last_day=last_day).prefetch_related("establishments__schools"):
@@ -199,7 +203,9 @@ class _Proposing:
         schools = sorted(self.grades, key=lambda one: one.name)
         cooked = list(Diet.objects.filter(active=True))
         closes = min(ends, default=None)
-        return Renewal(self.year, self.first_day, closes, found, schools, self.classes, cooked)
+        return Renewal(
+            self.year, self.first_day, closes, found, schools, self.classes, cooked, self.asked_first
+        )
 
     def _pupil(self, child: Child, own: list[Enrolment]) -> Pupil:
         told = self.attended.get((child.pk, self.year.pk))

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
@@ -82,6 +83,12 @@ class ActivityPaper(models.Model):
         gone = super().delete(*args, **kwargs)
         demanding_papers.forget()
         return gone
+
+    def clean(self) -> None:
+        super().clean()
+        if self.kind_id and self.counts == self.Counts.SENT and not self.kind.comes_online:
+            text = "Ce papier se montre au guichet, il ne s'envoie pas : il compte une fois accepté."
+            raise ValidationError({"counts": text})
 
     @property
     def before_enrolment(self) -> bool:
