@@ -18,7 +18,7 @@ from families import diets, which_home
 from families.models import Child, Household
 from portal.database.composed import Composed, Given
 from portal.french.elision import of
-from portal.reservations.acts import enrolling, moving
+from portal.reservations.acts import asked_first, enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.models import Activity, Enrolment, SchoolYear
@@ -143,7 +143,16 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     return render(
         request,
         "catering/enrolment.html",
-        {"form": form, "child": child, "school_year": school_year, "years": years, "before": before},
+        {
+            "form": form,
+            "child": child,
+            "school_year": school_year,
+            "years": years,
+            "before": before,
+            "asked_first": asked_first.at_start(
+                household.pk, child.pk, [activity], school_year.pk, max(today, school_year.starts_on), at
+            ),
+        },
     )
 
 

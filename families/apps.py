@@ -79,6 +79,7 @@ class FamiliesConfig(AppConfig):
         at_home.register(20, at_home.answers)
         at_home.register(40, at_home.quotient)
         at_home.register(45, at_home.papers, Part.PAPERS)
+        at_home.register(46, at_home.texts, Part.PAPERS)
         at_home.register(50, at_home.proofs)
 
 

@@ -26,6 +26,7 @@ from families.models import (
     is_followed,
 )
 from families.papers import asking
+from families.texts import standing
 from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.french.dates import short_day
@@ -227,6 +228,18 @@ def papers(household: Household, user: User, at: datetime) -> list[Ask]:
     # Named one by one on their page: a phone's first screens have more to say.
     text = f"{lines[0].kind}." if len(lines) == 1 else ""
     return [Ask(title, text, reverse("families:papers"), "Mes papiers")]
+
+
+def texts(household: Household, user: User, at: datetime) -> list[Ask]:
+    """Texts to read and answer, all in one row."""
+    lines = [one for one in standing.of_home(household, timezone.localdate(at)) if one.is_to_do]
+    names = list(dict.fromkeys(one.text for one in lines))
+    if not names:
+        return []
+    title = counted(len(names), "texte à lire", "textes à lire")
+    if len(names) > 1:
+        return [Ask(title, "", reverse("families:papers"), "Mes papiers")]
+    return [Ask(title, f"{names[0]}.", reverse("families:asked_text", args=[names[0].code]), lines[0].way_on)]
 
 
 def age_in_words(age: int) -> str:

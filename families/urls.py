@@ -23,6 +23,7 @@ from families.pages import (
     readings,
     reminders,
     sessions,
+    texts,
     threads,
 )
 
@@ -124,6 +125,8 @@ household_pages = [
     path("foyer/quotient/caf-msa/demander/", funds.ask_fund_again, name="ask_fund_again"),
     path("foyer/quotient/caf-msa/arreter/", funds.end_fund_consent, name="end_fund_consent"),
     path("foyer/justificatifs/<int:document_id>/", people.document, name="document"),
+    path("textes/<slug:code>/", texts.asked_text, name="asked_text"),
+    path("textes/versions/<int:version_id>/", texts.text_file, name="text_file"),
     path("mes-papiers/", papers.papers, name="papers"),
     path("mes-papiers/<int:kind_id>/", papers.send_paper, name="send_household_paper"),
     path("mes-papiers/<int:kind_id>/enfants/<int:child_id>/", papers.send_paper, name="send_paper"),

@@ -19,7 +19,7 @@ from leisure.models import SERVICE
 from leisure.offers import choices, holds_meal, missing_pieces, offered_activities, offers
 from portal.french import moments
 from portal.french.elision import of
-from portal.reservations.acts import enrolling, moving
+from portal.reservations.acts import asked_first, enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.models import Activity, Enrolment, SchoolYear
@@ -110,6 +110,14 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "school_year": school_year,
             "years": years,
             "not_offered": [offer for offer in found if offer.refusal],
+            "asked_first": asked_first.at_start(
+                household.pk,
+                child.pk,
+                [offer.activity for offer in form.offers],
+                school_year.pk,
+                first_day,
+                at,
+            ),
             "missing": missing_pieces(child, [offer.activity for offer in form.offers]),
             "before": before,
         },

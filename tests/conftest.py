@@ -41,6 +41,7 @@ from families.models import (
     Reading,
     ThreadKind,
     User,
+    asked_texts,
     paper_kinds,
 )
 from families.reminders import choices, rounds
@@ -65,6 +66,8 @@ from portal.reservations.models import (
     Reservation,
     SchoolYear,
     Slot,
+    demanding_papers,
+    texts_of_activities,
 )
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Action
@@ -303,6 +306,9 @@ def fresh_start() -> None:
     late_offers.forget()
     notices.current.forget()
     paper_kinds.forget()
+    demanding_papers.forget()
+    asked_texts.forget()
+    texts_of_activities.forget()
     jobs.used.forget()
     cache.clear()
     factory.random.reseed_random("portail")

@@ -16,7 +16,16 @@ from factory.django import DjangoModelFactory
 from billing.models import Invoice
 from catering.models import SERVICE as CATERING
 from catering.models import Dish, Menu
-from families.models import ChangeRequest, Diet, DietChoice, Letter, Paper, PaperKind
+from families.models import (
+    AskedText,
+    ChangeRequest,
+    Diet,
+    DietChoice,
+    Letter,
+    Paper,
+    PaperKind,
+    TextVersion,
+)
 from portal.demo.factories import (
     PASSWORD,
     AuthorisedPersonFactory,
@@ -32,6 +41,7 @@ from portal.reservations.models import (
     Activity,
     ActivityDeadline,
     ActivityPaper,
+    ActivityText,
     Audience,
     Booking,
     BookingEvent,
@@ -138,6 +148,26 @@ class PaperKindFactory(DjangoModelFactory[PaperKind]):
     def asked_by(self: PaperKind, create: bool, extracted: Any, **kwargs: Any) -> None:
         for activity in extracted or ():
             ActivityPaper.objects.create(activity=activity, kind=self)
+
+
+class AskedTextFactory(DjangoModelFactory[AskedText]):
+    """Rules of procedure, one answer a household, with a version since the school year began."""
+
+    class Meta:
+        model = AskedText
+        skip_postgeneration_save = True
+
+    code = factory.Sequence(lambda number: f"texte-{number}")
+    name = "Règlement intérieur"
+
+    @factory.post_generation
+    def version(self: AskedText, create: bool, extracted: Any, **kwargs: Any) -> None:
+        TextVersion.objects.create(text=self, starts_on=date(2026, 9, 1), body="L'accueil ouvre à 7 h 30.")
+
+
+class ActivityTextFactory(DjangoModelFactory[ActivityText]):
+    class Meta:
+        model = ActivityText
 
 
 class PaperFactory(DjangoModelFactory[Paper]):

@@ -26,6 +26,7 @@ from families.admin import readings as readings
 from families.admin import screen_blocks as screen_blocks
 from families.admin import security_log as security_log
 from families.admin import staff as staff
+from families.admin import texts as texts
 from families.admin import threads as threads
 from families.admin import twins as twins
 from families.admin import undelivered as undelivered

@@ -16,8 +16,9 @@ from django.utils.safestring import SafeString
 from families.admin.foreseen import called
 from families.desk_cells import HouseholdLink, person
 from families.desk_links import document_link, guardian_names, papers_page
-from families.models import Child, Household, Paper, PaperKind, openable
+from families.models import Child, Household, Paper, PaperKind, in_force, openable
 from families.papers import missing, sending
+from families.texts import accepting
 from portal.desk import rights
 from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, confirm_page
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
@@ -402,6 +403,7 @@ class PaperAdmin(
                 return redirect(papers_page(home.pk))
         details = [form[name] for name in ("seen_on", "dated_on", "ends_on", "file")]
         context = {"home": home, "form": form, "choices": choices, "details": details}
+        context["texts"] = bool(in_force(today)) and request.user.has_perm(accepting.RIGHT)
         return self.page(request, "admin/families/paper_note.html", "Noter ou demander un papier", context)
 
     def _note(

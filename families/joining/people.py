@@ -74,6 +74,9 @@ KEYS = {
     "families.Document.household": Joins.MOVES,
     "families.Paper.household": Joins.RULED,
     "families.Paper.child": Joins.RULED,
+    # The latest answer of both counts.
+    "families.TextAnswer.household": Joins.MOVES,
+    "families.TextAnswer.child": Joins.MOVES,
     "families.ChangeRequest.household": Joins.MOVES,
     "families.ChangeRequest.child": Joins.MOVES,
     "families.ErasureRequest.household": Joins.MOVES,

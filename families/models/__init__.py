@@ -18,6 +18,21 @@ from families.models.asked_papers import (
 from families.models.asked_papers import (
     paper_kinds as paper_kinds,
 )
+from families.models.asked_texts import (
+    AskedText as AskedText,
+)
+from families.models.asked_texts import (
+    TextAnswer as TextAnswer,
+)
+from families.models.asked_texts import (
+    TextVersion as TextVersion,
+)
+from families.models.asked_texts import (
+    asked_texts as asked_texts,
+)
+from families.models.asked_texts import (
+    in_force as in_force,
+)
 from families.models.calendar import (
     CalendarLink as CalendarLink,
 )

@@ -14,6 +14,7 @@ from families import which_home
 from families.models import Child, PaperKind
 from families.papers import asking, sending
 from families.papers.asking import Line
+from families.texts import standing
 from portal.files import uploads
 from portal.french.day_fields import DayField
 from portal.web.bodies import takes_files
@@ -72,14 +73,18 @@ class PaperForm(NamesItsFields, forms.Form):
 
 @require_safe
 def papers(request: SignedInRequest) -> HttpResponse:
-    """All of the household's, then of each child."""
+    """All of the household's, then of each child; and the texts to accept."""
     household = which_home.household(request)
-    lines = asking.of_home(household, timezone.localdate())
+    today = timezone.localdate()
+    lines = asking.of_home(household, today)
+    texts = standing.of_home(household, today)
     groups: dict[Child | None, list[Line]] = {}
     for line in lines:
         groups.setdefault(line.child, []).append(line)
     to_do = sum(line.is_to_do for line in lines)
-    return render(request, "families/papers.html", {"groups": list(groups.items()), "to_do": to_do})
+    context = {"groups": list(groups.items()), "to_do": to_do, "texts": texts}
+    context["texts_to_do"] = sum(line.is_to_do for line in texts)
+    return render(request, "families/papers.html", context)
 
 
 @takes_files
@@ -108,7 +113,7 @@ def send_paper(request: SignedInRequest, kind_id: int, child_id: int | None = No
 def _line(request: SignedInRequest, kind: int, child: int | None, today: date) -> Line:
     if child is not None:
         which_home.row(request, Child.objects.visible_to(request.user), pk=child)
-    line = asking.of(asking.of_home(which_home.household(request), today), kind, child)
+    line = asking.to_give(which_home.household(request), kind, child, today)
     if line is None:
         raise Http404
     return line

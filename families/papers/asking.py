@@ -8,7 +8,7 @@ town without any kind of paper is asked nothing more of its database.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
@@ -25,12 +25,14 @@ State = Paper.State
 
 
 class Need(NamedTuple):
-    """That an activity asks a household for a kind of paper; `child` (a key) is who is enrolled in it."""
+    """That an activity asks a household for a kind of paper; `child` (a key) is who is enrolled in it.
+    `holds`: no day is booked without it."""
 
     household: int
     child: int
     kind: int
     activity: str
+    holds: bool = False
 
 
 class Activities(Protocol):
@@ -38,6 +40,10 @@ class Activities(Protocol):
 
     def needs(self, homes: Collection[int], today: date) -> Iterable[Need]:
         """Of these households (keys), for the enrolments that live today; in one query."""
+        ...
+
+    def first(self) -> Mapping[int, Sequence[str]]:
+        """By kind (its key), the activities whose enrolment waits for such a paper; as a rule in no query."""
         ...
 
     def year_end(self, day: date) -> date | None:
@@ -50,6 +56,9 @@ class NoActivities:
 
     def needs(self, homes: Collection[int], today: date) -> Iterable[Need]:
         return ()
+
+    def first(self) -> Mapping[int, Sequence[str]]:
+        return {}
 
     def year_end(self, day: date) -> date | None:
         return None
@@ -100,6 +109,8 @@ class Line:
     """A kind of paper, of a child or of the household, as this household sees it on a day.
 
     `last` is the latest row of it, `good` the accepted one that still is. Both may be the other home's.
+    `held_by`: activities in which no day is booked without it. `before`: those whose enrolment waits for it,
+    asked for or not.
     """
 
     kind: PaperKind
@@ -109,11 +120,18 @@ class Line:
     last: Paper | None
     good: Paper | None
     today: date
+    held_by: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
     @property
     def is_asked(self) -> bool:
         """By an activity; or by the town hall, of this family."""
         return bool(self.asked_by) or (self.last is not None and self.last.asked_on is not None)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether « Mes papiers » tells of it: it is asked for, or something of it is there."""
+        return self.is_asked or self.good is not None or self.status in (Status.WAITS, Status.REFUSED)
 
     @property
     def is_own(self) -> bool:
@@ -149,7 +167,12 @@ class Line:
         """Whether the family may send one now, or another file instead of its own that waits."""
         if not self.kind.comes_online:
             return False
-        return self.is_to_do or (self.status is Status.WAITS and self.is_own)
+        if self.is_to_do or (self.status is Status.WAITS and self.is_own):
+            return True
+        if self.status is Status.GOOD:
+            # Days after its end wait for the next one, however far away that is.
+            return bool(self.held_by) and self.good is not None and self.good.ends_on is not None
+        return bool(self.before) and self.status in TO_DO
 
     @property
     def given_on(self) -> date:
@@ -189,6 +212,15 @@ def of(lines: Sequence[Line], kind: int, child: int | None) -> Line | None:
     )
 
 
+def to_give(household: Household, kind: int, child: int | None, today: date) -> Line | None:
+    """The line of a kind (key) and a child (key; None: the household), also of what is asked only before an
+    enrolment that nobody asked for yet."""
+    if not paper_kinds():
+        return None
+    line = of(read_all([household.pk], today)[household.pk], kind, child)
+    return line if line is not None and (line.is_known or line.before) else None
+
+
 @once_a_page
 def of_home(household: Household, today: date) -> list[Line]:
     """What is asked of a household and what it gave, in the order of its children, its own papers first."""
@@ -212,19 +244,33 @@ def read(keys: Collection[int], today: date) -> dict[int, list[Line]]:
     return _read(_children(keys, today), today)
 
 
-def _read(living: Mapping[int, dict[int, Child]], today: date) -> dict[int, list[Line]]:
+def read_all(keys: Collection[int], today: date) -> dict[int, list[Line]]:
+    """As `read`, with a line of each kind and child, whether or not anybody asks for it."""
+    if not paper_kinds() or not keys:
+        return {home: [] for home in keys}
+    return _read(_children(keys, today), today, everything=True)
+
+
+def _read(
+    living: Mapping[int, dict[int, Child]], today: date, *, everything: bool = False
+) -> dict[int, list[Line]]:
     """Of households with the children that live there."""
     kinds = paper_kinds()
-    asked: dict[int, dict[tuple[int, int | None], list[str]]] = defaultdict(lambda: defaultdict(list))
+    asked: dict[int, dict[tuple[int, int | None], list[Need]]] = defaultdict(lambda: defaultdict(list))
     for need in _activities.needs(living.keys(), today):
         kind = kinds.get(need.kind)
         if kind is None or not kind.active or need.child not in living[need.household]:
             continue
-        names = asked[need.household][need.kind, need.child if kind.is_childs else None]
-        if need.activity not in names:
-            names.append(need.activity)
-    rows = _papers(living)
-    return {home: _lines(home, living[home], asked[home], rows, kinds, today) for home in living}
+        asked[need.household][need.kind, need.child if kind.is_childs else None].append(need)
+    rows, first = _papers(living), _activities.first()
+    return {
+        home: [
+            line
+            for line in _lines(home, living[home], asked[home], rows, kinds, first, today)
+            if everything or line.is_known
+        ]
+        for home in living
+    }
 
 
 def _children(keys: Collection[int], today: date) -> Mapping[int, dict[int, Child]]:
@@ -258,34 +304,33 @@ def _given_by(children: int) -> "QuerySet[Paper]":
 def _lines(
     home: int,
     children: Mapping[int, Child],
-    asked: Mapping[tuple[int, int | None], list[str]],
+    asked: Mapping[tuple[int, int | None], list[Need]],
     rows: Sequence[Paper],
     kinds: Mapping[int, PaperKind],
+    first: Mapping[int, Sequence[str]],
     today: date,
-) -> list[Line]:
+) -> Iterator[Line]:
+    """Of each child and each kind, whether asked for or not."""
     papers: dict[tuple[int, int | None], list[Paper]] = defaultdict(list)
     for row in rows:
         mine = row.household_id == home
         if mine if row.child_id is None else row.child_id in children and (mine or not row.private):
             papers[row.kind_id, row.child_id].append(row)
-    lines = []
     for child in (None, *children):
         for kind in kinds.values():
             known = papers.get((kind.pk, child), [])
-            names = asked.get((kind.pk, child), [])
-            good = next((row for row in known if row.state_on(today) == State.ACCEPTED), None)
-            line = Line(
+            needs = asked.get((kind.pk, child), [])
+            yield Line(
                 kind,
                 home,
                 None if child is None else children[child],
-                tuple(names),
+                tuple(dict.fromkeys(need.activity for need in needs)),
                 _last(known, home),
-                good,
+                next((row for row in known if row.state_on(today) == State.ACCEPTED), None),
                 today,
+                tuple(dict.fromkeys(need.activity for need in needs if need.holds)),
+                tuple(first.get(kind.pk, ())) if kind.is_childs == (child is not None) else (),
             )
-            if line.is_asked or good is not None or line.status in (Status.WAITS, Status.REFUSED):
-                lines.append(line)
-    return lines
 
 
 def _last(known: Sequence[Paper], home: int) -> Paper | None:

@@ -63,7 +63,7 @@ def send(
     PaperRefused."""
     today = timezone.localdate(at)
     _hold(household, child, today)
-    line = asking.of(asking.read([household.pk], today)[household.pk], kind.pk, child.pk if child else None)
+    line = asking.to_give(household, kind.pk, child.pk if child else None, today)
     if line is None or not line.may_send:
         raise PaperRefused(_why_not(line))
     _check_dates(kind, said, today)

@@ -25,6 +25,7 @@ PEOPLE = {
     "families.ErasureRequest": Fate.GONE,
     "families.Document": Fate.GONE,
     "families.Paper": Fate.GONE,
+    "families.TextAnswer": Fate.GONE,
     "families.Thread": Fate.GONE,
     "families.ThreadMessage": Fate.GONE,
     "families.ThreadFile": Fate.GONE,

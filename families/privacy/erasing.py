@@ -55,6 +55,7 @@ from families.models import (
     QuotientRound,
     Reading,
     Residence,
+    TextAnswer,
     Thread,
     ThreadMessage,
     User,
@@ -238,6 +239,7 @@ def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
         Line(DietChoice.objects.filter(child__in=children).count(), "régimes alimentaires"),
         Line(AuthorisedPerson.objects.filter(child__in=children).count(), "personnes autorisées"),
         Line(Paper.objects.filter(leaving.concerned).count(), "papiers demandés"),
+        Line(TextAnswer.objects.filter(leaving.concerned).count(), "réponses à des textes à accepter"),
     ]
     if home is None:
         found.gone += [
@@ -310,6 +312,7 @@ def _erase_household(home: Household, at: datetime) -> None:
     QuotientRound.objects.filter(by_family=True, answers=None).delete()
     # What it gave of a child that also lives elsewhere goes with its file: the other home gives its own.
     _delete(Paper, list(Paper.objects.filter(household=home).values_list("pk", flat=True)))
+    TextAnswer.objects.filter(household=home).delete()
     Thread.objects.filter(household=home).delete()
     _delete(HouseholdNote, list(HouseholdNote.objects.filter(household=home).values_list("pk", flat=True)))
     documents.remove(Document.objects.filter(household=home))
@@ -360,6 +363,7 @@ def _erase_child(child: Child, at: datetime) -> None:
     documents.remove(
         Document.objects.filter(pk__in=[paper.document_id for paper in papers if paper.document_id])
     )
+    TextAnswer.objects.filter(child=child).delete()
     for model in of_child:
         _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
     for lines in (Reading, Concerned):

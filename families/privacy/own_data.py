@@ -31,6 +31,7 @@ from families.models import (
     Reading,
     ReminderChoice,
     SecurityEvent,
+    TextAnswer,
     ThreadMessage,
 )
 from families.privacy.telling import KeptFile, Subject, Table
@@ -159,6 +160,23 @@ def _household(subject: Subject) -> Iterator[Table]:
                 row.refusal_reason,
             )
             for row in Paper.objects.filter(household=home).select_related("kind", "child").order_by("pk")
+        ),
+    )
+    answers = TextAnswer.objects.filter(household=home).select_related("version__text", "child")
+    yield Table(
+        "Textes acceptés et consentements",
+        ("Texte", "Version du", "Enfant", "Réponse", "Le", "Par", "Signé sur papier le"),
+        (
+            (
+                str(row.version.text),
+                row.version.starts_on,
+                str(row.child or ""),
+                "oui" if row.accepted else "non",
+                row.at,
+                row.by_name,
+                row.signed_on,
+            )
+            for row in answers.order_by("pk")
         ),
     )
     yield from _threads(subject)

@@ -14,6 +14,7 @@ from families.as_family import Part
 from families.custody import homes
 from families.models import ChangeRequest, Child, Household
 from families.papers import asking
+from families.texts import standing
 from portal.french import moments
 from portal.french.dates import short_day
 
@@ -28,7 +29,9 @@ def household_information(context: Context, household: Household, today: date) -
     return {
         "household": household,
         "facts": at_home.facts(household, today),
-        "papers": asking.of_home(household, today) if Part.PAPERS in shown else [],
+        "papers": (asking.of_home(household, today) or standing.of_home(household, today))
+        if Part.PAPERS in shown
+        else [],
         "writes": Part.LETTERS in shown,
         "user": context["user"],
     }

@@ -26,6 +26,7 @@ from portal.demo import (
     moves,
     papers,
     past_years,
+    texts,
     threads,
     two_homes,
 )
@@ -140,6 +141,7 @@ def load(
         schools=["tilleuls", "fontaine", "moulin-vert"],
         tick=tick,
     )
+    texts.accept(people, at)
     activity = Activity.objects.get(code="restauration-scolaire")
     promised = None
     for year in years:
@@ -157,6 +159,7 @@ def load(
         canteen.close()
     Leisure(people=people, since=since, until=today + AHEAD, rng=Random(SEED), at=at).live()  # noqa: S311
     papers.give(people, Random(SEED), at)  # noqa: S311
+    texts.leave_some_to_read(people, at)
     close_just_now(activity, people.agent, at)
     cook(activity, today, rng)
     if households <= BIG_TOWN:

@@ -23,13 +23,16 @@ class ReservationsConfig(AppConfig):
         from families.privacy import holdings, telling
         from families.reminders import choices as reminder_choices
         from families.reminders import kinds as reminder_kinds
+        from families.texts import standing as standing_of_texts
         from families.threads import places as places_of_threads
         from portal.database import fresh
         from portal.desk import rights
         from portal.reservations import joining
         from portal.reservations.acts import (
+            asked_first,
             booking,
             brought,
+            conditions,
             enrolling,
             erasing,
             next_periods,
@@ -69,6 +72,9 @@ class ReservationsConfig(AppConfig):
         whose_days.lend(whole_holidays)
         moments.register(openings.find)
         asking_of_papers.lend(PapersOfActivities())
+        standing_of_texts.lend(PapersOfActivities())
+        conditions.register(asked_first.papers)
+        conditions.register(asked_first.texts)
         rights.lend(StaffRights(), giving)
         m2m_changed.connect(
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"

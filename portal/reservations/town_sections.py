@@ -10,7 +10,15 @@ from django.contrib import admin
 from ruamel.yaml.nodes import Node
 
 from families.messages import answers
-from families.models import PaperKind, ProcessingTexts, ReadyAnswer, RetentionRule, ThreadKind
+from families.models import (
+    AskedText,
+    PaperKind,
+    ProcessingTexts,
+    ReadyAnswer,
+    RetentionRule,
+    TextVersion,
+    ThreadKind,
+)
 from families.privacy import retention
 from portal import theme
 from portal.desk import reasons
@@ -22,6 +30,7 @@ from portal.reservations.models import (
     Activity,
     ActivityDeadline,
     ActivityPaper,
+    ActivityText,
     Audience,
     Campaign,
     Capacity,
@@ -268,6 +277,30 @@ PAPER_LASTS = Words(
         "toujours": PaperKind.Lasts.FOR_EVER,
     }
 )
+PAPER_WITHOUT = Words(
+    {
+        "rien": ActivityPaper.Without.ASKED,
+        "rappel": ActivityPaper.Without.WARNS,
+        "pas_d'inscription": ActivityPaper.Without.ENROLMENT,
+        "pas_de_jour": ActivityPaper.Without.PLACE,
+        "ni_inscription_ni_jour": ActivityPaper.Without.BOTH,
+    }
+)
+PAPER_COUNTS = Words(
+    {
+        "envoyé_pour_inscrire": ActivityPaper.Counts.USUAL,
+        "envoyé": ActivityPaper.Counts.SENT,
+        "accepté": ActivityPaper.Counts.ACCEPTED,
+    }
+)
+TEXT_ABOUT = Words({"foyer": AskedText.About.HOUSEHOLD, "enfant": AskedText.About.CHILD})
+TEXT_NEED = Words(
+    {
+        "avant_de_réserver": AskedText.Need.PLACE,
+        "avant_d'inscrire": AskedText.Need.BOTH,
+        "consentement_libre": AskedText.Need.FREE,
+    }
+)
 PAPER_WAY = Words(
     {
         "en_ligne_ou_guichet": PaperKind.Way.EITHER,
@@ -506,6 +539,37 @@ register(
 )
 register(
     Rows(
+        key="textes_à_accepter",
+        model=AskedText,
+        match=("code",),
+        comment="Règlements et consentements que les familles lisent et acceptent, et leurs versions.",
+        fields=(
+            Field("code", "code", example="reglement"),
+            Field("nom", "name", example="Règlement intérieur"),
+            Field("à_quoi_il_sert", "purpose", default="", example="La vie de l'accueil, jour après jour."),
+            Field("pour", "about", TEXT_ABOUT, default=AskedText.About.HOUSEHOLD),
+            Field("réponse", "need", TEXT_NEED, default=AskedText.Need.PLACE),
+            Field("toutes_les_familles", "everywhere", Flag(), default=False),
+            Field("demandé", "active", Flag(), default=True),
+            Field("ordre", "order", Number(), default=0, example="1"),
+        ),
+        children=(
+            Rows(
+                key="versions",
+                model=TextVersion,
+                match=("starts_on",),
+                parent="text",
+                order_by=("starts_on",),
+                fields=(
+                    Field("à_partir_du", "starts_on", Day(), example="2026-09-01"),
+                    Field("texte", "body", default="", example="L'accueil ouvre à 7 h 30."),
+                ),
+            ),
+        ),
+    )
+)
+register(
+    Rows(
         key="activités",
         model=Activity,
         match=("code",),
@@ -550,7 +614,20 @@ register(
                 parent="activity",
                 compact=True,
                 order_by=("kind__order", "kind__name"),
-                fields=(Field("papier", "kind", Reference(PaperKind), example="assurance"),),
+                fields=(
+                    Field("papier", "kind", Reference(PaperKind), example="assurance"),
+                    Field("sans_lui", "without", PAPER_WITHOUT, default=ActivityPaper.Without.ASKED),
+                    Field("compte", "counts", PAPER_COUNTS, default=ActivityPaper.Counts.USUAL),
+                ),
+            ),
+            Rows(
+                key="textes",
+                model=ActivityText,
+                match=("text",),
+                parent="activity",
+                compact=True,
+                order_by=("text__order", "text__name"),
+                fields=(Field("texte", "text", Reference(AskedText), example="reglement"),),
             ),
             Rows(
                 key="formules",

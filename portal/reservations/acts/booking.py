@@ -26,7 +26,7 @@ from portal.database.composed import Composed, Given, GivenMany
 from portal.french import moments
 from portal.french.sentences import lower_first
 from portal.reservations.acts import enrolling, following, overriding, tasks
-from portal.reservations.acts.conditions import Unmet, in_the_way
+from portal.reservations.acts.conditions import Unmet, Wish, in_the_way, unmet
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
 from portal.reservations.acts.overriding import NONE, Overrides
@@ -208,7 +208,7 @@ def check_enrolment(
     """
     if not enrolment.is_accepted:
         raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
-    missing = [(one.kind, one.sentence) for one in unmet if one.stops and not one.only_late]
+    missing = [(one.kind, one.sentence) for one in unmet if one.is_whole]
     if enrolment.lacks_health_file:
         missing.append((Override.PAPERS, enrolling.health_file_sentence(enrolment)))
     for kind, sentence in missing if books else ():
@@ -316,12 +316,12 @@ def foresee_change(
     if_needed = Overrides(dict.fromkeys(waives or (), "prévu"))
     where = Where.load(booking.enrolment, booking.establishment, reservation.period, at=at, desk=acting)
     offered = {one.pk: one for one in booking.enrolment.activity.formulas.all()}
-    unmet = in_the_way(booking.enrolment, [booking.day], at)
+    missing = in_the_way(booking.enrolment, [booking.day], at)
     found = []
     for formula in formulas:
         old, new = _halves(reservation, booking, formula)
         try:
-            passed = check_enrolment(booking.enrolment, books=True, unmet=unmet, overrides=if_needed)
+            passed = check_enrolment(booking.enrolment, books=True, unmet=missing, overrides=if_needed)
             if custody is None or not custody.holds_on(where.today):
                 raise BookingRefused(homes.gone_sentence(booking.enrolment.child))
             tried = Submission(reservation, custody, where, slots, offered, live, places, if_needed)
@@ -478,7 +478,7 @@ class Submission:
         self.ended: dict[Booking, BookingState] = {}
         self.new: list[tuple[Booking, list[Slot]]] = []
         self.lost: list[Choice] = []
-        self.against_late: Sequence[Unmet] = ()  # what speaks against days past their deadline
+        self.against: Sequence[Unmet] = ()  # what speaks against some days: past their deadline, or named
 
     @classmethod
     def lock(
@@ -509,8 +509,8 @@ class Submission:
         enrolment.activity = activity = period.activity
         enrolment.state, enrolment.starts_on, enrolment.ends_on = period.state, period.begins, period.ends
         books = any(line.action == Action.BOOK for line in lines)
-        unmet = in_the_way(enrolment, days, at) if books else []
-        passed = check_enrolment(enrolment, books=books, unmet=unmet, overrides=overrides)
+        missing = in_the_way(enrolment, days, at) if books else []
+        passed = check_enrolment(enrolment, books=books, unmet=missing, overrides=overrides)
         formulas = {formula.pk: formula for formula in _formulas_of(activity=activity.pk)}
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
         standing = _standing(**asked) if live else []
@@ -525,7 +525,7 @@ class Submission:
         places = _places_of(standing, slots)
         found = cls(reservation, custody, where, slots, formulas, standing, places, overrides)
         found.used |= passed
-        found.against_late = [one for one in unmet if one.only_late]
+        found.against = [one for one in missing if not one.is_whole]
         return found
 
     def decide_cancel(self, line: ReservationLine) -> None:
@@ -642,7 +642,9 @@ class Submission:
         if any((slot.day, slot.part) in self.busy for slot in slots):
             return _refuse_line(line, "Cet enfant a déjà une réservation sur cette partie de la journée.")
         over, line.late, asks = self._passed_over(answer)
-        for missing in self.against_late if answer.standing.is_late else ():
+        for missing in self.against:
+            if not missing.speaks_against(line.day, late=answer.standing.is_late):
+                continue
             if missing.kind not in self.overrides:
                 return _refuse_line(line, missing.sentence)
             over.add(missing.kind)
@@ -1551,6 +1553,8 @@ class _Open:
         self.overrides = overrides
         self.over: dict[int, set[Override]] = {}
         self.known = {one.pk: one for one in bookings}
+        wishes = [Wish.of(one.enrolment, [one.day]) for one in self.known.values()]
+        self.unmet = dict(zip(self.known, unmet(wishes, at), strict=True))
         self.rules: dict[tuple[int, int, int], Where] = {}
 
     def __call__(self, booking: Booking) -> str:
@@ -1559,8 +1563,8 @@ class _Open:
         if period is None:
             return "Ce jour n'est plus dans une période."
         try:
-            unmet = in_the_way(known.enrolment, [known.day], self.at)
-            over = check_enrolment(known.enrolment, books=True, unmet=unmet, overrides=self.overrides)
+            missing = self.unmet[known.pk]
+            over = check_enrolment(known.enrolment, books=True, unmet=missing, overrides=self.overrides)
         except BookingRefused as refusal:
             return str(refusal)
         key = known.enrolment_id, known.establishment_id, period.pk
@@ -1704,7 +1708,8 @@ def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
 
     `freed` are ids of slots that lost somebody, locked by the caller. The first in order of arrival for
     whom every slot of the formula has room is accepted, and so on until nobody fits. Nobody gets a place past
-    the moment when he could still cancel that day, unless he waits until the day itself. Returns those who
+    the moment when he could still cancel that day, unless he waits until the day itself; nor without the
+    papers that stop a day from being booked: he keeps his rank, and the next one is served. Returns those who
     have a place now, given or offered.
     """
     changes = Changes(by=None, at=at)
@@ -1720,9 +1725,27 @@ def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()
     waiting = list(
         Booking.objects.waiting()
         .filter(places__slot__in=freed, day__gte=timezone.localdate(at))
-        .select_related("activity", "establishment", "formula", "household", "reservation__period")
+        .select_related(
+            "activity", "enrolment", "establishment", "formula", "household", "reservation__period"
+        )
         .distinct()
     )
+    wishes = [
+        Wish(
+            one.household_id,
+            one.child_id,
+            one.activity,
+            one.enrolment.school_year_id,
+            frozenset([one.day]),
+            one.enrolment_id,
+        )
+        for one in waiting
+    ]
+    held_back = {
+        one.pk
+        for one, missing in zip(waiting, unmet(wishes, at), strict=True)
+        if any(each.is_whole for each in missing)
+    }
     slots = _lock_slots(shelves_of(waiting))
     places = _places_of(waiting, slots)
     taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
@@ -1731,7 +1754,7 @@ def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()
     given, offered = [], []
     for booking in waiting:
         wanted = places[booking.pk]
-        if any(slot.closed for slot in wanted):
+        if booking.pk in held_back or any(slot.closed for slot in wanted):
             continue
         last = calls.of(booking)
         if last is None or not fits(wanted, taken):
@@ -1766,8 +1789,8 @@ def take_offer(booking: Booking, *, by: User, at: datetime) -> None:
         raise BookingRefused(NO_LONGER_OFFERED)
     if not custody.holds_on(held.day):
         raise BookingRefused(LIVES_ELSEWHERE)
-    unmet = in_the_way(held.enrolment, [held.day], at)
-    check_enrolment(held.enrolment, books=True, unmet=unmet)
+    missing = in_the_way(held.enrolment, [held.day], at)
+    check_enrolment(held.enrolment, books=True, unmet=missing)
     changes = Changes(by=by, at=at, reason="La place proposée est prise.")
     changes.take_up(held)
     changes.write()

@@ -17,7 +17,8 @@ class Unmet:
     """What is missing, as the family reads it, and where it mends it.
 
     `stops`: no place before it is there; otherwise it is only said. `only_late`: it speaks against days past
-    their deadline, and no others. `kind`: what the town hall passes over by booking all the same.
+    their deadline, and no others; `days`: against these of the wish, which has others (None: against all).
+    `kind`: what the town hall passes over by booking all the same.
     """
 
     kind: Override
@@ -26,6 +27,16 @@ class Unmet:
     only_late: bool = False
     link: str = ""
     address: str = ""
+    days: frozenset[date] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it speaks against any day of the wish."""
+        return self.stops and not self.only_late and self.days is None
+
+    def speaks_against(self, day: date, *, late: bool) -> bool:
+        """Whether it does, among others that may be booked."""
+        return self.stops and (late or not self.only_late) and (self.days is None or day in self.days)
 
 
 @dataclass(frozen=True)

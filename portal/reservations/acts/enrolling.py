@@ -15,6 +15,7 @@ from families.models import Child, Household, User
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import overriding, tasks
+from portal.reservations.acts.conditions import Unmet, Wish, unmet
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.days.campaigns import Campaigns
@@ -42,15 +43,17 @@ def request(
     at: datetime,
     at_desk: bool = False,
     beyond_limits: str = "",
+    passing_over: str = "",
     tell: bool = True,
 ) -> Enrolment:
     """Asks for a yearly right; accepted at once where the activity says so, unless the household, or the
     child in it, still waits for the town hall: then with it. Typed `at_desk`, it is accepted, and no campaign
-    is asked; age or class that speak against it on every day are passed over for the reason `beyond_limits`.
-    Unless told otherwise, a letter says where it stands.
+    is asked; age or class that speak against it on every day are passed over for the reason `beyond_limits`,
+    what else has to be there first (a paper…) for `passing_over`. Unless told otherwise, a letter says where
+    it stands.
 
     Raises EnrolmentRefused when enrolments are not open, when the child does not live there, is taken on no
-    day, or already enrolled.
+    day, already enrolled, or when something is missing.
     """
     # The child first, as whoever books it does; then the household.
     lives_there = _lives_there(child, household.pk, at)
@@ -68,7 +71,9 @@ def request(
     if refusal and not (at_desk and beyond_limits.strip()):
         raise EnrolmentRefused(refusal)
     if refusal:
-        _demand_waiver(by, establishment, beyond_limits)
+        _demand_waiver(by, establishment, {Override.LIMITS: beyond_limits})
+    wish = Wish(household.pk, child.pk, activity, school_year.pk)
+    _check_unmet(wish, by=by, place=establishment, at=at, reason=passing_over if at_desk else "")
     known = Enrolment.objects.live().filter(
         household=household, child=child, activity=activity, school_year=school_year
     )
@@ -99,14 +104,28 @@ def request(
     return enrolment
 
 
-def _demand_waiver(by: User, place: Establishment | None, reason: str) -> None:
-    """Raises EnrolmentRefused unless `by` may pass over age and class there; with no place, anywhere."""
-    override = Overrides({Override.LIMITS: reason})
+def _demand_waiver(by: User, place: Establishment | None, reasons: Mapping[Override, str]) -> None:
+    """Raises EnrolmentRefused unless `by` may pass over these there; with no place, anywhere."""
+    overrides = Overrides(reasons)
     try:
         for one in [place] if place else Establishment.objects.filter(active=True):
-            overriding.demand(override, by=by, place=one)
+            overriding.demand(overrides, by=by, place=one)
     except BookingRefused as refusal:
         raise EnrolmentRefused(str(refusal)) from refusal
+
+
+def missing(wishes: Sequence[Wish], at: datetime) -> list[list[Unmet]]:
+    """What each of these enrolments waits for."""
+    return [[one for one in found if one.is_whole] for found in unmet(wishes, at)]
+
+
+def _check_unmet(wish: Wish, *, by: User, place: Establishment | None, at: datetime, reason: str) -> None:
+    """Raises EnrolmentRefused where something is missing that the town hall does not pass over."""
+    (found,) = missing([wish], at)
+    if found and not reason.strip():
+        raise EnrolmentRefused(" ".join(one.sentence for one in found))
+    if found:
+        _demand_waiver(by, place, {one.kind: reason for one in found})
 
 
 @transaction.atomic
@@ -182,12 +201,18 @@ def over_sentence(enrolment: Enrolment) -> str:
 
 
 @transaction.atomic
-def accept(enrolment: Enrolment, *, by: User, at: datetime, beyond_limits: bool = False) -> bool:
+def accept(
+    enrolment: Enrolment, *, by: User, at: datetime, beyond_limits: bool = False, passing_over: str = ""
+) -> bool:
     """Grants an enrolment that waits, of a household that is accepted; returns whether it did. Tells it.
 
     `beyond_limits`: the town hall knows that age or class speak against it, and lets the child come all the
-    same.
+    same. Raises EnrolmentRefused where a paper it waits for is missing, unless that is passed over for the
+    reason `passing_over`.
     """
+    if enrolment.state == EnrolmentState.REQUESTED:
+        place = enrolment.establishment
+        _check_unmet(Wish.of(enrolment, ()), by=by, place=place, at=at, reason=passing_over)
     return _decide(enrolment, EnrolmentState.ACCEPTED, "", by, at, beyond_limits=beyond_limits)
 
 

@@ -36,7 +36,8 @@ from portal.reservations.acts.booking import (
     tell_recorded,
     withdraw,
 )
-from portal.reservations.acts.conditions import in_the_way
+from portal.reservations.acts.conditions import Unmet, unmet
+from portal.reservations.acts.conditions import Wish as PlaceWish
 from portal.reservations.acts.outcomes import state_of
 from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.places import (
@@ -236,6 +237,7 @@ class _Many:
         self.formulas = {one.pk: one for one in activity.formulas.all()}
         for enrolment in self.enrolments.values():
             enrolment.activity = activity
+        self.unmet = self._unmet()
         desk = overriding.desk(overrides.reasons, activity.pk)
         self.rules = Rules(list(self.enrolments.values()), activity, at=at, desk=desk)
         self.submissions: dict[tuple[int, int, int], Submission] = {}
@@ -248,6 +250,15 @@ class _Many:
     def _place(self, wish: Wish, day: date) -> Establishment | None:
         enrolment = self.enrolments.get(wish.enrolment)
         return None if enrolment is None else enrolment.place_on(day) or wish.place
+
+    def _unmet(self) -> dict[tuple[int, date], Sequence[Unmet]]:
+        """What is missing for a day to be booked, by enrolment (its key) and day; asked for all at once."""
+        places = {
+            (one.enrolment, one.instead or one.day): PlaceWish.of(found, [one.instead or one.day])
+            for one in self.wishes
+            if not one.cancels and (found := self.enrolments.get(one.enrolment)) is not None
+        }
+        return dict(zip(places, unmet(list(places.values()), self.at), strict=True))
 
     def decide(self) -> None:
         for wish in self.wishes:
@@ -343,8 +354,8 @@ class _Many:
         place = self._place(wish, day)
         if place is None:
             raise BookingRefused(NO_PLACE_SAID)
-        unmet = in_the_way(enrolment, [day], self.at)
-        passed = check_enrolment(enrolment, books=True, unmet=unmet, overrides=self.overrides)
+        missing = self.unmet.get((enrolment.pk, day), ())
+        passed = check_enrolment(enrolment, books=True, unmet=missing, overrides=self.overrides)
         period = self.rules.period_of(enrolment.school_year_id, place.pk, day)
         desk = self._submission(enrolment, custody, place, period)
         # A day that moves keeps its place rather than wait for another; nobody waits for a day gone by.

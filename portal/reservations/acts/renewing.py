@@ -22,7 +22,8 @@ from families.models import Child, Diet, Household, User
 from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.grades import Grade, grade_of, in_words, named
-from portal.reservations.acts import enrolling, going_up, tasks
+from portal.reservations.acts import asked_first, enrolling, going_up, tasks
+from portal.reservations.acts.conditions import Unmet, Wish
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Attended, Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
@@ -73,7 +74,8 @@ class Pupil:
 
 @dataclass(frozen=True)
 class Renewal:
-    """What is proposed for `year`; `closes` is the end of the campaign that ends first, if any."""
+    """What is proposed for `year`; `closes` is the end of the campaign that ends first, if any. `asked_first`
+    has to be there before some of it is chosen."""
 
     year: SchoolYear
     first_day: date
@@ -82,6 +84,7 @@ class Renewal:
     schools: list[Establishment]
     classes: list[SchoolClass]
     diets: list[Diet]
+    asked_first: list[Unmet] = field(default_factory=list)
 
     @property
     def offered(self) -> bool:
@@ -174,6 +177,13 @@ class _Proposing:
         last_day = Max("periods__ends_on", filter=Q(periods__school_year=year))
         self.plates = diets.plates(children, household)
         activities = Activity.objects.filter(pk__in={one.activity_id for one in own})
+        wishes = [Wish(household.pk, one.child_id, one.activity, year.pk) for one in own]
+        missing = enrolling.missing(wishes, campaigns.at)
+        self.lacking = {
+            (wish.child, wish.activity.pk): " ".join(one.sentence for one in found)
+            for wish, found in zip(wishes, missing, strict=True)
+        }
+        self.asked_first = asked_first.once(one for found in missing for one in found)
         self.last_days: dict[int, date | None] = {}
         self.places: dict[int, list[Establishment]] = {}
         for activity in activities.annotate(last_day=last_day).prefetch_related("establishments__schools"):
@@ -193,7 +203,9 @@ class _Proposing:
         schools = sorted(self.grades, key=lambda one: one.name)
         cooked = list(Diet.objects.filter(active=True))
         closes = min(ends, default=None)
-        return Renewal(self.year, self.first_day, closes, found, schools, self.classes, cooked)
+        return Renewal(
+            self.year, self.first_day, closes, found, schools, self.classes, cooked, self.asked_first
+        )
 
     def _pupil(self, child: Child, own: list[Enrolment]) -> Pupil:
         told = self.attended.get((child.pk, self.year.pk))
@@ -228,7 +240,7 @@ class _Proposing:
             return Line(before, refusal="Cette activité n'est plus proposée.")
         if closed := self.campaigns.closed(activity, self.year):
             return Line(before, refusal=closed)
-        if refusal := self._outside_limits(child, activity):
+        if refusal := self._outside_limits(child, activity) or self.lacking.get((child.pk, activity.pk), ""):
             return Line(before, refusal=refusal)
         places = self.places[activity.pk]
         if leaves:

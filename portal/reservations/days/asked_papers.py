@@ -1,14 +1,23 @@
-"""Which papers activities ask of whom, and when a school year ends for them: lent to `families.papers`."""
+"""Which papers activities ask of whom, and when a school year ends for them: lent to `families.papers`
+and `families.texts`."""
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from families.papers.asking import Need
+from families.texts.standing import Need as TextNeed
 from portal.database.composed import Composed, Given
-from portal.reservations.models import Enrolment, SchoolYear
+from portal.reservations.models import (
+    ActivityPaper,
+    Enrolment,
+    SchoolYear,
+    demanding_papers,
+    texts_of_activities,
+)
 
 # Where the next year is not written yet: the last day of a summer.
 AUGUST = (8, 31)
@@ -24,7 +33,23 @@ def _asked_of(homes: Q, today: date) -> "QuerySet[Any, tuple[Any, ...]]":
             activity__papers__kind__active=True,
         )
         .order_by("activity__order", "activity__name", "pk")
-        .values_list("household", "child", "activity__papers__kind", "activity__name")
+        .values_list(
+            "household", "child", "activity__papers__kind", "activity__name", "activity__papers__without"
+        )
+    )
+
+
+@Composed
+def _enrolled_of(today: date) -> "QuerySet[Any, tuple[Any, ...]]":
+    return (
+        Enrolment.objects.live()
+        .filter(
+            Q(ends_on=None) | Q(ends_on__gte=today),
+            household=Given("home"),
+            school_year__in=SchoolYear.objects.serving(today),
+        )
+        .order_by("activity__order", "activity__name", "pk")
+        .values_list("child", "activity", "activity__name")
     )
 
 
@@ -40,8 +65,30 @@ class PapersOfActivities:
         """One for each enrolment that is live and not over, and each paper of its activity."""
         if len(homes) == 1:
             (home,) = homes
-            return [Need(*row) for row in _of_home(today, home=home)]
-        return [Need(*row) for row in _asked_of(Q(household__in=homes), today)]
+            rows = _of_home(today, home=home)
+        else:
+            rows = list(_asked_of(Q(household__in=homes), today))
+        return [Need(*asked, without in ActivityPaper.BEFORE_PLACE) for *asked, without in rows]
+
+    def first(self) -> Mapping[int, Sequence[str]]:
+        """By kind of paper, the activities that ask for it before an enrolment."""
+        found: dict[int, list[str]] = defaultdict(list)
+        for papers in demanding_papers().values():
+            for paper in papers:
+                if paper.before_enrolment:
+                    found[paper.kind_id].append(paper.activity.name)
+        return found
+
+    def texts(self, household: int, today: date) -> Iterable[TextNeed]:
+        """One for each of its enrolments that is live and not over, and each text of its activity."""
+        asked = texts_of_activities()
+        if not asked:
+            return []
+        return [
+            TextNeed(child, text, name)
+            for child, activity, name in _enrolled_of(today, home=household)
+            for text in sorted(asked.get(activity, ()))
+        ]
 
     def year_end(self, day: date) -> date | None:
         """The eve of the next year's first day. Once classes are over, what is given is the next year's."""

@@ -32,6 +32,7 @@ from portal.reservations.models import (
     Activity,
     ActivityDeadline,
     ActivityPaper,
+    ActivityText,
     Capacity,
     Establishment,
     Formula,
@@ -151,7 +152,15 @@ class PaperInline(OfActivity[ActivityPaper]):
 
     model = ActivityPaper
     named_by = ("kind",)
-    fields = ("kind",)
+    fields = ("kind", "without", "counts")
+
+
+class TextInline(OfActivity[ActivityText]):
+    """What families accept for it, once for all activities that ask for it."""
+
+    model = ActivityText
+    named_by = ("text",)
+    fields = ("text",)
 
 
 def _activity_shown(request: HttpRequest) -> Any:
@@ -167,7 +176,7 @@ class ActivityAdmin(AsksBeforeClosing[Activity], TolerantChoices[Activity], With
     list_filter = ("service", "active", "during")
     search_fields = ("name", "code")
     form = ActivityForm
-    inlines = (FormulaInline, CapacityInline, PeriodInline, DeadlineInline, PaperInline)
+    inlines = (FormulaInline, CapacityInline, PeriodInline, DeadlineInline, PaperInline, TextInline)
     prepopulated_fields = {"code": ("name",)}
     autocomplete_fields = ("establishments",)
     fieldsets = (

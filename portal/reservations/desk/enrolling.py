@@ -19,7 +19,7 @@ from portal.french.weekdays import WeekdayMaskFormField, names_of
 from portal.reservations.acts import enrolling, overriding
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.desk import whom
-from portal.reservations.models import Activity, Enrolment, Establishment, SchoolYear
+from portal.reservations.models import Activity, Enrolment, Establishment, SchoolYear, demanding_papers
 from portal.reservations.states import Override
 from portal.web.form_fields import field_of
 from portal.web.posted import posted_number
@@ -50,6 +50,12 @@ class DeskEnrolmentForm(forms.Form):
         max_length=200,
         help_text="Si l'âge ou la classe s'y opposent : pourquoi la mairie l'accueille malgré tout.",
     )
+    passing_over = forms.CharField(
+        label="Malgré un papier qui manque",
+        required=False,
+        max_length=200,
+        help_text="Si un papier demandé avant l'inscription manque : pourquoi la mairie l'inscrit sans lui.",
+    )
 
     def __init__(self, *args: Any, user: User, child: Child, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,6 +71,9 @@ class DeskEnrolmentForm(forms.Form):
             field_of(self, name, forms.ModelChoiceField).queryset = rows
         if not user.has_perm(overriding.RIGHTS[Override.LIMITS]):
             del self.fields["beyond_limits"]
+        wanted = any(row.before_enrolment for rows in demanding_papers().values() for row in rows)
+        if not wanted or not user.has_perm(overriding.RIGHTS[Override.PAPERS]):
+            del self.fields["passing_over"]
         if RIGHT in rights.held_in_part_by(user):
             self.fields["establishment"].required = True
             self.fields["establishment"].help_text = own_choices.CHOOSE
@@ -127,6 +136,8 @@ class EnrolsAtTheDesk(OwnPages[Enrolment]):
             else:
                 waived = f"Inscrit au guichet, par dérogation : {said.get('beyond_limits')}"
                 log_all(request, [made], waived if made.limits_waived else "Inscrit au guichet.")
+                if said.get("passing_over"):
+                    log_all(request, [made], f"Papiers : passé outre. Motif : {said['passing_over']}")
                 messages.success(request, f"{made} : l'inscription est enregistrée, la famille est prévenue.")
                 return redirect(reverse("admin:reservations_enrolment_change", args=[made.pk]))
         context = {"child": child, "form": form}

@@ -31,14 +31,16 @@ from portal.desk.site import Queue
 from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
 from portal.french.weekdays import names_of, weekdays_in
-from portal.reservations.acts import ending, enrolling
+from portal.reservations.acts import ending, enrolling, overriding
+from portal.reservations.acts.conditions import Wish
+from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.desk.cells import ClassName, PlacesLeft, short_moment
 from portal.reservations.desk.ending import EndsEnrolments
 from portal.reservations.desk.enrolling import EnrolsAtTheDesk
 from portal.reservations.desk.lots import TicksChildren
 from portal.reservations.models import Enrolment, Slot
 from portal.reservations.models.queries import RefusedBefore, class_of, fewest_places, refused_before
-from portal.reservations.states import EnrolmentState
+from portal.reservations.states import EnrolmentState, Override
 from portal.web.signed_in import SignedInRequest
 
 ENROLMENT_REFUSALS = (
@@ -47,6 +49,9 @@ ENROLMENT_REFUSALS = (
     "Il manque un justificatif : envoyez-le depuis « Mes Informations ».",
     "L'enfant n'a pas l'âge prévu pour cette activité.",
 )
+
+# The reason for accepting without a paper, as the page's field is named.
+PASSING_OVER = "passing_over"
 
 
 class WaitingEnrolments(WaitingFirst):
@@ -215,19 +220,28 @@ class EnrolmentAdmin(
 
     @admin.action(description="Accepter", permissions=["decide"])
     def accept_selected(self, request: SignedInRequest, queryset: QuerySet[Enrolment]) -> HttpResponse | None:
-        """Where age or class speak against it on every day, asked twice; then the limits are waived."""
+        """Where age or class speak against it on every day, or a paper is missing that it waits for, asked
+        twice; then the limits are waived, and the paper passed over for a reason."""
         waiting = queryset.filter(state=EnrolmentState.REQUESTED)
         beyond = [reason for one in waiting if (reason := _beyond_limits(one))]
-        if beyond and "confirmed" not in request.POST:
+        lacking = _lacking(waiting)
+        may = request.user.has_perm(overriding.RIGHTS[Override.PAPERS])
+        unsaid = lacking and may and not request.POST.get(PASSING_OVER, "").strip()
+        if (beyond or lacking) and ("confirmed" not in request.POST or unsaid):
             return confirm_page(
                 self,
                 request,
                 queryset,
                 action="accept_selected",
-                title="Accepter malgré les limites d'âge ou de classe ?",
+                title="Accepter malgré les limites d'âge ou de classe ?"
+                if beyond
+                else "Accepter malgré des papiers qui manquent ?",
                 button="Accepter quand même",
                 template="admin/reservations/beyond_limits.html",
                 beyond=beyond,
+                lacking=lacking,
+                may_pass_over=may,
+                unsaid=unsaid and "confirmed" in request.POST,
             )
         self.accept_rows(request, queryset)
         return None
@@ -239,11 +253,24 @@ class EnrolmentAdmin(
             words = counted(closed, "inscription attend", "inscriptions attendent")
             self.message_user(request, f"{words} que la mairie valide le foyer.", messages.WARNING)
         queryset = queryset.filter(household__state=Household.State.ACCEPTED)
-        done = [
-            one
-            for one in queryset
-            if enrolling.accept(one, by=request.user, at=at, beyond_limits=bool(_beyond_limits(one)))
-        ]
+        reason = request.POST.get(PASSING_OVER, "").strip()
+        done, without = [], set(_lacking(queryset))
+        for one in queryset:
+            try:
+                accepted = enrolling.accept(
+                    one,
+                    by=request.user,
+                    at=at,
+                    beyond_limits=bool(_beyond_limits(one)),
+                    passing_over=reason,
+                )
+            except EnrolmentRefused as refusal:
+                self.message_user(request, f"{one} : {refusal}", messages.WARNING)
+                queryset = queryset.exclude(pk=one.pk)
+            else:
+                done += [one] if accepted else []
+        if reason and without:
+            log_all(request, done, f"Papiers : passé outre. Motif : {reason}")
         self._tell(request, queryset, done, "inscription acceptée", "inscriptions acceptées")
         log_all(request, done, "Inscription acceptée.")
 
@@ -261,6 +288,13 @@ class EnrolmentAdmin(
         if left:
             text += f", {counted(left, 'était déjà traitée', 'étaient déjà traitées')}"
         self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
+
+
+def _lacking(enrolments: Iterable[Enrolment]) -> list[str]:
+    """What these wait for before they are accepted, each said once with its child."""
+    rows = [one for one in enrolments if one.state == EnrolmentState.REQUESTED]
+    found = enrolling.missing([Wish.of(one, ()) for one in rows], timezone.now())
+    return list(dict.fromkeys(each.sentence for of_one in found for each in of_one))
 
 
 def _beyond_limits(enrolment: Enrolment) -> str:

@@ -38,7 +38,12 @@ from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.lots import Lot, LotDay
 from portal.reservations.models.moves import LeftDay, Move
 from portal.reservations.models.notices import Notice
-from portal.reservations.models.papers import ActivityPaper
+from portal.reservations.models.papers import (
+    ActivityPaper,
+    ActivityText,
+    demanding_papers,
+    texts_of_activities,
+)
 from portal.reservations.models.presence import (
     AbsenceCertificate,
     AbsenceCertificateQuerySet,
@@ -64,6 +69,7 @@ __all__ = [
     "Activity",
     "ActivityDeadline",
     "ActivityPaper",
+    "ActivityText",
     "Attendance",
     "AttendanceQuerySet",
     "AttendanceState",
@@ -111,4 +117,6 @@ __all__ = [
     "YearTurn",
     "attended_on",
     "class_name",
+    "demanding_papers",
+    "texts_of_activities",
 ]

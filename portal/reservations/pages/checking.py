@@ -315,10 +315,10 @@ def _passed(plan: Planning, lines: Sequence[ReservationLine]) -> list[Passed]:
             possible[Override.CAPACITY].append(line.day)
     booked = [line.day for line in lines if line.action == Action.BOOK]
     if plan.enrolment.lacks_health_file:
-        needed[Override.PAPERS] = booked
+        needed[Override.PAPERS] += booked
     for missing in conditions.in_the_way(plan.enrolment, booked, plan.where.at) if booked else ():
-        late = [day for day in booked if day in possible[Override.DEADLINE]]
-        needed[missing.kind] = late if missing.only_late else booked
+        late = possible[Override.DEADLINE]
+        needed[missing.kind] += [day for day in booked if missing.speaks_against(day, late=day in late)]
     return [
         Passed(one, days, needed=is_needed)
         for one in Override

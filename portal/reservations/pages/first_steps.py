@@ -7,7 +7,9 @@ from django.urls import reverse
 
 from families import at_home
 from families.custody import homes
-from families.models import ChangeRequest, ChildHealth, Household
+from families.models import AskedText, ChangeRequest, ChildHealth, Household
+from families.texts import standing
+from families.texts.standing import Line
 from portal.french import moments
 from portal.french.amounts import number
 from portal.french.elision import of
@@ -74,9 +76,27 @@ def steps_of(household: Household, today: date) -> Steps | None:
             done=sent or facts.quotient is not None,
         )
     )
+    steps += [
+        Step(
+            str(name),
+            "À lire une fois, pour tous vos enfants et toutes les activités.",
+            reverse("families:asked_text", args=[name.code]),
+            done=not any(one.is_to_do for one in lines),
+        )
+        for name, lines in _texts(household, today).items()
+    ]
     if children:
         steps += [_enrolment_step(household, slug) for slug in SERVICES]
     return Steps(steps)
+
+
+def _texts(household: Household, today: date) -> dict[AskedText, list[Line]]:
+    """What every family is asked to read, in the town's order."""
+    found: dict[AskedText, list[Line]] = {}
+    for line in standing.of_home(household, today):
+        if line.text.everywhere:
+            found.setdefault(line.text, []).append(line)
+    return found
 
 
 def _quotient_in_words(facts: at_home.HouseholdFacts) -> str:

@@ -22,7 +22,7 @@ from families import which_home
 from families.custody import homes
 from portal.database.composed import Composed, Given, GivenMany
 from portal.french.elision import of
-from portal.reservations.acts import booking, conditions, enrolling, reservation_drafts
+from portal.reservations.acts import asked_first, booking, conditions, enrolling, reservation_drafts
 from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
@@ -510,6 +510,15 @@ def _show_planning(
         "gone": [(each.enrolment.child, each.gone().values()) for each in plans],
         "cancelling": plan.cancelling,
         "without_health_file": [each.enrolment.child for each in plans if each.enrolment.lacks_health_file],
+        "asked_first": asked_first.for_days(
+            (
+                conditions.Wish.of(
+                    each.enrolment, {cell.day for cell in each.cells.values() if cell.bookable}
+                )
+                for each in plans
+            ),
+            at,
+        ),
         "onward": [found for each in plans if (found := moves.onward(each))],
         "others": [(other, other.pk in shown) for other, _ in beside],
         "children": [each.enrolment.child for each in plans],

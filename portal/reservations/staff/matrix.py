@@ -65,6 +65,8 @@ PARTS: dict[str, tuple[Thing, ...]] = {
         thing("Lire les papiers demandés", "families.view_paper"),
         thing("Répondre aux papiers demandés", "families.change_paper"),
         thing("Ouvrir les papiers de justice", "families.open_justice_paper"),
+        thing("Lire les réponses aux textes à accepter", "families.view_textanswer"),
+        thing("Noter un texte signé sur papier", "families.add_textanswer"),
         thing("Lire les fiches sanitaires", "families.view_childhealth"),
         thing("Lire le régime d'un enfant", "families.view_dietchoice"),
         thing("Corriger le régime d'un enfant", "families.change_dietchoice"),

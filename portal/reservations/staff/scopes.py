@@ -13,6 +13,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from families.models import (
+    AskedText,
     AuthorisedPerson,
     ChangeRequest,
     Child,
@@ -35,6 +36,8 @@ from families.models import (
     PaperLetter,
     ReadyAnswer,
     Residence,
+    TextAnswer,
+    TextVersion,
     Thread,
     ThreadFile,
     ThreadKind,
@@ -48,6 +51,7 @@ from portal.reservations.models import (
     Activity,
     ActivityDeadline,
     ActivityPaper,
+    ActivityText,
     Attendance,
     Audience,
     Booking,
@@ -280,12 +284,14 @@ _scopes: dict[type[Model], Scope] = {
     FamilyMessage: Scope(_messages),
     PaperLetter: Scope(_paper_letters, adds=False),
     Paper: Scope(_of_home_or_child),
+    TextAnswer: Scope(_of_home_or_child, adds=False),
     Thread: Scope(_of_home_or_child, adds=False),
     HouseholdNote: Scope(_of_home_or_child),
     # What the town decides for all: read at every place, written by who has the whole town
     Activity: TOWN,
     ActivityDeadline: TOWN,
     ActivityPaper: TOWN,
+    ActivityText: TOWN,
     Audience: TOWN,
     Campaign: TOWN,
     DeadlineRule: TOWN,
@@ -296,6 +302,8 @@ _scopes: dict[type[Model], Scope] = {
     SchoolHoliday: TOWN,
     Diet: TOWN,
     PaperKind: TOWN,
+    AskedText: TOWN,
+    TextVersion: TOWN,
     RefusalReason: TOWN,
     ThreadKind: TOWN,
     ReadyAnswer: TOWN,

@@ -1,0 +1,89 @@
+"""The only writer of answers to texts.
+
+    answer(household, version, {None: True}, by=parent, at=now)     a family, for itself or by child (key)
+    note(household, version, …, signed_on=day, by=agent, at=now)    the town hall, of what was signed on paper
+
+Whoever answers for a child holds its custody, then the household: two tabs go one after the other.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from families.custody import homes, own
+from families.models import Child, Household, TextAnswer, TextVersion, User, household_number, in_force
+from families.models.threads import named
+from families.texts import standing
+
+RIGHT = "families.add_textanswer"
+
+
+class AnswerRefused(Exception):
+    """The act is refused; the message is the French sentence to show."""
+
+
+@transaction.atomic
+def answer(
+    household: Household,
+    version: TextVersion,
+    answers: Mapping[int | None, bool],
+    *,
+    by: User,
+    at: datetime,
+    signed_on: date | None = None,
+) -> list[TextAnswer]:
+    """Writes what changes. Raises AnswerRefused for a version that is not, or no longer, in force, for a
+    child that does not live there, and for a « non » to what is no free consent."""
+    today = timezone.localdate(at)
+    now = in_force(today).get(version.text_id)
+    if now is None:
+        raise AnswerRefused("Ce texte n'est plus demandé.")
+    if now.pk != version.pk:
+        raise AnswerRefused("Ce texte vient de changer : relisez-le avant de répondre.")
+    text = now.text
+    if any((child is not None) != text.is_childs for child in answers):
+        raise AnswerRefused("Ce texte se répond autrement : recommencez.")
+    if not text.is_free and not all(answers.values()):
+        raise AnswerRefused("Ce texte s'accepte, ou ne se signe pas encore.")
+    for key in sorted(child for child in answers if child is not None):
+        custody = homes.held(key, household.pk)
+        if custody is None or not custody.holds_on(today):
+            raise AnswerRefused(homes.gone_sentence(Child.objects.get(pk=key)))
+    if joined := Household.objects.lock([household.pk]).get(household.pk):
+        number = household_number(joined)
+        raise AnswerRefused(f"Ce foyer vient d'être réuni avec le foyer n°\xa0{number}\xa0: recommencez là.")
+    known = standing.answered([now.pk], [household.pk])
+    return [
+        TextAnswer.objects.create(
+            version=now,
+            household=household,
+            child_id=child,
+            accepted=accepted,
+            at=at,
+            by=by,
+            by_name=named(by),
+            signed_on=signed_on,
+        )
+        for child, accepted in answers.items()
+        if known.get((household.pk, child, now.pk)) is not accepted
+    ]
+
+
+def note(
+    household: Household,
+    version: TextVersion,
+    child: Child | None,
+    *,
+    accepted: bool,
+    signed_on: date,
+    by: User,
+    at: datetime,
+) -> list[TextAnswer]:
+    """The town hall notes what a family signed on paper. Raises AnswerRefused; OwnHousehold for one's own."""
+    if signed_on > timezone.localdate(at):
+        raise AnswerRefused("Ce jour n'est pas encore venu.")
+    own.check(by, [household.pk], right=RIGHT, at=at)
+    key = child.pk if child else None
+    return answer(household, version, {key: accepted}, by=by, at=at, signed_on=signed_on)
