@@ -12,12 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any, TypeAlias, TypedDict
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
-from django_stubs_ext import WithAnnotations
 from django_tasks.base import Task
 
 from families.custody import homes, own
@@ -354,14 +353,8 @@ def foresee_change(
     return found
 
 
-class Counted(TypedDict):
-    counted: bool  # whether its activity has rules of how many days to take
-
-
-CountedBooking: TypeAlias = "WithAnnotations[Booking, Counted]"
-
-
-def _with_enrolment() -> "QuerySet[CountedBooking]":
+def _with_enrolment() -> "QuerySet[Any]":
+    """`counted`: whether the activity has rules of how many days one takes."""
     return Booking.objects.select_related(
         "enrolment__activity",
         "enrolment__household",
@@ -1595,7 +1588,7 @@ class _Open:
         self.rules: dict[tuple[int, int, int], Where] = {}
         self.beyond: set[int] = set()  # the bookings (keys) with which more days stand than may be taken
 
-    def count(self, rows: Iterable[CountedBooking]) -> None:
+    def count(self, rows: Iterable[Any]) -> None:
         """Raises BookingRefused where more days stood than may be taken. To give days back leaves no child
         with too few."""
         together: dict[tuple[int, int, int], list[Booking]] = defaultdict(list)

@@ -113,7 +113,8 @@ def test_two_fixed_days_under_a_half_flat():
     november = date(2026, 11, 2)
     assert said(rule, days(0, 3, of=november)) == []
     assert said(rule, days(0, 1, 3, 4, of=november)) == [
-        "Demi-forfait, novembre 2026 : 2 jours fixes par semaine au plus, pas lundi, mardi, jeudi et vendredi."
+        "Demi-forfait, novembre 2026 : 2 jours fixes par semaine au plus, "
+        "pas lundi, mardi, jeudi et vendredi."
     ]
     next_week = november + timedelta(days=7)
     mondays_and_thursdays = days(0, 3, of=november)
