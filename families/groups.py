@@ -186,6 +186,7 @@ RIGHTS: dict[str, Rights] = {
             "deadlinerule": WRITE,
             "deadlinewindow": EVERYTHING,
             "activitydeadline": EVERYTHING,
+            "dayrule": EVERYTHING,
             "activitypaper": EVERYTHING,
             "activitytext": EVERYTHING,
             # Adding slots is opening a period; nobody deletes what families may have booked.

@@ -35,6 +35,7 @@ from portal.reservations.models import (
     Campaign,
     Capacity,
     Closure,
+    DayRule,
     DeadlineRule,
     DeadlineWindow,
     Establishment,
@@ -255,6 +256,22 @@ SURCHARGE = Words(
         "ajout": ActivityDeadline.Surcharge.ADD,
         "multiplication": ActivityDeadline.Surcharge.MULTIPLY,
         "prix": ActivityDeadline.Surcharge.PRICE,
+    }
+)
+DAY_RULE = Words(
+    {
+        "nombre": DayRule.Kind.COUNT,
+        "tout_ou_rien": DayRule.Kind.WHOLE,
+        "jours_fixes": DayRule.Kind.FIXED,
+        "jours_habituels": DayRule.Kind.USUAL,
+    }
+)
+PER = Words(
+    {
+        "semaine": DayRule.Per.WEEK,
+        "mois": DayRule.Per.MONTH,
+        "période": DayRule.Per.PERIOD,
+        "année": DayRule.Per.YEAR,
     }
 )
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
@@ -730,6 +747,47 @@ register(
                     Field("majoration", "surcharge", SURCHARGE, default=""),
                     Field("montant", "surcharge_amount", Amount(), default=None, example="1.50"),
                     Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0, example="2"),
+                ),
+            ),
+            Rows(
+                key="nombres_de_jours",
+                model=DayRule,
+                match=("kind", "per", "formula", "period", "establishment", "level", "valid_from"),
+                parent="activity",
+                compact=True,
+                order_by=("kind", "per", "formula__code", "period__code", "pk"),
+                fields=(
+                    Field("principe", "kind", DAY_RULE, default=DayRule.Kind.COUNT),
+                    Field("par", "per", PER, default=DayRule.Per.WEEK),
+                    Field("au_moins", "least", Number(), default=None, example="3"),
+                    Field("au_plus", "most", Number(), default=None, example="4"),
+                    Field(
+                        "au_moins_avec_un_férié", "least_with_holiday", Number(), default=None, example="2"
+                    ),
+                    Field(
+                        "formule",
+                        "formula",
+                        Reference(Formula, within="activity"),
+                        default=None,
+                        example="repas",
+                    ),
+                    Field(
+                        "période",
+                        "period",
+                        Reference(Period, within="activity"),
+                        default=None,
+                        example="annee-2026-2027",
+                    ),
+                    Field(
+                        "établissement",
+                        "establishment",
+                        Reference(Establishment),
+                        default=None,
+                        example="verger",
+                    ),
+                    Field("niveau", "level", LEVEL, default=""),
+                    Field("à_partir_du", "valid_from", Day(), default=None),
+                    Field("jusqu'au", "valid_to", Day(), default=None, example="2027-07-02"),
                 ),
             ),
         ),

@@ -70,8 +70,9 @@ function changed() {
 }
 
 // What the server kept. Where another tab had been quicker, the days of both are ticked, and it is said.
-function take({ versions, ticked, said }) {
+function take({ versions, ticked, said, counts }) {
   for (const [name, version] of Object.entries(versions)) form.elements[name].value = version;
+  if (counts) showCounts(counts);
   if (!ticked) return;
   for (const box of boxes()) {
     // A day ticked here while the answer was under way stays so.
@@ -81,6 +82,20 @@ function take({ versions, ticked, said }) {
   notice.textContent = said;
   notice.hidden = false;
   changed();
+}
+
+// Too few days of a week, or too many: counted by the server on each save, and said while one ticks.
+function showCounts(sentences) {
+  const list = form.querySelector("[data-day-counts]");
+  if (!list) return;
+  list.replaceChildren(
+    ...sentences.map((sentence) => {
+      const item = document.createElement("li");
+      item.textContent = sentence;
+      return item;
+    }),
+  );
+  list.hidden = !sentences.length;
 }
 
 let saving = Promise.resolve();

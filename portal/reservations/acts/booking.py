@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django_tasks.base import Task
 
@@ -41,6 +41,10 @@ from portal.reservations.acts.places import (
     slots_of,
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
+from portal.reservations.day_rules import wording
+from portal.reservations.day_rules.rules import Broken, Fault
+from portal.reservations.days import day_rule_book
+from portal.reservations.days.day_rule_book import DaysTaken
 from portal.reservations.days.last_calls import LastCalls, offered_until
 from portal.reservations.days.standing import Closed, Desk, Open, Where, accounts_closed
 from portal.reservations.deadlines.decisions import Standing
@@ -154,6 +158,7 @@ def submit(
             desk.decide_book(line)
     if desk.lost:
         raise PlacesLost(desk.lost)
+    desk.count_days(lines)
 
     save_outcomes(lines)
     _record(reservation, lines, desk, by=by, at=at)
@@ -280,6 +285,7 @@ def change(
     lines = _halves(reservation, booking, formula)
     desk = Submission.lock(reservation, lines, at, overrides, acting)
     desk.decide_change(*lines)
+    desk.count_days(lines)
     ReservationLine.objects.bulk_create(lines)
     _record(reservation, lines, desk, by=by, at=at)
     if tell:
@@ -317,6 +323,7 @@ def foresee_change(
     where = Where.load(booking.enrolment, booking.establishment, reservation.period, at=at, desk=acting)
     offered = {one.pk: one for one in booking.enrolment.activity.formulas.all()}
     missing = in_the_way(booking.enrolment, [booking.day], at)
+    taken = day_rule_book.load([where])[0] if booking.counted else None
     found = []
     for formula in formulas:
         old, new = _halves(reservation, booking, formula)
@@ -325,7 +332,9 @@ def foresee_change(
             if custody is None or not custody.holds_on(where.today):
                 raise BookingRefused(homes.gone_sentence(booking.enrolment.child))
             tried = Submission(reservation, custody, where, slots, offered, live, places, if_needed)
+            tried.days_taken = taken
             tried.decide_change(old, new)
+            tried.count_days([old, new])
         except BookingRefused as refusal:
             found.append(ForeseenChange(formula, Outcome.REFUSED, str(refusal)))
             continue
@@ -344,14 +353,15 @@ def foresee_change(
     return found
 
 
-def _with_enrolment() -> QuerySet[Booking]:
+def _with_enrolment() -> "QuerySet[Any]":
+    """`counted`: whether the activity has rules of how many days one takes."""
     return Booking.objects.select_related(
         "enrolment__activity",
         "enrolment__household",
         "enrolment__child__health",
         "establishment",
         "reservation__period",
-    )
+    ).annotate(counted=day_rule_book.counted(OuterRef("activity")))
 
 
 def period_of(booking: Booking) -> Period | None:
@@ -425,6 +435,7 @@ def _as_it_stands() -> "QuerySet[Any]":
         Period.objects.select_related("activity")
         .annotate(
             here=offered_at(place),
+            counted=day_rule_book.counted(OuterRef("activity")),
             open_place=Exists(Establishment.objects.filter(pk=place, active=True)),
             state=Subquery(enrolment.values("state")),
             begins=Subquery(enrolment.values("starts_on")),
@@ -479,6 +490,7 @@ class Submission:
         self.new: list[tuple[Booking, list[Slot]]] = []
         self.lost: list[Choice] = []
         self.against: Sequence[Unmet] = ()  # what speaks against some days: past their deadline, or named
+        self.days_taken: DaysTaken | None = None  # where the activity says how many days one takes
 
     @classmethod
     def lock(
@@ -524,6 +536,8 @@ class Submission:
         )
         places = _places_of(standing, slots)
         found = cls(reservation, custody, where, slots, formulas, standing, places, overrides)
+        if period.counted:
+            (found.days_taken,) = day_rule_book.load([where])
         found.used |= passed
         found.against = [one for one in missing if not one.is_whole]
         return found
@@ -674,6 +688,25 @@ class Submission:
             self.beyond.append((booking, beyond))
         self.new.append((booking, slots))
         return None
+
+    def broken(self) -> list[Broken]:
+        """What stands against the days being those that were decided, all together."""
+        if self.days_taken is None:
+            return []
+        ended = {(one.formula_id, one.day) for one in self.ended}
+        return self.days_taken.broken(ended, {(one.formula_id, one.day) for one, _ in self.new})
+
+    def count_days(self, lines: Iterable[ReservationLine]) -> None:
+        """Raises BookingRefused where too few days, or too many, are taken, unless that is passed over."""
+        broken = self.broken()
+        if broken and Override.DAYS not in self.overrides:
+            raise BookingRefused(wording.all_broken(broken))
+        bookings = [*self.ended, *(booking for booking, _ in self.new)]
+        decided = {Choice(one.formula_id, one.day): one for one in bookings}
+        for line in lines if broken else ():
+            booking = decided.get(Choice(line.formula_id, line.day))
+            if booking is not None and any(line.day in one.need.span for one in broken):
+                self._note(line, self.over.get(id(booking), set()) | {Override.DAYS}, booking)
 
     def _booking(self, line: ReservationLine, activity: Activity, state: BookingState) -> Booking:
         at = self.where.at
@@ -1526,6 +1559,7 @@ def restore(
         overriding.demand_to_act(by, place)
         overriding.demand(overrides, by=by, place=place)
     opens = _Open(rows, at, overrides)
+    opens.count(rows)
     found, done = stand_again(
         {one.pk: BookingState.ACCEPTED for one in rows},
         by=by,
@@ -1556,6 +1590,29 @@ class _Open:
         wishes = [Wish.of(one.enrolment, [one.day]) for one in self.known.values()]
         self.unmet = dict(zip(self.known, unmet(wishes, at), strict=True))
         self.rules: dict[tuple[int, int, int], Where] = {}
+        self.beyond: set[int] = set()  # the bookings (keys) with which more days stand than may be taken
+
+    def count(self, rows: Iterable[Any]) -> None:
+        """Raises BookingRefused where more days stood than may be taken. To give days back leaves no child
+        with too few."""
+        together: dict[tuple[int, int, int], list[Booking]] = defaultdict(list)
+        for one in rows:
+            if one.counted and (period := period_of(one)) is not None:
+                together[one.enrolment_id, one.establishment_id, period.pk].append(one)
+        for its in together.values():
+            one, period = its[0], period_of(its[0])
+            if period is None:
+                continue
+            where = Where.load(one.enrolment, one.establishment, period, at=self.at)
+            (taken,) = day_rule_book.load([where])
+            broken = [
+                why
+                for why in taken.broken((), {(each.formula_id, each.day) for each in its})
+                if why.fault not in (Fault.SHORT, Fault.PARTLY)
+            ]
+            if broken and Override.DAYS not in self.overrides:
+                raise BookingRefused(wording.all_broken(broken))
+            self.beyond |= {each.pk for each in its if any(each.day in why.need.span for why in broken)}
 
     def __call__(self, booking: Booking) -> str:
         known = self.known[booking.pk]
@@ -1575,7 +1632,8 @@ class _Open:
         if isinstance(answer, Closed):
             return answer.reason
         # A deadline is passed over by giving the day back: only of a day gone by it is said.
-        self.over[booking.pk] = over | (answer.over - {Override.DEADLINE})
+        many = {Override.DAYS} if booking.pk in self.beyond else set()
+        self.over[booking.pk] = over | many | (answer.over - {Override.DEADLINE})
         return ""
 
 

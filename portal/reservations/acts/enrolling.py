@@ -18,6 +18,7 @@ from portal.reservations.acts import overriding, tasks
 from portal.reservations.acts.conditions import Unmet, Wish, unmet
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.days import day_rule_book
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
@@ -67,6 +68,8 @@ def request(
         own.check(by, [household.pk], right="reservations.change_enrolment", at=at)
     elif closed := Campaigns.load(household, at=at).closed(activity, school_year):
         raise EnrolmentRefused(closed)
+    if not at_desk and (few_or_many := day_rule_book.usual_refused(activity, weekdays)):
+        raise EnrolmentRefused(few_or_many)
     refusal = never_taken(child, activity, school_year, starts_on)
     if refusal and not (at_desk and beyond_limits.strip()):
         raise EnrolmentRefused(refusal)
@@ -150,6 +153,8 @@ def change(
         raise EnrolmentRefused(over_sentence(enrolment))
     if enrolment.ends_on is not None and starts_on > enrolment.ends_on:
         raise EnrolmentRefused(f"Cette inscription se termine le {moments.day(enrolment.ends_on)}.")
+    if weekdays != enrolment.weekdays and (why := day_rule_book.usual_refused(enrolment.activity, weekdays)):
+        raise EnrolmentRefused(why)
     if not enrolment.is_accepted:
         enrolment.establishment = establishment
     enrolment.weekdays = weekdays

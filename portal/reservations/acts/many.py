@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from django.db import transaction
+from django.db.models import OuterRef
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history
 
@@ -48,6 +49,8 @@ from portal.reservations.acts.places import (
     shelves_of,
 )
 from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.day_rules import wording
+from portal.reservations.days import day_rule_book
 from portal.reservations.days.calendars import MARGIN, OpenDays, Pupil
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.limits import Limits
@@ -226,23 +229,23 @@ class _Many:
         self.slots = _lock_slots(shelves) if holds else _read_slots(shelves)
         standing = list(live.all())
         self.places = _places_of(standing, self.slots)
-        self.taken = {slot.pk: slot.taken for of_day in self.slots.values() for slot in of_day}
         self.standing: dict[int, list[Booking]] = defaultdict(list)
         self.booked: dict[tuple[int, date], Booking] = {}  # of the formula, by child and day
         for booking in standing:
             self.standing[booking.child_id].append(booking)
             if booking.formula_id == formula.pk:
                 self.booked[booking.child_id, booking.day] = booking
-        activity = Activity.objects.get(pk=formula.activity_id)
+        activities = Activity.objects.annotate(counted=day_rule_book.counted(OuterRef("pk")))
+        activity = activities.get(pk=formula.activity_id)
+        self.counted = activity.counted
         self.formulas = {one.pk: one for one in activity.formulas.all()}
         for enrolment in self.enrolments.values():
             enrolment.activity = activity
         self.unmet = self._unmet()
         desk = overriding.desk(overrides.reasons, activity.pk)
         self.rules = Rules(list(self.enrolments.values()), activity, at=at, desk=desk)
-        self.submissions: dict[tuple[int, int, int], Submission] = {}
-        self.first_of: dict[int, Submission] = {}  # of each child
-        self.lines: dict[Submission, list[ReservationLine]] = defaultdict(list)
+        self._begin()
+        self.barred: dict[int, str] = {}  # why not, by the place of a wish: too few days, or too many
         self.may: dict[int, str] = {}  # why not, by place
         self.own = own.households_of(by)
         self.why_own: dict[int, str] = {}  # by household
@@ -260,13 +263,53 @@ class _Many:
         }
         return dict(zip(places, unmet(list(places.values()), self.at), strict=True))
 
+    def _begin(self) -> None:
+        self.submissions: dict[tuple[int, int, int], Submission] = {}
+        self.first_of: dict[int, Submission] = {}  # of each child
+        self.lines: dict[Submission, list[ReservationLine]] = defaultdict(list)
+        self.taken = {slot.pk: slot.taken for of_day in self.slots.values() for slot in of_day}
+
     def decide(self) -> None:
-        for wish in self.wishes:
+        self._decide_all()
+        while self.counted and (barred := self._count_days()):
+            # Without these others may have room, and others too few days: all anew, each time with less.
+            self.barred |= barred
+            self._begin()
+            for wish in self.wishes:
+                wish.became, wish.why, wish.state_before = Became.WAITS, "", ""
+                wish.left = wish.taken = None
+            self._decide_all()
+
+    def _decide_all(self) -> None:
+        for number, wish in enumerate(self.wishes):
             try:
+                if number in self.barred:
+                    raise BookingRefused(self.barred[number])
                 self._decide(wish)
             except BookingRefused as refusal:
                 already = isinstance(refusal, _Already)
                 wish.became, wish.why = Became.ALREADY if already else Became.LEFT, str(refusal)
+
+    def _count_days(self) -> dict[int, str]:
+        """The wishes (their places) with which a child would have too few days, or too many; where that is
+        passed over, it is noted of each day instead."""
+        desks = list(self.submissions.values())
+        found: dict[int, str] = {}
+        if not desks:
+            return found
+        for desk, taken in zip(desks, day_rule_book.load([one.where for one in desks]), strict=True):
+            desk.days_taken = taken
+            if not (broken := desk.broken()):
+                continue
+            if Override.DAYS in self.overrides:
+                desk.count_days(self.lines[desk])
+                continue
+            for number, wish in enumerate(self.wishes):
+                days = {wish.day, wish.instead}
+                mine = wish.enrolment == desk.where.enrolment.pk and (wish.left or wish.taken)
+                if mine and (said := [one for one in broken if any(d in one.need.span for d in days if d)]):
+                    found[number] = wording.all_broken(said)
+        return found
 
     def _decide(self, wish: Wish) -> None:
         """Raises BookingRefused with why it stays as it is."""

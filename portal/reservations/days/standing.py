@@ -163,6 +163,10 @@ class Where:
             return Closed(CellState.CLOSED, f"{who} va ailleurs : {there}.", "dans son autre lieu")
         return None
 
+    def takes(self, day: date) -> bool:
+        """Whether the activity takes this child that day, by its age and class."""
+        return self._outside(day) is None
+
     def _outside(self, day: date) -> Closed | None:
         if self.enrolment.limits_waived or not self.enrolment.activity.is_limited:
             return None

@@ -35,6 +35,7 @@ from portal.reservations.models.calendar import (
 )
 from portal.reservations.models.campaigns import Audience, Campaign
 from portal.reservations.models.changes import CalendarChange, CancelledDay
+from portal.reservations.models.day_rules import DayRule
 from portal.reservations.models.lots import Lot, LotDay
 from portal.reservations.models.moves import LeftDay, Move
 from portal.reservations.models.notices import Notice
@@ -84,6 +85,7 @@ __all__ = [
     "Closure",
     "CountedMonth",
     "CountedReservation",
+    "DayRule",
     "DeadlineRule",
     "DeadlineWindow",
     "Enrolment",

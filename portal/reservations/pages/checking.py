@@ -319,6 +319,14 @@ def _passed(plan: Planning, lines: Sequence[ReservationLine]) -> list[Passed]:
     for missing in conditions.in_the_way(plan.enrolment, booked, plan.where.at) if booked else ():
         late = possible[Override.DEADLINE]
         needed[missing.kind] += [day for day in booked if missing.speaks_against(day, late=day in late)]
+    if plan.days_taken is not None:
+        ticks = Ticks()
+        for line in lines:
+            (ticks.cancel if line.action == Action.CANCEL else ticks.book).add(choice_of(line))
+        broken = plan.days_taken.broken(ticks.cancel, ticks.book)
+        needed[Override.DAYS] += [
+            line.day for line in lines if any(line.day in one.need.span for one in broken)
+        ]
     return [
         Passed(one, days, needed=is_needed)
         for one in Override

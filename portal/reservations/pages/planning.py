@@ -5,7 +5,7 @@ beyond it.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias, TypedDict
@@ -26,7 +26,10 @@ from portal.french.weekdays import weekdays_in
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
+from portal.reservations.day_rules import wording
+from portal.reservations.days import day_rule_book
 from portal.reservations.days.calendars import days_between
+from portal.reservations.days.day_rule_book import DaysTaken
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.limits import Limits
 from portal.reservations.days.offer import NO_FORMULA
@@ -109,7 +112,7 @@ class Planning:
         enrolment: Enrolment,
         establishment: Establishment,
         period: Period,
-        formulas: list[Formula],
+        formulas: Sequence[Formula],
         where: Where,
         cells: dict[Choice, Cell],
         lines: list[DraftLine],
@@ -119,7 +122,7 @@ class Planning:
         self.enrolment = enrolment
         self.establishment = establishment
         self.period = period
-        self.formulas = formulas
+        self.formulas = list(formulas)
         self.where = where
         self.cells = cells
         self.lines = lines
@@ -132,6 +135,8 @@ class Planning:
         self.beside: list[Planning] = []
         # Those in which one can reserve there, this one among them, as far as the page knows them.
         self.periods: list[Period] = []
+        # Where the activity says how many days one takes.
+        self.days_taken: DaysTaken | None = None
         # Whether the page is there to cancel: deselecting then asks to cancel what is booked.
         self.cancelling = False
         parts = {formula.pk: set(formula.parts) for formula in formulas}
@@ -181,8 +186,8 @@ class Planning:
         own. Where the town hall is `acting`, its own draft is read, weeks gone by are there, and what it may
         pass over can be ticked.
         Five queries and one for each further child (its class has closures of its own), one more where a
-        rule has windows, one where a child waits for a place and one where classes limit the activity;
-        whatever the days and bookings.
+        rule has windows, two where one says how many days to take, one where a child waits for a place and
+        one where classes limit the activity; whatever the days and bookings.
         """
         activity = wanted[0][0].activity
         book = DeadlineBook.for_activity(activity, period)
@@ -255,6 +260,9 @@ class Planning:
             plan.waits = maker.waiting
             plans.append(plan)
         plans[0].beside = plans[1:]
+        if any(one.counted for one in formulas):
+            for plan, taken in zip(plans, day_rule_book.load([one.where for one in plans]), strict=True):
+                plan.days_taken = taken
         return plans
 
     def address(self, period: Period | None = None) -> str:
@@ -314,6 +322,20 @@ class Planning:
             name = CANCEL if line.action == Action.CANCEL else WAIT if line.accepts_waiting else BOOK
             ticks.of(name).add(choice)
         return ticks
+
+    def counts(self, ticks: Ticks) -> list[str]:
+        """What stands against these ticks by how many days one takes, a sentence a week or month:
+        « Semaine du 14 décembre : 2 jours cochés, il en faut 3. »"""
+        if self.days_taken is None:
+            return []
+        standing = [day for _, day in self.days_taken.standing]
+        found = self.days_taken.broken(ticks.cancel, ticks.book | ticks.wait)
+        return list(
+            dict.fromkeys(
+                wording.broken(one, "" if any(day in one.need.span for day in standing) else "cochés")
+                for one in found
+            )
+        )
 
     def gone(self) -> dict[Choice, str]:
         """What closed since the draft was kept, each in a sentence: no tick is lost in silence.
@@ -531,9 +553,17 @@ def _in(span: tuple[date, date], day: date) -> bool:
     return span[0] <= day <= span[1]
 
 
+class Counted(TypedDict):
+    counted: bool  # whether the activity says how many days one takes
+
+
+CountedFormula: TypeAlias = "WithAnnotations[Formula, Counted]"
+
+
 @Composed
-def _formulas() -> "QuerySet[Formula]":
-    return Formula.objects.filter(activity=Given("activity"))
+def _formulas() -> "QuerySet[CountedFormula]":
+    found = Formula.objects.filter(activity=Given("activity"))
+    return found.annotate(counted=day_rule_book.counted(OuterRef("activity")))
 
 
 def _draft_lines(
@@ -665,7 +695,7 @@ class _CellMaker:
     def __init__(
         self,
         where: Where,
-        formulas: list[Formula],
+        formulas: Sequence[Formula],
         slots: Mapping[date, list[Room]],
         bookings: list[Stand],
         lines: list[DraftLine],

@@ -22,6 +22,8 @@ from families import which_home
 from families.custody import homes
 from portal.database.composed import Composed, Given, GivenMany
 from portal.french.elision import of
+from portal.french.plurals import counted
+from portal.french.sentences import lower_first
 from portal.reservations.acts import asked_first, booking, conditions, enrolling, reservation_drafts
 from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.refusals import BookingRefused
@@ -61,6 +63,8 @@ from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
 PAGE_LENGTH = 20
+# Of how many weeks it is said that days are missing.
+COUNTS_SAID = 3
 # How far a day that can be taken is looked for first.
 SOON = timedelta(weeks=5)
 # Of the session: what « Recommencer » unticked.
@@ -504,6 +508,8 @@ def _show_planning(
         "child": plan.enrolment.child,
         "chosen": sum(cell.checked for cell in cells),
         "chosen_late": sum(cell.checked and cell.late and cell.bookable for cell in cells),
+        "day_rules": sorted({one for each in plans if each.days_taken for one in each.days_taken.sentences}),
+        "day_counts": _counts([(each, each.ticks()) for each in plans]),
         "quotient_warnings": sorted(warnings - {""}),
         "total": prices.in_words(prices.ticked(cells)),
         "lost": [cell for cell in cells if cell.lost],
@@ -609,7 +615,28 @@ def _planning_posted(
         if (ticks.book or ticks.wait) and (missing := _missing(each, ticks, at, waives)):
             messages.warning(request, missing)
             return redirect(here)
+        if Override.DAYS not in waives and (counts := each.counts(ticks)):
+            for sentence in counts[:COUNTS_SAID]:
+                messages.warning(request, _of_child(each, sentence, several=len(posted) > 1))
+            return redirect(here)
     return redirect("reservations:validation", _link([draft for draft in drafts if draft]).pk)
+
+
+def _of_child(plan: Planning, sentence: str, *, several: bool) -> str:
+    return f"{plan.enrolment.child.first_name} – {lower_first(sentence)}" if several else sentence
+
+
+def _counts(posted: list[tuple[Planning, Ticks]]) -> list[str]:
+    """What stands against the ticks of a page by how many days one takes."""
+    several = len(posted) > 1
+    said = [
+        _of_child(plan, sentence, several=several)
+        for plan, ticks in posted
+        for sentence in plan.counts(ticks)
+    ]
+    if (more := len(said) - COUNTS_SAID) > 0:
+        said[COUNTS_SAID:] = [f"Et {counted(more, 'autre fois', 'autres fois')} dans la période."]
+    return said
 
 
 def _missing(plan: Planning, ticks: Ticks, at: datetime, waives: frozenset[Override]) -> str:
@@ -634,6 +661,8 @@ def _saved(
             for (each, _), draft in zip(posted, drafts, strict=True)
         }
     }
+    if any(each.days_taken is not None for each, _ in posted):
+        answer["counts"] = _counts(posted)
     if merged:
         answer["said"] = MERGED
         answer["ticked"] = {
