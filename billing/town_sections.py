@@ -34,6 +34,7 @@ from portal.reservations.towns.fields import (
     Day,
     Field,
     Flag,
+    Hour,
     ListOf,
     Loading,
     Mistake,
@@ -47,6 +48,16 @@ from portal.reservations.towns.fields import (
 )
 from portal.reservations.towns.town_file import Rows, register
 
+PAPERLESS = Words(
+    {
+        "jamais": AbsencePolicy.Paperless.NEVER,
+        "signalée": AbsencePolicy.Paperless.KNOWN,
+        "à_temps": AbsencePolicy.Paperless.TOLD,
+    }
+)
+TOLD_LATE = Words(
+    {"tout_facturé": AbsencePolicy.ToldLate.ALL, "jours_suivants_gratuits": AbsencePolicy.ToldLate.FOLLOWING}
+)
 KIND = Words({"unique": Tariff.Kind.FLAT, "tranches": Tariff.Kind.BANDS, "taux_d'effort": Tariff.Kind.EFFORT})
 UNIT = Words(
     {
@@ -391,6 +402,13 @@ register(
             Field("enseignant_absent_gratuit", "teacher_free", Flag(), default=True),
             Field("sortie_gratuite", "trip_free", Flag(), default=True),
             Field("famille_gratuite", "family_free", Flag(), default=False),
+            Field("maladie_sans_certificat", "paperless", PAPERLESS, default=""),
+            Field("prévenir_avant", "told_before", Hour(), default=None, example="10:00"),
+            Field("prévenir_jours_avant", "told_days_before", Number(), default=0, example="1"),
+            Field("prévenu_plus_tard", "told_late", TOLD_LATE, default=AbsencePolicy.ToldLate.ALL),
+            Field("premiers_jours_gratuits", "free_first_days", Number(), default=None, example="2"),
+            Field("jours_gratuits_par_an", "free_days_a_year", Number(), default=0, example="5"),
+            Field("semaines_gratuites_par_an", "free_weeks_a_year", Number(), default=0, example="2"),
         ),
     )
 )
