@@ -15,6 +15,7 @@ from billing.models import (
     BudgetCode,
     FormulaTariff,
     JournalAccounts,
+    LateCollectionRule,
     PaymentMeans,
     PaymentMeansUse,
     Regie,
@@ -58,6 +59,7 @@ PAPERLESS = Words(
 TOLD_LATE = Words(
     {"tout_facturé": AbsencePolicy.ToldLate.ALL, "jours_suivants_gratuits": AbsencePolicy.ToldLate.FOLLOWING}
 )
+LATE_SPAN = Words({"année": LateCollectionRule.Span.YEAR, "mois": LateCollectionRule.Span.MONTH})
 KIND = Words({"unique": Tariff.Kind.FLAT, "tranches": Tariff.Kind.BANDS, "taux_d'effort": Tariff.Kind.EFFORT})
 UNIT = Words(
     {
@@ -409,6 +411,27 @@ register(
             Field("premiers_jours_gratuits", "free_first_days", Number(), default=None, example="2"),
             Field("jours_gratuits_par_an", "free_days_a_year", Number(), default=0, example="5"),
             Field("semaines_gratuites_par_an", "free_weeks_a_year", Number(), default=0, example="2"),
+        ),
+    )
+)
+register(
+    Rows(
+        key="départs_tardifs",
+        model=LateCollectionRule,
+        match=("activity", "valid_from"),
+        order_by=("activity__code", "valid_from"),
+        comment="Ce que coûte un enfant repris après la fermeture, par activité.",
+        fields=(
+            Field("activité", "activity", Reference(Activity), example="accueil-du-soir"),
+            Field("du", "valid_from", Day()),
+            Field("au", "valid_to", Day(), default=None),
+            Field("fermeture", "closes_at", Hour(), example="18:30"),
+            Field("tolérance_minutes", "tolerance", Number(), default=0, example="5"),
+            Field("quart_d'heure", "quarter", Amount(), default=None, example="5"),
+            Field("forfait", "flat", Amount(), default=None, example="10"),
+            Field("forfait_après", "flat_after", Hour(), default=None, example="18:50"),
+            Field("à_partir_du_retard", "from_nth", Number(), default=1, example="3"),
+            Field("comptés_par", "span", LATE_SPAN, default=LateCollectionRule.Span.YEAR),
         ),
     )
 )

@@ -199,7 +199,7 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"sentmail": VIEW, "town": "open_line", "refusalreason": EVERYTHING},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
-        "billing": {"packedmeal": WRITE},
+        "billing": {"packedmeal": WRITE, "latecollection": WRITE, "latecollectionrule": VIEW},
     },
     REGIE: {
         "families": {
@@ -328,6 +328,7 @@ RIGHTS: dict[str, Rights] = {
         },
         "catering": {"menu": VIEW, "dish": VIEW},
         "leisure": {"centre": CHANGE},
+        "billing": {"latecollection": WRITE, "latecollectionrule": VIEW},
     },
     # Without bookings, the registers open on today's page only.
     ANIMATOR: {

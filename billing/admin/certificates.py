@@ -61,7 +61,7 @@ class SeenForm(AbsenceDaysForm):
     )
     given_at = MomentField(
         label="Vu ou dit le",
-        help_text="Le moment où le certificat a été donné, ou la famille a prévenu : il compte pour le délai.",
+        help_text="Le moment où le certificat a été donné, ou dit par la famille : il compte pour le délai.",
     )
     prefix_names = {**AbsenceDaysForm.prefix_names, "given_at": "vu", "paper": "papier"}
 

@@ -61,8 +61,8 @@ class AbsencePolicy(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="Les familles préviennent par « Malade aujourd'hui » ; ce qu'elles disent au téléphone se note"
-        " par « Saisir un justificatif ».",
+        help_text="Les familles préviennent par « Malade aujourd'hui » ; un appel se note par"
+        " « Saisir un justificatif ».",
     )
     told_before = models.TimeField(
         "prévenir avant", null=True, blank=True, help_text="Par exemple 10:00. Sert à « prévient à temps »."
