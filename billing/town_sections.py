@@ -28,6 +28,7 @@ from billing.models import (
 from billing.prices import books
 from billing.rules import tariff_checks
 from portal.french.dates import short_day
+from portal.french.grades import Grade
 from portal.french.plurals import counted
 from portal.reservations.models import Activity, Formula, SchoolClass
 from portal.reservations.towns.fields import (
@@ -60,6 +61,14 @@ TOLD_LATE = Words(
     {"tout_facturé": AbsencePolicy.ToldLate.ALL, "jours_suivants_gratuits": AbsencePolicy.ToldLate.FOLLOWING}
 )
 LATE_SPAN = Words({"année": LateCollectionRule.Span.YEAR, "mois": LateCollectionRule.Span.MONTH})
+AGE_COUNTS = Words(
+    {
+        "le_jour_même": Activity.AgeCounts.DAY,
+        "au_31_décembre": Activity.AgeCounts.DECEMBER,
+        "au_1er_septembre": Activity.AgeCounts.SEPTEMBER,
+    }
+)
+GRADE = Words({label: value for value, label in Grade.choices})
 KIND = Words({"unique": Tariff.Kind.FLAT, "tranches": Tariff.Kind.BANDS, "taux_d'effort": Tariff.Kind.EFFORT})
 UNIT = Words(
     {
@@ -97,6 +106,7 @@ WHEN = Words(
         "rang": TariffModifier.When.RANK,
         "enfants": TariffModifier.When.CHILDREN,
         "niveau": TariffModifier.When.LEVEL,
+        "classe": TariffModifier.When.GRADE,
         "âge": TariffModifier.When.AGE,
         "pai": TariffModifier.When.PAI,
         "adulte": TariffModifier.When.ADULT,
@@ -350,14 +360,27 @@ register(
             Rows(
                 key="règles_particulières",
                 model=TariffModifier,
-                match=("when", "number", "level", "effect", "column", "amount"),
+                match=(
+                    "when",
+                    "number",
+                    "age_counts",
+                    "level",
+                    "first_grade",
+                    "last_grade",
+                    "effect",
+                    "column",
+                    "amount",
+                ),
                 parent="tariff",
                 exact=True,
                 compact=True,
                 fields=(
                     Field("quand", "when", WHEN),
                     Field("à_partir_de", "number", Number(), default=0, example="2"),
+                    Field("âge_compté", "age_counts", AGE_COUNTS, default=Activity.AgeCounts.DAY),
                     Field("niveau", "level", LEVEL, default=""),
+                    Field("de_la_classe", "first_grade", GRADE, default=None),
+                    Field("à_la_classe", "last_grade", GRADE, default=None),
                     Field("effet", "effect", EFFECT),
                     Field("valeur", "amount", Amount(), default=Decimal(0), example="1.50"),
                     Field("colonne", "column", default="", example="pai"),
