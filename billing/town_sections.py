@@ -15,6 +15,7 @@ from billing.models import (
     BudgetCode,
     FormulaTariff,
     JournalAccounts,
+    LateCollectionRule,
     PaymentMeans,
     PaymentMeansUse,
     Regie,
@@ -27,6 +28,7 @@ from billing.models import (
 from billing.prices import books
 from billing.rules import tariff_checks
 from portal.french.dates import short_day
+from portal.french.grades import Grade
 from portal.french.plurals import counted
 from portal.reservations.models import Activity, Formula, SchoolClass
 from portal.reservations.towns.fields import (
@@ -34,6 +36,7 @@ from portal.reservations.towns.fields import (
     Day,
     Field,
     Flag,
+    Hour,
     ListOf,
     Loading,
     Mistake,
@@ -47,6 +50,25 @@ from portal.reservations.towns.fields import (
 )
 from portal.reservations.towns.town_file import Rows, register
 
+PAPERLESS = Words(
+    {
+        "jamais": AbsencePolicy.Paperless.NEVER,
+        "signalée": AbsencePolicy.Paperless.KNOWN,
+        "à_temps": AbsencePolicy.Paperless.TOLD,
+    }
+)
+TOLD_LATE = Words(
+    {"tout_facturé": AbsencePolicy.ToldLate.ALL, "jours_suivants_gratuits": AbsencePolicy.ToldLate.FOLLOWING}
+)
+LATE_SPAN = Words({"année": LateCollectionRule.Span.YEAR, "mois": LateCollectionRule.Span.MONTH})
+AGE_COUNTS = Words(
+    {
+        "le_jour_même": Activity.AgeCounts.DAY,
+        "au_31_décembre": Activity.AgeCounts.DECEMBER,
+        "au_1er_septembre": Activity.AgeCounts.SEPTEMBER,
+    }
+)
+GRADE = Words({label: value for value, label in Grade.choices})
 KIND = Words({"unique": Tariff.Kind.FLAT, "tranches": Tariff.Kind.BANDS, "taux_d'effort": Tariff.Kind.EFFORT})
 UNIT = Words(
     {
@@ -84,6 +106,7 @@ WHEN = Words(
         "rang": TariffModifier.When.RANK,
         "enfants": TariffModifier.When.CHILDREN,
         "niveau": TariffModifier.When.LEVEL,
+        "classe": TariffModifier.When.GRADE,
         "âge": TariffModifier.When.AGE,
         "pai": TariffModifier.When.PAI,
         "adulte": TariffModifier.When.ADULT,
@@ -337,14 +360,27 @@ register(
             Rows(
                 key="règles_particulières",
                 model=TariffModifier,
-                match=("when", "number", "level", "effect", "column", "amount"),
+                match=(
+                    "when",
+                    "number",
+                    "age_counts",
+                    "level",
+                    "first_grade",
+                    "last_grade",
+                    "effect",
+                    "column",
+                    "amount",
+                ),
                 parent="tariff",
                 exact=True,
                 compact=True,
                 fields=(
                     Field("quand", "when", WHEN),
                     Field("à_partir_de", "number", Number(), default=0, example="2"),
+                    Field("âge_compté", "age_counts", AGE_COUNTS, default=Activity.AgeCounts.DAY),
                     Field("niveau", "level", LEVEL, default=""),
+                    Field("de_la_classe", "first_grade", GRADE, default=None),
+                    Field("à_la_classe", "last_grade", GRADE, default=None),
                     Field("effet", "effect", EFFECT),
                     Field("valeur", "amount", Amount(), default=Decimal(0), example="1.50"),
                     Field("colonne", "column", default="", example="pai"),
@@ -391,6 +427,34 @@ register(
             Field("enseignant_absent_gratuit", "teacher_free", Flag(), default=True),
             Field("sortie_gratuite", "trip_free", Flag(), default=True),
             Field("famille_gratuite", "family_free", Flag(), default=False),
+            Field("maladie_sans_certificat", "paperless", PAPERLESS, default=""),
+            Field("prévenir_avant", "told_before", Hour(), default=None, example="10:00"),
+            Field("prévenir_jours_avant", "told_days_before", Number(), default=0, example="1"),
+            Field("prévenu_plus_tard", "told_late", TOLD_LATE, default=AbsencePolicy.ToldLate.ALL),
+            Field("premiers_jours_gratuits", "free_first_days", Number(), default=None, example="2"),
+            Field("jours_gratuits_par_an", "free_days_a_year", Number(), default=0, example="5"),
+            Field("semaines_gratuites_par_an", "free_weeks_a_year", Number(), default=0, example="2"),
+        ),
+    )
+)
+register(
+    Rows(
+        key="départs_tardifs",
+        model=LateCollectionRule,
+        match=("activity", "valid_from"),
+        order_by=("activity__code", "valid_from"),
+        comment="Ce que coûte un enfant repris après la fermeture, par activité.",
+        fields=(
+            Field("activité", "activity", Reference(Activity), example="accueil-du-soir"),
+            Field("du", "valid_from", Day()),
+            Field("au", "valid_to", Day(), default=None),
+            Field("fermeture", "closes_at", Hour(), example="18:30"),
+            Field("tolérance_minutes", "tolerance", Number(), default=0, example="5"),
+            Field("quart_d'heure", "quarter", Amount(), default=None, example="5"),
+            Field("forfait", "flat", Amount(), default=None, example="10"),
+            Field("forfait_après", "flat_after", Hour(), default=None, example="18:50"),
+            Field("à_partir_du_retard", "from_nth", Number(), default=1, example="3"),
+            Field("comptés_par", "span", LATE_SPAN, default=LateCollectionRule.Span.YEAR),
         ),
     )
 )

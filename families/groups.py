@@ -204,7 +204,7 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"sentmail": VIEW, "town": "open_line", "refusalreason": EVERYTHING},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
-        "billing": {"packedmeal": WRITE},
+        "billing": {"packedmeal": WRITE, "latecollection": WRITE, "latecollectionrule": VIEW},
     },
     REGIE: {
         "families": {
@@ -336,6 +336,7 @@ RIGHTS: dict[str, Rights] = {
         },
         "catering": {"menu": VIEW, "dish": VIEW},
         "leisure": {"centre": CHANGE},
+        "billing": {"latecollection": WRITE, "latecollectionrule": VIEW},
     },
     # Without bookings, the registers open on today's page only.
     ANIMATOR: {

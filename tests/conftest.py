@@ -27,6 +27,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
 from billing.documents import provisional
+from billing.invoices import late_collection
 from billing.models import means
 from billing.prices import estimates
 from catering.models import Menu
@@ -310,6 +311,7 @@ def fresh_start() -> None:
     asked_texts.forget()
     texts_of_activities.forget()
     jobs.used.forget()
+    late_collection.used.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 

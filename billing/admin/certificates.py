@@ -32,7 +32,7 @@ from portal.french.day_fields import MomentField
 from portal.french.plurals import counted
 from portal.reservations.desk.kinds import child_of, family
 from portal.reservations.models import AbsenceCertificate
-from portal.reservations.presence import attendance, certificates
+from portal.reservations.presence import announcing, attendance, certificates
 from portal.web.bodies import takes_files
 from portal.web.signed_in import SignedInRequest
 
@@ -45,14 +45,30 @@ REFUSALS = (
 )
 
 
-class SeenForm(AbsenceDaysForm):
-    """Days, and when the paper was seen."""
+CERTIFICATE, WORD = "certificat", "parole"
 
-    given_at = MomentField(
-        label="Vu le",
-        help_text="Le moment où le certificat a été donné : il compte pour le délai.",
+
+class SeenForm(AbsenceDaysForm):
+    """Days, when the paper was seen or the family told, and which of both."""
+
+    paper = forms.ChoiceField(
+        label="Ce qui a été donné",
+        choices=[
+            (CERTIFICATE, "Un certificat"),
+            (WORD, "Pas de certificat : la famille a prévenu (téléphone, cahier)"),
+        ],
+        required=False,
     )
-    prefix_names = {**AbsenceDaysForm.prefix_names, "given_at": "vu"}
+    given_at = MomentField(
+        label="Vu ou dit le",
+        help_text="Le moment où le certificat a été donné, ou dit par la famille : il compte pour le délai.",
+    )
+    prefix_names = {**AbsenceDaysForm.prefix_names, "given_at": "vu", "paper": "papier"}
+
+    @property
+    def only_told(self) -> bool:
+        """Whether the family only told it."""
+        return bool(self.is_bound and self.is_valid() and self.cleaned_data["paper"] == WORD)
 
     def clean_given_at(self) -> datetime:
         given: datetime = self.cleaned_data["given_at"]
@@ -262,7 +278,10 @@ class AbsenceCertificateAdmin(
         days = SeenForm(asked if asked or request.method == "POST" else None, initial=initial)
         form = PaperForm()
         chosen = days.is_bound and days.is_valid() and self._fit(days, home)
-        if chosen and request.method == "POST":
+        if chosen and request.method == "POST" and days.only_told:
+            if self._note(request, home, days, form):
+                return redirect("admin:reservations_absencecertificate_changelist")
+        elif chosen and request.method == "POST":
             form = PaperForm(request.POST, request.FILES)
             if form.is_valid() and (taken := self._take(request, home, days, form)) is not None:
                 messages.success(
@@ -274,14 +293,19 @@ class AbsenceCertificateAdmin(
         if chosen:
             said = days.cleaned_data
             first, last = said["first_day"], said["last_day"]
-            context["outlook"] = found = missed_days.outlook(
-                home.household, home.child, first, last, given=said["given_at"]
-            )
+            at = said["given_at"]
+            if days.only_told:
+                found = missed_days.told(home.household, home.child, first, last, at=at)
+            else:
+                found = missed_days.outlook(home.household, home.child, first, last, given=at)
+            context["outlook"] = found
             context["lines"] = missed_days.lines(found.days)
         return self.page(request, "admin/billing/absence_take.html", "Saisir un justificatif", context)
 
     def _fit(self, days: SeenForm, home: Custody) -> bool:
         said = days.cleaned_data
+        if days.only_told:
+            return True
         try:
             certificates.check_days(
                 home.household, home.child, said["first_day"], said["last_day"], timezone.localdate()
@@ -289,6 +313,27 @@ class AbsenceCertificateAdmin(
         except certificates.AbsenceRefused as refusal:
             days.add_error(refusal.field or None, str(refusal))
         return days.is_valid()
+
+    def _note(self, request: SignedInRequest, home: Custody, days: SeenForm, form: PaperForm) -> bool:
+        said = days.cleaned_data
+        try:
+            noted = announcing.note(
+                home.household,
+                home.child,
+                said["first_day"],
+                said["last_day"],
+                told_at=said["given_at"],
+                by=request.user,
+                at=timezone.now(),
+            )
+        except certificates.AbsenceRefused as refusal:
+            days.add_error(None, str(refusal))
+            return False
+        messages.success(
+            request,
+            f"C'est noté : la famille a dit que {home.child} ne vient pas {moments.enumerate_days(noted)}.",
+        )
+        return True
 
     def _take(
         self, request: SignedInRequest, home: Custody, days: SeenForm, form: PaperForm

@@ -598,7 +598,7 @@ class ManualChargeAdmin(SaysRegie[ManualCharge], TolerantChoices[ManualCharge], 
         super().save_model(request, obj, form, change)
 
     def has_change_permission(self, request: HttpRequest, obj: ManualCharge | None = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or obj.line_id is None)
+        return super().has_change_permission(request, obj) and (obj is None or obj.is_free)
 
     def has_delete_permission(self, request: HttpRequest, obj: ManualCharge | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or obj.line_id is None)
+        return super().has_delete_permission(request, obj) and (obj is None or obj.is_free)

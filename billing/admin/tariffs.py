@@ -35,6 +35,7 @@ from portal.desk.site import DeskAdmin, DeskLink, M
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField
+from portal.french.grades import Grade
 from portal.french.plurals import counted
 from portal.reservations.models import Formula, SchoolClass
 
@@ -262,7 +263,18 @@ class ModifierForm(TrimmedForm[TariffModifier]):
 
     class Meta:
         model = TariffModifier
-        fields = ("when", "number", "level", "effect", "amount", "column", "columns")
+        fields = (
+            "when",
+            "number",
+            "age_counts",
+            "level",
+            "first_grade",
+            "last_grade",
+            "effect",
+            "amount",
+            "column",
+            "columns",
+        )
 
 
 class ModifierInline(CompactInline[TariffModifier]):
@@ -386,7 +398,10 @@ class SimulatorForm(forms.Form):
     level = forms.ChoiceField(
         label="Niveau scolaire", required=False, choices=[("", "–"), *SchoolClass.Level.choices]
     )
-    age = forms.IntegerField(label="Âge le jour même", required=False, min_value=0, max_value=25)
+    grade = forms.TypedChoiceField(
+        label="Classe", required=False, coerce=int, empty_value=None, choices=[("", "–"), *Grade.choices]
+    )
+    age = forms.IntegerField(label="Âge", required=False, min_value=0, max_value=25)
     units = forms.DecimalField(
         label="Quantité", initial=Decimal(1), min_value=Decimal(0), max_value=Decimal(1000), decimal_places=2
     )
@@ -411,7 +426,10 @@ class SimulatorForm(forms.Form):
             rank=said["rank"],
             children=max(said["children"], said["rank"]),
             level=said["level"],
+            grades=(said["grade"], said["grade"]) if said["grade"] else None,
             age=said["age"],
+            age_december=said["age"],
+            age_september=said["age"],
             adult=said["adult"],
             pai=said["pai"],
             late=said["late"],

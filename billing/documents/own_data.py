@@ -18,6 +18,7 @@ from billing.models import (
     Invoice,
     InvoiceLine,
     InvoiceNotice,
+    LateCollection,
     Mandate,
     ManualCharge,
     OnlinePayment,
@@ -132,6 +133,23 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.decided_on,
             )
             for row in given_up.order_by("issued_at").iterator(chunk_size=A_BITE)
+        ),
+    )
+    evenings = LateCollection.objects.filter(household=home).select_related("child", "activity")
+    yield Table(
+        "Départs tardifs",
+        ("Enfant", "Activité", "Jour", "Parti à", "Calcul", "Montant", "Remise"),
+        (
+            (
+                str(row.child),
+                str(row.activity),
+                row.day,
+                row.left_at,
+                row.words,
+                row.amount,
+                row.forgiven_reason,
+            )
+            for row in evenings.order_by("day").iterator(chunk_size=A_BITE)
         ),
     )
     carried = Invoice.every.filter(household=home, kind=Invoice.Kind.CARRIED).order_by("issued_at", "pk")

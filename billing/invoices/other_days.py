@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from django.db.models import Min, Q
@@ -14,10 +14,13 @@ from billing.rules import absences
 from billing.rules.absences import AbsenceRules, Missed
 from portal.reservations.days.late_days import LateDays
 from portal.reservations.models import Attendance, AttendanceState, Booking, Formula
+from portal.reservations.presence import announcing
 from portal.reservations.states import HOLDING, BookingState
 
 # Household, child, activity.
 Whose: TypeAlias = tuple[int, int, int]
+# A week of which every day was missed is known by its other days.
+WHOLE_WEEK = timedelta(days=6)
 
 
 # Absences ------------------------------------------------------------------------------------------------
@@ -26,18 +29,28 @@ Whose: TypeAlias = tuple[int, int, int]
 def absences_billed(reading: Reading, rules: Callable[[], AbsenceRules]) -> dict[int, bool]:
     """Attendance of a missed booking → whether it is billed; those not here are presences.
 
-    `rules` is called if anything was missed. Three queries at most, none without an absence.
+    `rules` is called if anything was missed. Three queries at most, none without an absence; one more where
+    a rule asks when an absence was told.
     """
     rows = [one for one in reading.attendance.values() if one.state == AttendanceState.ABSENT]
     if not rows:
         return {}
-    missed = _missed(rows, _activities(rows, reading))
-    booked, by_activity = _booked_around(missed), rules()
+    activities, by_activity = _activities(rows, reading), rules()
+    missed = _missed(rows, activities, _told(rows, activities, by_activity))
+    booked = _booked_around(missed)
     billed: dict[int, bool] = {}
     for whose, said_of in missed.items():
         due = absences.billed(by_activity.of(whose[2]), list(said_of.values()), booked[whose])
         billed |= {pk: one in due for pk, one in said_of.items()}
     return billed
+
+
+def _told(
+    rows: Collection[Attendance], activities: dict[int, int], rules: AbsenceRules
+) -> dict[tuple[int, int, date], datetime]:
+    """When the families told these absences, by home, child and day; of the rules that ask it."""
+    asked = [row for row in rows if rules.of(activities[row.formula_id]).asks_when_told]
+    return announcing.told_at({(row.household_id, row.child_id, row.day) for row in asked})
 
 
 def _activities(rows: Collection[Attendance], reading: Reading) -> dict[int, int]:
@@ -48,11 +61,17 @@ def _activities(rows: Collection[Attendance], reading: Reading) -> dict[int, int
     return known
 
 
-def _missed(rows: Collection[Attendance], activities: dict[int, int]) -> dict[Whose, dict[int, Missed]]:
+def _missed(
+    rows: Collection[Attendance],
+    activities: dict[int, int],
+    told: dict[tuple[int, int, date], datetime],
+) -> dict[Whose, dict[int, Missed]]:
     found: dict[Whose, dict[int, Missed]] = defaultdict(dict)
     for row in rows:
         given = timezone.localtime(row.certificate_at) if row.certificate_at else None
-        said = Missed(day=row.day, reason=absences.Reason(row.reason), certificate=given)
+        said = Missed(
+            row.day, absences.Reason(row.reason), given, told.get((row.household_id, row.child_id, row.day))
+        )
         found[row.household_id, row.child_id, activities[row.formula_id]][row.pk] = said
     return found
 
@@ -64,7 +83,7 @@ def _booked_around(missed: dict[Whose, dict[int, Missed]]) -> dict[Whose, set[da
         household_id__in={household for household, _, _ in missed},
         child_id__in={child for _, child, _ in missed},
         state__in=HOLDING,
-        day__range=(min(days), max(days)),
+        day__range=(min(days) - WHOLE_WEEK, max(days) + WHOLE_WEEK),
     )
     found: dict[Whose, set[date]] = defaultdict(set)
     for household, child, activity, day in bookings.order_by().values_list(

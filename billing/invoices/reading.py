@@ -12,7 +12,7 @@ from django.db.models import Max, QuerySet, Value
 
 from billing.invoices.billable import UNCREDITED, Billable, Kind
 from billing.models import BilledItem
-from portal.reservations.models import Attendance, Booking, Formula
+from portal.reservations.models import AbsenceReason, Attendance, Booking, Formula
 from portal.reservations.states import HOLDING, BookingState
 
 
@@ -313,12 +313,12 @@ def _following(
     changed: Mapping[tuple[int, int], date],
     known: Collection[int | None],
 ) -> list[int]:
-    """Bookings of certified absences after a day that changed, but for those `known` already: they may have
-    counted as its days of waiting."""
+    """Bookings of certified absences, and of illnesses, after a day that changed, but for those `known`
+    already: what is billed of them may hang on the days before."""
     return [
         pk
         for pk, one in attendance.items()
-        if one.certificate_at
+        if (one.certificate_at or one.reason == AbsenceReason.ILLNESS)
         and pk not in known
         and one.day > changed.get((one.household_id, one.child_id), date.max)
     ]

@@ -31,6 +31,7 @@ from billing.models.invoices import (
     pay_by,
     state_of,
 )
+from billing.models.late_collection import LateCollection, LateCollectionRule
 from billing.models.means import PaymentMeans, PaymentMeansUse
 from billing.models.online import (
     ONLINE_OPEN,
@@ -113,6 +114,8 @@ __all__ = [
     "Issuer",
     "JoinedAccount",
     "JournalAccounts",
+    "LateCollection",
+    "LateCollectionRule",
     "LetterLot",
     "Mandate",
     "ManualCharge",

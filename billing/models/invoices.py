@@ -455,6 +455,16 @@ class ManualCharge(models.Model):
     regie = models.ForeignKey(
         Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
+    # The late evening that it bills, whose own module writes it.
+    late = models.ForeignKey(
+        "billing.LateCollection",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="charges",
+        verbose_name="départ tardif",
+    )
     label = models.CharField("désignation", max_length=200)
     quantity = models.DecimalField(
         "quantité",
@@ -490,6 +500,11 @@ class ManualCharge(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the desk may still change it by hand."""
+        return self.line_id is None and self.late_id is None
 
 
 class CreditNoteQuerySet(VisibleQuerySet["CreditNote"]):

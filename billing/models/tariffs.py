@@ -12,7 +12,9 @@ from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
 from billing.rules import flats, pricing
-from portal.reservations.models import Enrolment, Formula, SchoolClass
+from portal.french import grades
+from portal.french.grades import Grade
+from portal.reservations.models import Activity, Enrolment, Formula, SchoolClass
 
 AT_MOST_ALL = MaxValueValidator(Decimal(100), "Une part ne dépasse pas cent pour cent.")
 NEVER_NEGATIVE = MinValueValidator(Decimal(0), "Un montant n'est jamais négatif.")
@@ -349,7 +351,8 @@ class TariffModifier(models.Model):
         RANK = pricing.When.RANK.value, "À partir du … enfant"
         CHILDREN = pricing.When.CHILDREN.value, "À partir de … enfants inscrits"
         LEVEL = pricing.When.LEVEL.value, "Niveau scolaire"
-        AGE = pricing.When.AGE.value, "Moins de … ans le jour même"
+        GRADE = pricing.When.GRADE.value, "De la classe … à la classe …"
+        AGE = pricing.When.AGE.value, "Moins de … ans"
         PAI = pricing.When.PAI.value, "Panier repas (PAI)"
         ADULT = pricing.When.ADULT.value, "Adulte"
 
@@ -367,6 +370,15 @@ class TariffModifier(models.Model):
     when = models.CharField("quand", max_length=12, choices=When)
     number = models.PositiveSmallIntegerField("rang, nombre d'enfants ou âge", default=0)
     level = models.CharField("niveau", max_length=20, blank=True, choices=SchoolClass.Level)
+    first_grade = models.PositiveSmallIntegerField("de la classe", choices=Grade, null=True, blank=True)
+    last_grade = models.PositiveSmallIntegerField("à la classe", choices=Grade, null=True, blank=True)
+    age_counts = models.CharField(
+        "âge compté",
+        max_length=9,
+        choices=Activity.AgeCounts,
+        default=Activity.AgeCounts.DAY,
+        db_default="day",
+    )
     effect = models.CharField("effet", max_length=8, choices=Effect)
     amount = models.DecimalField("valeur", max_digits=9, decimal_places=4, default=Decimal(0))
     column = models.CharField("colonne prise", max_length=60, blank=True)
@@ -392,6 +404,16 @@ class TariffModifier(models.Model):
                 violation_error_message="Indiquez l'âge au-dessous duquel la règle vaut.",
             ),
             models.CheckConstraint(
+                condition=~Q(when="grade") | Q(first_grade__isnull=False) | Q(last_grade__isnull=False),
+                name="modifier_says_which_classes",
+                violation_error_message="Indiquez la première classe, la dernière, ou les deux.",
+            ),
+            models.CheckConstraint(
+                condition=Q(first_grade=None) | Q(last_grade=None) | Q(last_grade__gte=F("first_grade")),
+                name="modifier_classes_in_order",
+                violation_error_message="La dernière classe vient avant la première.",
+            ),
+            models.CheckConstraint(
                 condition=~Q(when="level") | ~Q(level=""),
                 name="modifier_says_which_level",
                 violation_error_message="Indiquez le niveau scolaire.",
@@ -412,14 +434,17 @@ class TariffModifier(models.Model):
         return f"{self.get_when_display()} : {self.get_effect_display()}"
 
     def rule(self) -> pricing.Modifier:
+        by_grade = self.when == self.When.GRADE
         return pricing.Modifier(
             pricing.When(self.when),
             pricing.Effect(self.effect),
             self.amount,
-            self.number,
-            self.level,
+            (self.first_grade or 0) if by_grade else self.number,
+            grades.between(self.first_grade, self.last_grade) if by_grade else self.level,
             self.column,
             frozenset(self.columns),
+            (self.last_grade or 0) if by_grade else 0,
+            pricing.AgeOn(self.age_counts),
         )
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.documents import credit_notes, pdf, provisional, specimens, wording, yearly
-from billing.invoices import regies
+from billing.invoices import late_collection, regies
 from billing.models import CreditNote, Invoice, InvoiceState, Payment
 from billing.payments.providers import choosing
 from billing.reminders import reminding
@@ -44,6 +44,7 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
         "credit_notes": _notes(shown),
         "payable": choosing.offered() and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
+        "late_rules": late_collection.used(),
         "on_trial": trials.current() is not None,
     }
     return render(request, "billing/invoices.html", context)

@@ -64,6 +64,7 @@ class SickChild:
 
     child: Child
     days: list[SickDay]
+    rules: list[missed_days.RuleInWords] = field(default_factory=list)  # where telling alone may free a day
 
     @property
     def soon(self) -> list[SickDay]:
@@ -122,8 +123,17 @@ def _posted(request: SignedInRequest, household: Household, at: datetime) -> Non
     messages.success(
         request,
         f"C'est noté : {child.first_name} ne viendra pas {moments.enumerate_days(days)}. "
-        "Ceux qui l'attendent le voient sur leur liste.",
+        f"Ceux qui l'attendent le voient sur leur liste.{_what_is_billed(household, child, days, at)}",
     )
+
+
+def _what_is_billed(household: Household, child: Child, days: list[date], at: datetime) -> str:
+    """« Reste facturé : mardi 10 novembre. », where the town frees what is told; empty elsewhere."""
+    found = missed_days.before_telling(household, child, min(days), max(days), at=at)
+    if not found.telling_rules:
+        return ""
+    billed = sorted({one.day for one in found.announced.days if one.billed})
+    return f" Reste facturé : {moments.enumerate_days(billed)}." if billed else " Rien ne sera facturé."
 
 
 def _days(posted: list[str]) -> list[date]:
@@ -152,10 +162,11 @@ def _child(household: Household, child: Child, at: datetime) -> SickChild:
     )
     if not bookings:
         return SickChild(child, [])
-    proved, unproved = missed_days.with_and_without(household, child, first, last, given=at)
-    billed = {one.booking for one in unproved.days if one.billed}
-    free = {one.booking for one in proved.days if not one.billed}
-    announced = set(announcing.standing(household, today).filter(child=child).values_list("day", flat=True))
+    found = missed_days.before_telling(household, child, first, last, at=at)
+    announced = {one.day for one in found.announced.days}
+    billed = {one.booking for one in found.told.days if one.billed and one.day not in announced}
+    billed |= {one.booking for one in found.announced.days if one.billed}
+    free = {one.booking for one in found.proved.days if not one.billed}
     limits = _cancellable(bookings, at)
     days = []
     for day, of_day in groupby(bookings, key=lambda booking: booking.day):
@@ -168,7 +179,7 @@ def _child(household: Household, child: Child, at: datetime) -> SickChild:
     soon = [one for one in days if one.day <= today + timedelta(days=1)] or days[:1]
     for one in soon:
         one.ticked = True
-    return SickChild(child, days)
+    return SickChild(child, days, found.telling_rules)
 
 
 def _cancellable(bookings: list[Booking], at: datetime) -> dict[int, tuple[str, str]]:

@@ -17,6 +17,7 @@ from billing.models import (
     CreditNote,
     Invoice,
     JoinedAccount,
+    LateCollection,
     Mandate,
     ManualCharge,
     OnlinePayment,
@@ -67,6 +68,7 @@ HOLDINGS = {
     "billing.TransferFile": Fate.LAW,
     "billing.Mandate": Fate.BLANK,
     "billing.ManualCharge": Fate.BLANK,
+    "billing.LateCollection": Fate.GONE,
     "billing.PackedMeal": Fate.GONE,
     "billing.Recalculation": Fate.GONE,
     "billing.RecalculatedHousehold": Fate.GONE,
@@ -165,6 +167,11 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     keys = list(meals.values_list("pk", flat=True))
     meals.delete()
     histories.forget(PackedMeal, keys)
+    evenings = LateCollection.objects.filter(leaving.concerned)
+    keys = list(evenings.values_list("pk", flat=True))
+    ManualCharge.objects.filter(late__in=keys).update(late=None)
+    evenings.delete()
+    histories.forget(LateCollection, keys)
     if leaving.household is None:
         return
     home = leaving.household

@@ -20,6 +20,7 @@ from billing.models import (
     Invoice,
     InvoiceLine,
     JoinedAccount,
+    LateCollection,
     Mandate,
     ManualCharge,
     OnlinePayment,
@@ -51,6 +52,8 @@ KEYS = {
     "billing.JoinedAccount.kept": Joins.STAYS,
     "billing.ManualCharge.household": Joins.MOVES,
     "billing.ManualCharge.child": Joins.MOVES,
+    "billing.LateCollection.household": Joins.MOVES,
+    "billing.LateCollection.child": Joins.RULED,
     "billing.OnlinePayment.household": Joins.MOVES,
     "billing.Mandate.household": Joins.RULED,
     "billing.ReminderLetter.household": Joins.RULED,
@@ -201,6 +204,7 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
         first_household=Coalesce("first_household", "household"), household=kept
     )
     _join_mandates(joining, at)
+    _join_evenings(joining)
     # Of one reminding both may have a letter, printed once and for all under its household.
     printed = ReminderLetter.objects.filter(household=kept).values("sent_at")
     ReminderLetter.objects.filter(household=emptied).exclude(sent_at__in=printed).update(household=kept)
@@ -209,6 +213,19 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
     recalculated.filter(state__in=open_states).update(state=RecalculatedHousehold.State.REPLACED)
     known = RecalculatedHousehold.objects.filter(household=kept).values("recalculation")
     recalculated.exclude(recalculation__in=known).update(household=kept)
+
+
+def _join_evenings(joining: Joining) -> None:
+    """Late evenings of children typed twice are the one child's; what was noted twice stays once."""
+    for row in LateCollection.objects.filter(child__in=joining.children).order_by("pk"):
+        child = joining.children[row.child_id]
+        same = LateCollection.objects.filter(child=child, activity=row.activity_id, day=row.day)
+        if same.exists():
+            ManualCharge.objects.filter(late=row).update(late=None)
+            row.delete()
+        else:
+            row.child_id = child
+            row.save()
 
 
 def _join_mandates(joining: Joining, at: datetime) -> None:

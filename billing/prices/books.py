@@ -27,7 +27,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Cast, TruncDate
+from django.db.models.functions import Cast, Concat, TruncDate
 from django.utils import timezone
 
 from billing.models import (
@@ -46,12 +46,15 @@ from portal.database.composed import Composed, Given, numbered, one_of
 from portal.french.dates import end_of_month
 from portal.reservations.days.deadline_book import LateBook, LateTerms
 from portal.reservations.days.late_days import LateDays
+from portal.reservations.days.limits import SEPTEMBER, reference_day
 from portal.reservations.models import (
+    Activity,
     ActivityDeadline,
     Attendance,
     Booking,
     Enrolment,
     Formula,
+    SchoolClass,
     Schooling,
     SchoolYear,
 )
@@ -64,6 +67,8 @@ SURCHARGES = {
 }
 
 
+# What is read of a class: its level, and its name, which says its grades.
+LEVEL_AND_NAME = Concat("school_class__level", Value("|"), "school_class__name")
 # No tariff asks the age of anybody older.
 OLDEST = 26
 
@@ -139,7 +144,8 @@ class PriceBook:
         found = set()
         for offer in (offer for offers in self._offers.values() for offer in offers):
             found |= {modifier.when for modifier in offer.tariff.modifiers} | {offer.situation}
-            found |= {pricing.When.LEVEL} if offer.level else set()
+            if offer.level or pricing.When.GRADE in found:
+                found.add(pricing.When.LEVEL)
             found |= {pricing.When.RANK} if offer.rank > 1 else set()
             found |= {pricing.When.NON_RESIDENT} if offer.resident is not None else set()
             if offer.children > 1 or any(rate.children > 1 for rate in offer.tariff.rates):
@@ -299,9 +305,7 @@ class FactsBook:
                     child__enrolments__household_id__in=households, school_year_id__in=years
                 )
                 .distinct()
-                .values_list(
-                    "child_id", "school_year_id", "starts_on", "ends_on", "school_class__level", "known_on"
-                )
+                .values_list("child_id", "school_year_id", "starts_on", "ends_on", LEVEL_AND_NAME, "known_on")
             ):
                 book._attends(child, year, (first_day, last_day), level, known_on)
         if pricing.When.PAI in asks:
@@ -419,13 +423,17 @@ class FactsBook:
         if found is None:
             rank, children = self._place(household_id, child_id, activity_id, year, day)
             born = self._births.get(child_id)
+            level, _, name = self._level(child_id, year, day).partition("|")
             found = self._facts[key] = pricing.Facts(
                 quotient=quotient,
                 resident=self._resident(household_id, day),
                 rank=rank,
                 children=children,
-                level=self._level(child_id, year, day),
+                level=level,
+                grades=_grades(level, name) if name else None,
                 age=age_on(born, day) if born else None,
+                age_december=_age_at(born, day, Activity.AgeCounts.DECEMBER),
+                age_september=_age_at(born, day, Activity.AgeCounts.SEPTEMBER),
                 pai=pai,
                 late=late,
             )
@@ -442,6 +450,8 @@ class FactsBook:
                 for one in self._enrolled.get((household_id, year.pk), ()):
                     days |= {one.first, _next(one.last)}
             days |= set(_birthdays(self._births.get(child_id)))
+            if year and self._births.get(child_id):
+                days |= {date(year.starts_on.year + more, SEPTEMBER, 1) for more in (0, 1)}
             self._turns[key] = sorted(days)
         return self._turns[key]
 
@@ -540,6 +550,16 @@ def _next(day: date) -> date:
     return day if day == date.max else day + timedelta(days=1)
 
 
+def _age_at(born: date | None, day: date, counts: str) -> int | None:
+    """The age on a day of the school year of `day`."""
+    return None if born is None else age_on(born, reference_day(counts, day))
+
+
+def _grades(level: str, name: str) -> tuple[int, int]:
+    """The first and the last grade of a class."""
+    return SchoolClass(level=level, name=name).grades
+
+
 def _birthdays(born: date | None) -> list[date]:
     """The days on which a child is a year older, as long as it is one."""
     if born is None:
@@ -614,7 +634,7 @@ def _rows(
             .order_by()
             .values_list(
                 Value(LEVEL), F("child_id"), F("school_year_id"), no_id,
-                F("starts_on"), F("ends_on"), no_value, F("school_class__level"), F("known_on"), no_day,
+                F("starts_on"), F("ends_on"), no_value, LEVEL_AND_NAME, F("known_on"), no_day,
             )
         )  # fmt: skip
     if pricing.When.PAI in asks:

@@ -15,7 +15,7 @@ from families.models import Child, Household
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.models import AbsenceCertificate, AbsenceReason, AttendanceState, Booking
-from portal.reservations.presence import attendance
+from portal.reservations.presence import announcing, attendance
 from portal.reservations.presence.certificates import AbsenceRefused
 
 # An absence may have begun long before the days of its certificate.
@@ -73,56 +73,111 @@ def outlook(
     household: Household, child: Child, first: date, last: date, *, given: datetime
 ) -> AbsenceOutlook:
     """The booked days between two days and which of them would be billed, in two queries."""
-    return _outlook(_around(household, child, first, last), AbsencePolicy.rules(), first, last, given)
+    return _Around.of(household, child, first, last).outlook(given=given)
 
 
-def with_and_without(
-    household: Household, child: Child, first: date, last: date, *, given: datetime
-) -> tuple[AbsenceOutlook, AbsenceOutlook]:
-    """The same as with a certificate `given` then, and as without any, in two queries together."""
-    bookings, rules = _around(household, child, first, last), AbsencePolicy.rules()
-    proved = _outlook(bookings, rules, first, last, given)
-    return proved, _outlook(bookings, rules, first, last, None)
+def told(household: Household, child: Child, first: date, last: date, *, at: datetime) -> AbsenceOutlook:
+    """The same as without a certificate, told at a moment."""
+    return _Around.of(household, child, first, last).outlook(told=at)
 
 
-def _around(household: Household, child: Child, first: date, last: date) -> list[Any]:
-    return list(
-        Booking.objects.holding()
-        .filter(household=household, child=child, day__range=(first - AROUND, last + AROUND))
-        .select_related("activity", "formula", "attendance")
-        .order_by("day", "activity__order", "formula__order", "pk")
+@dataclass(frozen=True)
+class TellingOutlook:
+    """What becomes of the days ahead: with a certificate, once told, and as told so far."""
+
+    proved: AbsenceOutlook
+    told: AbsenceOutlook
+    announced: AbsenceOutlook  # were only the days missed that are announced
+    telling_rules: list[RuleInWords]  # those by which telling alone may free a day
+
+
+def before_telling(
+    household: Household, child: Child, first: date, last: date, *, at: datetime
+) -> TellingOutlook:
+    """What telling now, or a certificate given now, would change; one query more where the town asks when an
+    absence was told."""
+    around = _Around.of(household, child, first, last, announced=True)
+    return TellingOutlook(
+        proved=around.outlook(given=at, told=at),
+        told=around.outlook(told=at),
+        announced=around.outlook(only=set(around.said)),
+        telling_rules=in_words(around.telling, around.rules),
     )
 
 
-def _outlook(
-    bookings: list[Any], rules: AbsenceRules, first: date, last: date, given: datetime | None
-) -> AbsenceOutlook:
-    local = timezone.localtime(given) if given else None
-    missed: dict[int, dict[int, Missed]] = defaultdict(dict)
-    booked: dict[int, set[date]] = defaultdict(set)
-    shown: list[Any] = []
-    for booking in bookings:
-        booked[booking.activity_id].add(booking.day)
-        within = first <= booking.day <= last
-        if within:
-            shown.append(booking)
-        if (said := _missed(booking, local if within else None, stays_away=within)) is not None:
-            missed[booking.activity_id][booking.pk] = said
-    due = {
-        activity: absences.billed(rules.of(activity), list(rows.values()), booked[activity])
-        for activity, rows in missed.items()
-    }
-    days = []
-    for booking in shown:
-        said = missed[booking.activity_id].get(booking.pk)
-        billed = said is None or said in due[booking.activity_id]
-        days.append(
-            Concerned(
-                booking.day, str(booking.activity), str(booking.formula), said is None, billed, booking.pk
-            )
+@dataclass(frozen=True)
+class _Around:
+    """What is booked of a child around some days, and what the town says of absences."""
+
+    bookings: list[Any]
+    rules: AbsenceRules
+    first: date
+    last: date
+    said: dict[date, datetime]  # when each day was announced
+
+    @classmethod
+    def of(
+        cls, household: Household, child: Child, first: date, last: date, *, announced: bool = False
+    ) -> "_Around":
+        rules = AbsencePolicy.rules()
+        since = min([first - AROUND, *rules.years_before(first)])
+        bookings = list(
+            Booking.objects.holding()
+            .filter(household=household, child=child, day__range=(since, last + AROUND))
+            .select_related("activity", "formula", "attendance")
+            .order_by("day", "activity__order", "formula__order", "pk")
         )
-    names = {booking.activity_id: str(booking.activity) for booking in shown}
-    return AbsenceOutlook(in_words(names, rules), days)
+        asked = announced or any(rules.of(one.activity_id).asks_when_told for one in bookings)
+        days = {(household.pk, child.pk, one.day) for one in bookings} if asked else set()
+        said = {day: moment for (_, _, day), moment in announcing.told_at(days).items()}
+        return cls(bookings, rules, first, last, said)
+
+    @property
+    def telling(self) -> dict[int, str]:
+        """The activities of these days where telling alone may free a day."""
+        return {
+            one.activity_id: str(one.activity)
+            for one in self.bookings
+            if self.first <= one.day <= self.last and self.rules.of(one.activity_id).asks_when_told
+        }
+
+    def outlook(
+        self,
+        *,
+        given: datetime | None = None,
+        told: datetime | None = None,
+        only: Collection[date] | None = None,
+    ) -> AbsenceOutlook:
+        """Were the days between first and last (`only`: of them, these) missed."""
+        local = timezone.localtime(given) if given else None
+        telling = timezone.localtime(told) if told else None
+        missed: dict[int, dict[int, Missed]] = defaultdict(dict)
+        booked: dict[int, set[date]] = defaultdict(set)
+        shown: list[Any] = []
+        for booking in self.bookings:
+            booked[booking.activity_id].add(booking.day)
+            within = self.first <= booking.day <= self.last and (only is None or booking.day in only)
+            if within:
+                shown.append(booking)
+            said = _missed(booking, local if within else None, stays_away=within)
+            if said is not None:
+                moment = self.said.get(booking.day) or (telling if within else None)
+                missed[booking.activity_id][booking.pk] = said._replace(told=moment)
+        due = {
+            activity: absences.billed(self.rules.of(activity), list(rows.values()), booked[activity])
+            for activity, rows in missed.items()
+        }
+        days = []
+        for booking in shown:
+            one = missed[booking.activity_id].get(booking.pk)
+            billed = one is None or one in due[booking.activity_id]
+            days.append(
+                Concerned(
+                    booking.day, str(booking.activity), str(booking.formula), one is None, billed, booking.pk
+                )
+            )
+        names = {booking.activity_id: str(booking.activity) for booking in shown}
+        return AbsenceOutlook(in_words(names, self.rules), days)
 
 
 def outlook_of(certificate: AbsenceCertificate) -> AbsenceOutlook:

@@ -78,6 +78,7 @@ class When(StrEnum):
     """The circumstance of a modifier, in the order in which modifiers of the price apply."""
 
     LEVEL = "level"
+    GRADE = "grade"
     AGE = "age"
     RANK = "rank"
     CHILDREN = "children"
@@ -87,6 +88,14 @@ class When(StrEnum):
     LATE = "late"
     UNRESERVED = "unreserved"
     ABSENT = "absent"
+
+
+class AgeOn(StrEnum):
+    """The day on which an age counts: that of the presence, or one of its school year."""
+
+    DAY = "day"
+    DECEMBER = "december"
+    SEPTEMBER = "september"
 
 
 class Effect(StrEnum):
@@ -160,6 +169,8 @@ class Rate:
 class Modifier:
     """What a circumstance does to the price.
 
+    GRADE holds for the classes from `number` to `last` (0: no limit), « du CP au CE2 », in the words of
+    `level`; a class of several grades that two of them hold pays the higher one. AGE counts on `age_on`.
     RANK and CHILDREN count from `number` on (the most demanding one that holds, alone); AGE below `number`
     years on the day (« moins de 6 ans »; the lowest one that holds, alone); LEVEL for the school level
     `level`. `amount`: euros to add (negative: a reduction), factor, per cent more (negative: less), price, or
@@ -173,6 +184,8 @@ class Modifier:
     level: str = ""
     column: str = ""
     columns: frozenset[str] = frozenset()
+    last: int = 0
+    age_on: AgeOn = AgeOn.DAY
 
     @property
     def demand(self) -> int:
@@ -213,7 +226,8 @@ class Tariff:
 @dataclass(frozen=True)
 class Facts:
     """Who is priced. `rank`: 1 for the first child; `children`: those of the household enrolled; `age`: whole
-    years on the day, None where no tariff asks for it.
+    years on the day, `age_december` and `age_september` those of the school year's 31 December and
+    1 September, `grades` the first and last grade of the class: None where no tariff asks for them.
 
     `quotient` None: no proof was given. `column`: the grid's column of the formula ("": the first).
     `final_column`: where a column is named, no modifier may choose another one.
@@ -224,7 +238,10 @@ class Facts:
     rank: int = 1
     children: int = 1
     level: str = ""
+    grades: tuple[int, int] | None = None
     age: int | None = None
+    age_december: int | None = None
+    age_september: int | None = None
     adult: bool = False
     pai: bool = False
     late: bool = False
@@ -322,8 +339,14 @@ def _holds(modifier: Modifier, facts: Facts) -> bool:
     match modifier.when:
         case When.LEVEL:
             return bool(facts.level) and facts.level == modifier.level
+        case When.GRADE:
+            if facts.grades is None:
+                return False
+            first, last = facts.grades
+            return last >= modifier.number and (not modifier.last or first <= modifier.last)
         case When.AGE:
-            return facts.age is not None and facts.age < modifier.number
+            age = _age(modifier.age_on, facts)
+            return age is not None and age < modifier.number
         case When.RANK:
             return facts.rank >= modifier.number
         case When.CHILDREN:
@@ -340,6 +363,23 @@ def _holds(modifier: Modifier, facts: Facts) -> bool:
             return facts.unreserved
         case When.ABSENT:
             return facts.absent
+
+
+def _age(on: AgeOn, facts: Facts) -> int | None:
+    match on:
+        case AgeOn.DECEMBER:
+            return facts.age_december
+        case AgeOn.SEPTEMBER:
+            return facts.age_september
+        case _:
+            return facts.age
+
+
+AGE_WORDS = {
+    AgeOn.DAY: "",
+    AgeOn.DECEMBER: " au 31 décembre",
+    AgeOn.SEPTEMBER: " au 1er septembre",
+}
 
 
 def _applicable(modifiers: Iterable[Modifier], facts: Facts) -> list[Modifier]:
@@ -365,8 +405,10 @@ def _words(modifier: Modifier, facts: Facts) -> str:
     match modifier.when:
         case When.LEVEL:
             return f"Niveau {modifier.level}"
+        case When.GRADE:
+            return f"Classe {modifier.level}"
         case When.AGE:
-            return f"Moins de {modifier.number} ans"
+            return f"Moins de {modifier.number} ans{AGE_WORDS[modifier.age_on]}"
         case When.RANK:
             return f"{_ordinal(facts.rank)} enfant"
         case When.CHILDREN:

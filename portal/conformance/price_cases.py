@@ -179,12 +179,13 @@ def why_wrongly_billed(town: Document, case: Document) -> str | None:
     with within("absent"):
         absent = [read_day(one) for one in listed(first_of(case, "absent", "first_absence"))]
     certificate = _read(read_moment, case, "certificate")
+    told = _read(read_moment, case, "told")
     reason = published_tariffs.REASONS.get(plain(case.get("reason")), absences.Reason.NONE)
     with within("billed_days"):
         expected = read_number(case.get("billed_days"))
     policy = AbsencePolicy.objects.create(**published_tariffs.absence_policy(town.get("absences") or {}))
     policy.refresh_from_db()
-    billed = absences.billed_days(policy.rule(), absent, certificate, reason)
+    billed = absences.billed_days(policy.rule(), absent, certificate, reason, told)
     return None if len(billed) == expected else f"attendu {expected} jours facturés, obtenu {len(billed)}"
 
 

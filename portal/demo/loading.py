@@ -21,6 +21,7 @@ from portal.demo import (
     access,
     funds,
     imports,
+    late_evenings,
     lots,
     messages,
     moves,
@@ -185,6 +186,7 @@ def load(
     funds.agree(people, at)
     funds.expect(people, at)
     imports.bring(people, at)
+    late_evenings.collected_late(at, people)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

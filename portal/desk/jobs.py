@@ -86,7 +86,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             reservations_attendance_list leisure_register reservations.absencecertificate
             reservations_absencecertificate_take leisure_open_period
         """,
-        Sight.USED: "reservations.attendance",
+        Sight.USED: "reservations.attendance billing_latecollection_note billing.latecollection",
         Sight.SELDOM: "leisure.centre",
     },
     Job.MONEY: {
@@ -104,6 +104,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
+            billing.latecollectionrule
             billing.paymentmeans billing.budgetcode billing.journalaccounts billing.regie
             billing.billingsettings
         """,
@@ -142,6 +143,7 @@ USED_BY = {
     "billing_online_statement": "billing.onlinepayment",
     "billing_cashcount_count": "billing.cashcount",
     "billing_debit_make": "billing.mandate",
+    "billing_latecollection_note": "billing.latecollectionrule",
     "billing_debit_read": "billing.mandate",
     "billing_transfer_make": "billing.transferrefund",
     "families_quotientround_ask": "families.quotientconsent",

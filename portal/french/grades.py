@@ -99,6 +99,20 @@ def since(grade: Grade) -> str:
     return f"à partir de la {grade.label}" if grade.is_feminine else f"à partir du {grade.label}"
 
 
+def between(first: int | None, last: int | None) -> str:
+    """« du CP au CE2 », « de la petite section à la grande section », « jusqu'au CM2 », « CP »."""
+    if first is None or last is None:
+        one = first if last is None else last
+        if one is None:
+            return ""
+        return since(Grade(one)) if last is None else until(Grade(one))
+    if first == last:
+        return str(Grade(first).label)
+    start = f"de la {Grade(first).label}" if Grade(first).is_feminine else f"du {Grade(first).label}"
+    end = f"à la {Grade(last).label}" if Grade(last).is_feminine else f"au {Grade(last).label}"
+    return f"{start} {end}"
+
+
 def until(grade: Grade) -> str:
     """« jusqu'au CM2 », « jusqu'à la grande section »."""
     return f"jusqu'à la {grade.label}" if grade.is_feminine else f"jusqu'au {grade.label}"

@@ -238,6 +238,13 @@ DURING = Words(
     }
 )
 BELONGING = Words({"commune": Audience.Belonging.RESIDENT, "hors_commune": Audience.Belonging.NON_RESIDENT})
+AGE_COUNTS = Words(
+    {
+        "le_jour_même": Activity.AgeCounts.DAY,
+        "au_31_décembre": Activity.AgeCounts.DECEMBER,
+        "au_1er_septembre": Activity.AgeCounts.SEPTEMBER,
+    }
+)
 GRADE = Words({label: value for value, label in Grade.choices})
 PROCESSING = Words(
     {"automatique": Activity.Processing.AUTOMATIC, "sur_demande": Activity.Processing.ON_REQUEST}
@@ -617,6 +624,7 @@ register(
             Field("heures_pour_répondre", "offer_hours", Number(), default=None, example="24"),
             Field("âge_minimum", "min_age", Number(), default=None, example="3"),
             Field("âge_maximum", "max_age", Number(), default=None, example="12"),
+            Field("âge_compté", "age_counts", AGE_COUNTS, default=Activity.AgeCounts.DAY),
             Field("à_partir_de_la_classe", "first_grade", GRADE, default=None),
             Field("jusqu'à_la_classe", "last_grade", GRADE, default=None),
             Field("fiche_sanitaire", "health_file_required", Flag(), default=False),
@@ -659,6 +667,10 @@ register(
                     Field("repas_compris", "with_meal", Flag(), default=False),
                     Field("de", "starts_at", Hour(), default=None),
                     Field("à", "ends_at", Hour(), default=None, example="'16:30'"),
+                    Field("âge_minimum", "min_age", Number(), default=None, example="6"),
+                    Field("âge_maximum", "max_age", Number(), default=None, example="11"),
+                    Field("à_partir_de_la_classe", "first_grade", GRADE, default=None),
+                    Field("jusqu'à_la_classe", "last_grade", GRADE, default=None),
                     Field("proposée", "active", Flag(), default=True),
                     Field("ordre", "order", Number(), default=0, example="1"),
                 ),

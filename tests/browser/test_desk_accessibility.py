@@ -6,7 +6,7 @@ looked at.
 
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,8 @@ from billing.models import (
     ActivityRegie,
     Invoice,
     JournalAccounts,
+    LateCollection,
+    LateCollectionRule,
     ManualCharge,
     OpeningBalance,
     PackedMeal,
@@ -255,6 +257,20 @@ def furnished(chief: User) -> Booking:
     )
     trials.make(trials.Wanted([trials.TrialChild(date(2019, 1, 1))]), by=chief, at=NOW)
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
+    LateCollectionRule.objects.get_or_create(
+        activity=booking.enrolment.activity,
+        valid_from=NOW.date(),
+        defaults={"closes_at": time(18, 30), "quarter": 5},
+    )
+    LateCollection.objects.create(
+        household=booking.household,
+        child=booking.child,
+        activity=booking.enrolment.activity,
+        establishment=booking.establishment,
+        day=booking.day,
+        left_at=time(18, 40),
+        entered_at=NOW,
+    )
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )

@@ -1,7 +1,7 @@
 """The town of the release data: the demo's of 20 households, and what it leaves for families and staff to do,
 so that few tables are empty and every kind of private file is there."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from itertools import count
 from unittest.mock import patch
@@ -12,9 +12,9 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.files.base import ContentFile
 
 from billing.documents import pdf
-from billing.invoices import invoicing, recalculating
+from billing.invoices import invoicing, late_collection, recalculating
 from billing.invoices.creditable import Wanted
-from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
+from billing.models import Invoice, LateCollectionRule, ManualCharge, PackedMeal, RecalculatedHousehold
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
 from families.custody import codes
@@ -184,6 +184,13 @@ def absences(home: Household, parent: User, agent: User) -> None:
         household=home, child=coming.child, day=coming.day, announced_by=parent, announced_at=AT
     )
     PackedMeal.objects.create(enrolment=missed.enrolment, valid_from=AT.date() - timedelta(days=30))
+    LateCollectionRule.objects.get_or_create(
+        activity=missed.activity,
+        valid_from=date(2025, 9, 1),
+        defaults={"closes_at": time(18, 30), "quarter": 5},
+    )
+    late = {missed.child_id: time(18, 40)}
+    late_collection.note(missed.establishment, missed.activity, missed.day, late, by=agent, at=AT)
 
 
 def desk_notes(home: Household, agent: User) -> None:

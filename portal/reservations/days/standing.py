@@ -118,7 +118,7 @@ class Where:
             return closed
         over = set()
         why = ""
-        if (closed := self._outside(day)) is not None:
+        if (closed := self._outside(day, formula_id)) is not None:
             if not self._waives(Override.LIMITS):
                 return closed
             over.add(Override.LIMITS)
@@ -165,12 +165,12 @@ class Where:
 
     def takes(self, day: date) -> bool:
         """Whether the activity takes this child that day, by its age and class."""
-        return self._outside(day) is None
+        return self._outside(day, None) is None
 
-    def _outside(self, day: date) -> Closed | None:
+    def _outside(self, day: date, formula: int | None) -> Closed | None:
         if self.enrolment.limits_waived or not self.enrolment.activity.is_limited:
             return None
-        why = self.limits.why_not(day)
+        why = self.limits.why_not(day, formula)
         return None if why is None else Closed(CellState.CLOSED, why.reason, why.short)
 
     def _closed_day(self, day: date) -> Closed | None:

@@ -66,6 +66,22 @@ class ActivityForm(forms.ModelForm[Activity]):
         fields = ("service", "zones")
 
 
+FORMULA_FIELDS = (
+    "name",
+    "code",
+    "parts",
+    "with_meal",
+    "starts_at",
+    "ends_at",
+    "min_age",
+    "max_age",
+    "first_grade",
+    "last_grade",
+    "order",
+    "active",
+)
+
+
 class FormulaForm(forms.ModelForm[Formula]):
     parts = forms.MultipleChoiceField(
         label="Parties de la journée occupées", choices=Part.choices, widget=forms.CheckboxSelectMultiple
@@ -73,7 +89,7 @@ class FormulaForm(forms.ModelForm[Formula]):
 
     class Meta:
         model = Formula
-        fields = ("name", "code", "parts", "with_meal", "starts_at", "ends_at", "order", "active")
+        fields = FORMULA_FIELDS
         widgets = {"starts_at": HourInput, "ends_at": HourInput}
 
 
@@ -119,7 +135,7 @@ class FormulaInline(OfActivity[Formula]):
     form = FormulaForm
     formset = SomethingToBook
     prepopulated_fields = {"code": ("name",)}
-    fields = ("name", "code", "parts", "with_meal", "starts_at", "ends_at", "order", "active")
+    fields = FORMULA_FIELDS
 
 
 class CapacityInline(OfActivity[Capacity]):
@@ -198,8 +214,16 @@ class ActivityAdmin(AsksBeforeClosing[Activity], TolerantChoices[Activity], With
         (
             "Conditions",
             {
-                "fields": ("min_age", "max_age", "first_grade", "last_grade", "health_file_required"),
-                "description": "L'âge et la classe du jour réservé comptent. La classe est celle de l'année "
+                "fields": (
+                    "min_age",
+                    "max_age",
+                    "age_counts",
+                    "first_grade",
+                    "last_grade",
+                    "health_file_required",
+                ),
+                "description": "La classe du jour réservé compte, et l'âge de ce jour sauf s'il est compté "
+                "à une date fixe. La classe est celle de l'année "
                 "scolaire ; son nom dit son niveau (« CE1-CE2 »), sinon maternelle, élémentaire ou collège.",
             },
         ),

@@ -1,6 +1,7 @@
 """What can be booked, where and when: activities, formulas, periods, places, closures."""
 
 from datetime import datetime, time
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -21,6 +22,11 @@ class Activity(models.Model):
     class Processing(models.TextChoices):
         AUTOMATIC = "automatic", "Automatique : acceptée tant qu'il reste des places"
         ON_REQUEST = "on_request", "Sur demande : la mairie répond"
+
+    class AgeCounts(models.TextChoices):
+        DAY = "day", "le jour même"
+        DECEMBER = "december", "au 31 décembre de l'année scolaire"
+        SEPTEMBER = "september", "au 1er septembre de l'année scolaire"
 
     class During(models.TextChoices):
         TERM = "term", "Jours de classe"
@@ -68,6 +74,16 @@ class Activity(models.Model):
         help_text="Vide : la place qui se libère est donnée d'office au premier de la liste d'attente. "
         "Sinon elle lui est proposée pendant ces heures, puis au suivant.",
     )
+    age_counts = models.CharField(
+        "âge compté",
+        max_length=9,
+        choices=AgeCounts,
+        default=AgeCounts.DAY,
+        db_default="day",
+        help_text="« 3 ans au 31 décembre » : celui de l'année scolaire, jusqu'à l'été suivant.",
+    )
+    # Written with its formulas: where none has limits, nothing asks for them.
+    formulas_limited = models.BooleanField(default=False, db_default=False, editable=False)
     min_age = models.PositiveSmallIntegerField("âge minimum", null=True, blank=True)
     max_age = models.PositiveSmallIntegerField("âge maximum", null=True, blank=True)
     first_grade = models.PositiveSmallIntegerField(
@@ -104,9 +120,9 @@ class Activity(models.Model):
 
     @property
     def is_limited(self) -> bool:
-        """Whether it takes some children only, by age or by class."""
+        """Whether it, or one of its formulas, takes some children only, by age or by class."""
         limits = (self.min_age, self.max_age, self.first_grade, self.last_grade)
-        return any(limit is not None for limit in limits)
+        return self.formulas_limited or any(limit is not None for limit in limits)
 
 
 class Part(models.TextChoices):
@@ -117,6 +133,15 @@ class Part(models.TextChoices):
     NOON = "noon", "midi"
     AFTERNOON = "afternoon", "après-midi"
     EVENING = "evening", "soir"
+
+
+# Formulas with limits of their own.
+LIMITED = (
+    Q(min_age__isnull=False)
+    | Q(max_age__isnull=False)
+    | Q(first_grade__isnull=False)
+    | Q(last_grade__isnull=False)
+)
 
 
 class Formula(models.Model):
@@ -134,6 +159,10 @@ class Formula(models.Model):
     # What is reserved by the hour is due whether or not somebody clocked it.
     starts_at = models.TimeField("de", null=True, blank=True, help_text="Par exemple 9:00.")
     ends_at = models.TimeField("à", null=True, blank=True)
+    min_age = models.PositiveSmallIntegerField("âge minimum", null=True, blank=True)
+    max_age = models.PositiveSmallIntegerField("âge maximum", null=True, blank=True)
+    first_grade = models.PositiveSmallIntegerField("de la classe", choices=Grade, null=True, blank=True)
+    last_grade = models.PositiveSmallIntegerField("à la classe", choices=Grade, null=True, blank=True)
     order = models.PositiveSmallIntegerField("ordre", default=0)
     active = models.BooleanField("proposée", default=True)
 
@@ -151,10 +180,43 @@ class Formula(models.Model):
                 name="formula_ends_after_it_begins",
                 violation_error_message="Indiquez les deux heures ; la formule finit après avoir commencé.",
             ),
+            models.CheckConstraint(
+                condition=Q(first_grade=None) | Q(last_grade=None) | Q(last_grade__gte=F("first_grade")),
+                name="formula_grades_in_order",
+                violation_error_message="La dernière classe vient avant la première.",
+            ),
+            models.CheckConstraint(
+                condition=Q(min_age=None) | Q(max_age=None) | Q(max_age__gte=F("min_age")),
+                name="formula_ages_in_order",
+                violation_error_message="L'âge maximum est inférieur à l'âge minimum.",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        self._tell_activity()
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        gone = super().delete(*args, **kwargs)
+        self._tell_activity()
+        return gone
+
+    def _tell_activity(self) -> None:
+        """Whether any formula of its activity has limits of its own; nothing is written where none had."""
+        if not (self.is_limited or self.activity.formulas_limited):
+            return
+        others = Formula.objects.filter(LIMITED, activity=self.activity_id)
+        self.activity.formulas_limited = others.exists()
+        Activity.objects.filter(pk=self.activity_id).update(formulas_limited=self.activity.formulas_limited)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is for some of its activity's children only."""
+        limits = (self.min_age, self.max_age, self.first_grade, self.last_grade)
+        return any(limit is not None for limit in limits)
 
     @property
     def minutes(self) -> int | None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from families.custody import homes
+from families.custody import homes, own
 from families.joining import fates
 from families.models import Child, Household, User
 from portal.french import moments
@@ -24,6 +24,8 @@ from portal.reservations.presence.certificates import AbsenceRefused
 
 # Today and the coming days; a longer absence is better cancelled, or proved.
 DAYS = 7
+# Who notes what a family told, as who takes a certificate.
+RIGHT_TO_NOTE = "reservations.add_absencecertificate"
 
 
 def last_day(today: date) -> date:
@@ -40,6 +42,22 @@ def announceable(household: Household, today: date) -> BookingQuerySet:
 def standing(household: Household, today: date) -> AbsenceNoticeQuerySet:
     """What the household has announced from `today` on."""
     return AbsenceNotice.objects.standing().filter(household=household, day__gte=today)
+
+
+def told_at(wanted: Collection[tuple[int, int, date]]) -> dict[tuple[int, int, date], datetime]:
+    """When each of these days of a household and child was announced, in local time; in one query, none
+    where nothing is asked."""
+    if not wanted:
+        return {}
+    days = [day for _, _, day in wanted]
+    notices = AbsenceNotice.objects.standing().filter(
+        household_id__in={home for home, _, _ in wanted},
+        child_id__in={child for _, child, _ in wanted},
+        day__range=(min(days), max(days)),
+    )
+    return {
+        (one.household_id, one.child_id, one.day): timezone.localtime(one.announced_at) for one in notices
+    }
 
 
 @transaction.atomic
@@ -70,6 +88,44 @@ def announce(
         if day not in known
     )
     return wanted
+
+
+@transaction.atomic
+def note(
+    household: Household,
+    child: Child,
+    first: date,
+    last: date,
+    *,
+    told_at: datetime,
+    by: User,
+    at: datetime,
+) -> list[date]:
+    """The town hall notes what a family told by telephone, of the booked days between two; answers them. What
+    was entered of them is entered again, so that an invoice that billed it is put right.
+
+    Raises AbsenceRefused.
+    """
+    if told_at > at:
+        raise AbsenceRefused("Ce moment n'est pas encore venu.", "given_at")
+    own.check(by, [household.pk], right=RIGHT_TO_NOTE, at=at)
+    attendance.lock([child.pk])
+    held = Booking.objects.holding().filter(household=household, child=child, day__range=(first, last))
+    days = sorted(set(held.values_list("day", flat=True)))
+    if not days:
+        raise AbsenceRefused(
+            f"Aucun jour n'est réservé pour {child.first_name} {moments.span(first, last, year=True)}."
+        )
+    standing = AbsenceNotice.objects.standing().filter(household=household, child=child, day__in=days)
+    standing.filter(announced_at__gt=told_at).update(announced_at=told_at, announced_by=by)
+    known = set(standing.values_list("day", flat=True))
+    AbsenceNotice.objects.bulk_create(
+        AbsenceNotice(household=household, child=child, day=day, announced_by=by, announced_at=told_at)
+        for day in days
+        if day not in known
+    )
+    attendance.told(held, by=by, at=at)
+    return days
 
 
 @transaction.atomic

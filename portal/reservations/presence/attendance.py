@@ -678,6 +678,18 @@ def certify(certificate: AbsenceCertificate, *, until: date, by: User | None, at
     return sorted(seen)
 
 
+@transaction.atomic
+def told(bookings: QuerySet[Any], *, by: User | None, at: datetime) -> int:
+    """The absences entered of these bookings were told by their family: those without a reason are illnesses,
+    and all are entered anew, for whoever billed them. Called with the children held."""
+    rows = list(Attendance.objects.filter(booking__in=bookings, state=AttendanceState.ABSENT))
+    for row in rows:
+        row.reason = row.reason or AbsenceReason.ILLNESS
+        row.entered_by, row.entered_at = by, at
+    _write([], rows)
+    return len(rows)
+
+
 # Two files of one child ---------------------------------------------------------------------------------
 
 

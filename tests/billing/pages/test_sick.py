@@ -1,6 +1,6 @@
 """« Malade aujourd'hui »: one tap a child, what stays billed said before, taken back while it can be."""
 
-from datetime import date
+from datetime import date, time
 from html import unescape
 
 import pytest
@@ -185,3 +185,40 @@ def test_the_page_costs_the_same_for_one_day_and_for_all(books, canteen, meals, 
 def test_the_absence_pages_lead_there(ill, page):
     address = reverse("absences:report", args=[ill.child.pk]) if page == "report" else page
     assert f'href="{WHERE}"' in text(ill.client().get(address))
+
+
+# Where telling is enough ---------------------------------------------------------------------------------
+
+
+def test_told_at_eight_nothing_is_billed_and_the_page_says_the_rule(ill):
+    AbsencePolicy.objects.create(paperless="told", told_before=time(10))
+    with time_machine.travel(paris(2026, 11, 9, 8), tick=False):
+        shown = text(ill.client().get(WHERE))
+        assert "Maladie annoncée avant 10 h le premier jour d'absence, même sans certificat" in shown
+        assert shown.count("Repas : <strong>non facturé</strong>") == 4
+        assert "Rien ne sera facturé." in text(tell(ill, MONDAY, TUESDAY))
+    # What was told in time stays so.
+    assert text(ill.client().get(WHERE)).count("Repas : non facturé") == 2
+
+
+def test_told_at_eleven_every_day_stays_billed_unless_a_certificate_comes(ill):
+    AbsencePolicy.objects.create(paperless="told", told_before=time(10))
+    with time_machine.travel(paris(2026, 11, 9, 11), tick=False):
+        shown = text(ill.client().get(WHERE))
+        assert shown.count("<strong>reste facturé, sauf certificat donné à temps</strong>") == 4
+        answer = text(tell(ill, MONDAY, TUESDAY, THURSDAY))
+        assert "Reste facturé : lundi 9 novembre, mardi 10 novembre et jeudi 12 novembre." in answer
+
+
+def test_of_a_week_told_in_time_the_first_two_days_are_free(ill):
+    AbsencePolicy.objects.create(paperless="known", free_first_days=2, certificates_count=False)
+    shown = text(ill.client().get(WHERE))
+    assert shown.count("<strong>non facturé</strong>") == 2
+    assert shown.count("<strong>reste facturé</strong>") == 2
+
+
+def test_a_town_without_such_a_rule_reads_as_before(ill):
+    AbsencePolicy.objects.create(within_hours=48)
+    assert "Maladie annoncée" not in text(ill.client().get(WHERE))
+    answer = text(tell(ill, MONDAY))
+    assert "Rien ne sera facturé" not in answer and "Reste facturé :" not in answer

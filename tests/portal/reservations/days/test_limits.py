@@ -3,12 +3,13 @@
 from datetime import date, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from portal import town
 from portal.french.grades import Grade
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
-from portal.reservations.days.limits import Limits
+from portal.reservations.days.limits import Limits, reference_day
 from portal.reservations.models import Activity
 from portal.reservations.pages.planning import Planning
 from portal.reservations.states import CellState, Outcome
@@ -198,3 +199,107 @@ def test_classes_are_read_once_for_all_children_and_only_where_they_count(
         enrolment.activity.last_grade = Grade.CM2
     with django_assert_num_queries(usual + 1):
         Planning.together(wanted, canteen.period, at=now)
+
+
+# A date of the school year --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("counts", "day", "on"),
+    [
+        ("day", date(2027, 3, 1), date(2027, 3, 1)),
+        ("december", date(2026, 9, 1), date(2026, 12, 31)),
+        ("december", date(2027, 8, 31), date(2026, 12, 31)),
+        ("december", date(2027, 9, 1), date(2027, 12, 31)),
+        ("september", date(2026, 12, 1), date(2026, 9, 1)),
+        ("september", date(2027, 7, 1), date(2026, 9, 1)),
+    ],
+)
+def test_the_day_on_which_an_age_counts(counts, day, on):
+    assert reference_day(counts, day) == on
+
+
+def test_three_years_on_31_december_are_old_enough_in_september(stranger, limits):
+    activity = limits(min_age=3, age_counts="december")
+    born(stranger, date(2023, 12, 31))
+    september = date(2026, 9, 7)
+    assert Limits(activity, stranger.child).why_not(september) is None
+    born(stranger, date(2024, 1, 1))
+    why = Limits(activity, stranger.child).why_not(september)
+    assert why is not None and "aura 2 ans le 31 décembre 2026" in why.reason
+    assert "aura 2 ans" in Limits(activity, stranger.child).refusal(september, date(2027, 7, 2))
+
+
+def test_eleven_years_on_1_september_stay_welcome_until_the_summer(stranger, limits):
+    activity = limits(max_age=11, age_counts="september")
+    born(stranger, date(2015, 9, 2))
+    assert Limits(activity, stranger.child).why_not(date(2027, 8, 30)) is None
+    born(stranger, date(2014, 9, 1))
+    assert Limits(activity, stranger.child).why_not(date(2026, 9, 7)) is not None
+
+
+# Formulas -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def formula(canteen):
+    """Sets the limits of the canteen's formula."""
+
+    def say(**given):
+        for name, value in given.items():
+            setattr(canteen.formula, name, value)
+        canteen.formula.save()
+        canteen.activity.refresh_from_db()
+        return canteen.activity
+
+    return say
+
+
+def test_a_formula_takes_the_older_ones_only_and_says_so(books, formula, canteen, now):
+    formula(min_age=6)
+    born(books, FIRST_OF_DECEMBER.replace(year=2020))
+    before, on = cells(books, canteen, now, FIRST_OF_DECEMBER - A_DAY, FIRST_OF_DECEMBER)
+    assert before.state == CellState.CLOSED
+    assert f"« {canteen.formula} » accueille à partir de 6 ans" in before.note
+    assert on.state == CellState.FREE
+
+
+def test_a_formula_of_some_classes(stranger, formula, canteen, year, school):
+    activity = formula(first_grade=Grade.CP, last_grade=Grade.CE2)
+    child = stranger.child
+    for name, taken in (("GS", False), ("CP", True), ("CE2-CM1", True), ("CM1", False)):
+        child.schoolings.all().delete()
+        room = SchoolClassFactory(school=school, school_year=year, name=name)
+        SchoolingFactory(child=child, school_class=room)
+        found = Limits.of(activity, child, year.pk).why_not(date(2026, 11, 30), canteen.formula.pk)
+        assert (found is None) is taken, name
+
+
+def test_what_a_formula_refuses_is_refused_when_it_is_saved(books, formula, canteen, now):
+    formula(max_age=2)
+    answer = reserve(books, canteen, date(2026, 11, 30), at=now)
+    assert outcomes(answer) != [Outcome.ACCEPTED]
+
+
+def test_a_town_whose_formulas_have_no_limits_asks_for_none(
+    stranger, formula, canteen, year, django_assert_num_queries
+):
+    activity = formula()
+    assert not activity.formulas_limited
+    with django_assert_num_queries(0):
+        Limits.of(activity, stranger.child, year.pk)
+    activity = formula(min_age=6)
+    assert activity.formulas_limited and activity.is_limited
+    with django_assert_num_queries(1):
+        Limits.of(activity, stranger.child, year.pk)
+    assert not formula(min_age=None).formulas_limited
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"min_age": 6, "max_age": 5}, {"first_grade": Grade.CM1, "last_grade": Grade.CP}]
+)
+def test_limits_of_a_formula_that_let_nobody_in_are_refused(canteen, wrong):
+    for name, value in wrong.items():
+        setattr(canteen.formula, name, value)
+    with pytest.raises(ValidationError):
+        canteen.formula.full_clean()
