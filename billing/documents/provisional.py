@@ -186,6 +186,7 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
         policies=rules.policies,
         rare=frozenset(kind for kind in Rare if getattr(home, kind.value)),
         regies=which_bills(),
+        fees=rules.fees,
     )
     found = drafting.foresee_month(home.pk, scope, rules.settings, known)
     lines, asked = found.lines, found.asked
@@ -235,7 +236,7 @@ def _from(lines: Sequence[DraftedLine], first: date) -> list[DraftedLine]:
 
 
 def _cut(line: DraftedLine, first: date) -> DraftedLine | None:
-    if line.kind in (Kind.CREDIT, Kind.DEBIT, Kind.MANUAL):
+    if line.kind in (Kind.CREDIT, Kind.DEBIT, Kind.MANUAL, Kind.FEE):
         return None
     pairs = [(item, day) for item, day in _pairs(line) if day >= first]
     if not pairs:
