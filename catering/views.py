@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from billing.prices import fees
 from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, Dish
@@ -143,7 +144,16 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     return render(
         request,
         "catering/enrolment.html",
-        {"form": form, "child": child, "school_year": school_year, "years": years, "before": before},
+        {
+            "form": form,
+            "child": child,
+            "school_year": school_year,
+            "years": years,
+            "before": before,
+            "fees": fees.asked(
+                household, child, [activity], school_year, max(today, school_year.starts_on)
+            ),
+        },
     )
 
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from billing.prices import fees
 from billing.prices.estimates import Estimates
 from families import diets, which_home
 from families.models import Child, Household
@@ -112,6 +113,9 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "not_offered": [offer for offer in found if offer.refusal],
             "missing": missing_pieces(child, [offer.activity for offer in form.offers]),
             "before": before,
+            "fees": fees.asked(
+                household, child, [offer.activity for offer in form.offers], school_year, first_day
+            ),
         },
     )
 

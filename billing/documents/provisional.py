@@ -227,7 +227,8 @@ def _totals(lines: Sequence[DraftedLine], rules: TownRules) -> list[ForeseenTota
 
 def _pairs(line: DraftedLine) -> list[tuple[DraftedItem, date]]:
     """What the line bills, day by day."""
-    return list(zip((item for item in line.items if not item.flat), line.days, strict=True))
+    of_days = (item for item in line.items if item.booking is not None or item.attendance is not None)
+    return list(zip(of_days, line.days, strict=True))
 
 
 def _from(lines: Sequence[DraftedLine], first: date) -> list[DraftedLine]:

@@ -11,7 +11,7 @@ stays as it was billed: a price or a move that is told later changes what is ask
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.invoices.reading import Billed
-from billing.models import BilledItem, CreditedItem, Fee, HouseholdFee, InvoiceLine
+from billing.models import BilledItem, Fee, HouseholdFee, InvoiceLine
 from billing.rules import fees as rules
 from families import residences
 from families.custody import own
@@ -123,19 +123,9 @@ def read(
         for one in wanted
     ]
     rows = _rows(households)
-    last = _last_billings(rows)
-    homes = _Homes(fees, {one.household for one in asking})
+    town = _Town(_last_billings(rows), _Homes(fees, {one.household for one in asking}), until, since, found)
     for fee in fees:
-        _read_fee(
-            fee,
-            [one for one in asking if one.activity in _activities(fee)],
-            rows,
-            last,
-            homes,
-            found,
-            until,
-            since,
-        )
+        _OneFee(fee, town, asking, rows).read()
     if households is not None:
         found.due = [one for one in found.due if one.row.household_id in households]
         found.back = [one for one in found.back if one.billed.household in households]
@@ -146,95 +136,126 @@ def _activities(fee: Fee) -> set[int]:
     return {one.pk for one in fee.activities.all()}
 
 
-def _read_fee(
-    fee: Fee,
-    asking: Sequence[_Asking],
-    rows: Sequence[HouseholdFee],
-    last: dict[int, BilledItem],
-    homes: "_Homes",
-    found: FeesFound,
-    until: date,
-    since: date,
-) -> None:
-    by_child = fee.per == Fee.Per.CHILD
-    span = rules.Span(fee.span)
-    asks = [one for one in asking if one.accepted or fee.arises == Fee.Arises.ASKED]
-    by_owner: dict[int, list[_Asking]] = defaultdict(list)
-    for one in asks:
-        by_owner[one.child if by_child else one.household].append(one)
-    mine = [one for one in rows if one.fee_id == fee.pk and (one.child_id is not None) is by_child]
-    rows_of: dict[int, list[HouseholdFee]] = defaultdict(list)
-    for row in mine:
-        rows_of[(row.child_id if by_child else row.household_id) or 0].append(row)
-    standing: list[HouseholdFee] = []
-    new: list[tuple[_Asking, rules.Due]] = []
-    for owner in sorted(by_owner.keys() | rows_of.keys()):
-        theirs = sorted(by_owner[owner], key=lambda one: (one.of.first, one.household))
-        asked = [one.of for one in theirs]
-        covers = []
-        for row in rows_of[owner]:
-            item = last.get(row.pk)
-            holds = item is not None and item.line.kind != InvoiceLine.Kind.CREDIT
-            if item is not None and holds and not item.credited_by_note:  # type: ignore[attr-defined]
-                why = _given_back(fee, span, row, asked, until)
-                if why:
-                    found.back.append(
-                        Back(Billed(item, row.household_id, row.child_id or 0, row.starts_on), why)
-                    )
-                    holds = False
+@dataclass(frozen=True)
+class _Billing:
+    """The last billing of a fee; `credited`: by a note, for good."""
+
+    item: BilledItem
+    credited: bool
+
+    @property
+    def holds(self) -> bool:
+        return self.item.line.kind != InvoiceLine.Kind.CREDIT
+
+
+@dataclass(frozen=True)
+class _Town:
+    """What every fee is read against."""
+
+    last: Mapping[int, _Billing]
+    homes: "_Homes"
+    until: date
+    since: date
+    found: FeesFound
+
+
+class _OneFee:
+    """What is due of one fee, and what is given back of it."""
+
+    def __init__(
+        self, fee: Fee, town: _Town, asking: Iterable[_Asking], rows: Iterable[HouseholdFee]
+    ) -> None:
+        self.fee, self.town = fee, town
+        self.span, self.per = rules.Span(fee.span), rules.Per(fee.per)
+        self.by_child = self.per is rules.Per.CHILD
+        activities = _activities(fee)
+        self.asking: dict[int, list[_Asking]] = defaultdict(list)
+        for one in sorted(asking, key=lambda one: (one.of.first, one.household)):
+            if one.activity in activities and (one.accepted or fee.arises == Fee.Arises.ASKED):
+                self.asking[one.child if self.by_child else one.household].append(one)
+        self.rows: dict[int, list[HouseholdFee]] = defaultdict(list)
+        for row in rows:
+            if row.fee_id == fee.pk and (row.child_id is not None) is self.by_child:
+                self.rows[self._owner(row)].append(row)
+        # Whose fees of which days, by household: a child's rank is read among them.
+        self.placed: dict[int, list[tuple[int, date, date]]] = defaultdict(list)
+
+    def _owner(self, row: HouseholdFee) -> int:
+        return (row.child_id if self.by_child else row.household_id) or 0
+
+    def read(self) -> None:
+        new = [pair for owner in sorted({*self.asking, *self.rows}) for pair in self._new(owner)]
+        # The third is who comes third; of those who come together, the eldest first.
+        for one, due in sorted(new, key=lambda pair: (pair[1].arises_on, pair[0].born, pair[0].child)):
+            self._ask(one, due)
+
+    def _new(self, owner: int) -> list[tuple[_Asking, rules.Due]]:
+        """What nothing that stands pays for; and notes what stands, and what is given back."""
+        asking, covered = self.asking[owner], []
+        asked = [one.of for one in asking]
+        for row in self.rows[owner]:
+            billing = self.town.last.get(row.pk)
+            holds = billing is not None and billing.holds
+            if (
+                billing is not None
+                and holds
+                and not billing.credited
+                and (why := _given_back(self.fee, self.span, row, asked, self.town.until))
+            ):
+                billed = Billed(
+                    item=billing.item,
+                    household=row.household_id,
+                    child=row.child_id or 0,
+                    day=row.starts_on,
+                )
+                self.town.found.back.append(Back(billed, why))
+                holds = False
             if not row.superseded and (holds or row.waived_at):
-                covers.append((row.starts_on, row.ends_on))
-                standing.append(row)
-                found.kept.append(row)
-        for due in rules.spans(span, asked, covers, until):
-            if fee.holds(due.arises_on) and due.arises_on >= since:
-                first = next(one for one in theirs if one.of.first <= due.arises_on and _asks(one, due, span))
-                new.append((first, due))
-    new.sort(key=lambda pair: (pair[1].arises_on, pair[0].born, pair[0].child))
-    known = {
-        ((row.child_id if by_child else row.household_id) or 0, row.starts_on): row
-        for row in mine
-        if not row.superseded
-    }
-    placed: dict[int, list[tuple[int, date, date]]] = defaultdict(list)
-    for row in standing:
-        placed[row.household_id].append((row.child_id or 0, row.starts_on, row.ends_on))
-    for one, due in new:
+                covered.append((row.starts_on, row.ends_on))
+                self.placed[row.household_id].append((row.child_id or 0, row.starts_on, row.ends_on))
+                self.town.found.kept.append(row)
+        return [
+            (next(one for one in asking if _asks(one, due, self.span)), due)
+            for due in rules.spans(self.span, asked, covered, self.town.until)
+            if self.fee.holds(due.arises_on) and due.arises_on >= self.town.since
+        ]
+
+    def _ask(self, one: _Asking, due: rules.Due) -> None:
         before = {
             child
-            for child, first, end in placed[one.household]
-            if first <= due.ends_on and due.starts_on <= end and child != one.child
+            for child, first, last in self.placed[one.household]
+            if first <= due.ends_on and due.starts_on <= last and child != one.child
         }
-        rank = len(before) + 1 if by_child else 1
-        placed[one.household].append((one.child, due.starts_on, due.ends_on))
+        self.placed[one.household].append((one.child, due.starts_on, due.ends_on))
         worth = rules.worth(
-            fee.steps(),
-            rules.Per(fee.per),
+            self.fee.steps(),
+            self.per,
             day=due.arises_on,
-            rank=rank,
-            resident=homes.resident(one.household, due.arises_on),
+            rank=len(before) + 1 if self.by_child else 1,
+            resident=self.town.homes.resident(one.household, due.arises_on),
         )
         if worth is None:
-            continue
-        row = known.get((one.child if by_child else one.household, due.starts_on)) or HouseholdFee(
-            fee=fee, starts_on=due.starts_on
-        )
-        row.fee, row.household_id = fee, one.household
-        row.child_id = one.child if by_child else None
+            return
+        owner = one.child if self.by_child else one.household
+        known = (row for row in self.rows[owner] if row.starts_on == due.starts_on and not row.superseded)
+        row = next(known, None) or HouseholdFee(starts_on=due.starts_on)
+        row.fee, row.household_id = self.fee, one.household
+        row.child_id = one.child if self.by_child else None
         row.ends_on, row.arises_on = due.ends_on, due.arises_on
-        row.label = f"{fee.name} {due.name}"[:200]
+        row.label = f"{self.fee.name} {due.name}"[:200]
         row.amount = worth.amount
         row.explanation = " ".join(f"{step}." for step in worth.steps)[:600]
-        item = last.get(row.pk) if row.pk else None
-        found.due.append(FeeDue(row, item.turn + 1 if item else 1))
+        billing = self.town.last.get(row.pk) if row.pk else None
+        self.town.found.due.append(FeeDue(row, billing.item.turn + 1 if billing else 1))
 
 
 def _asks(one: _Asking, due: rules.Due, span: rules.Span) -> bool:
-    return (
-        one.of.year == (due.starts_on, due.ends_on)
-        if span is rules.Span.SCHOOL_YEAR
-        else (one.of.last >= due.arises_on)
-    )
+    """Whether it is the enrolment that asks for it, or one of several."""
+    if one.of.last < one.of.first:
+        return False
+    if span is rules.Span.SCHOOL_YEAR:
+        return one.of.year == (due.starts_on, due.ends_on)
+    return one.of.first <= due.arises_on <= one.of.last
 
 
 def _given_back(
@@ -300,12 +321,12 @@ def _rows(households: Collection[int] | None) -> list[HouseholdFee]:
     return list(rows.order_by("pk"))
 
 
-def _last_billings(rows: Sequence[HouseholdFee]) -> dict[int, BilledItem]:
+def _last_billings(rows: Sequence[HouseholdFee]) -> dict[int, _Billing]:
     if not rows:
         return {}
-    items = BilledItem.objects.filter(fee__in=[row.pk for row in rows]).select_related("line__invoice")
-    items = items.annotate(credited_by_note=Exists(CreditedItem.objects.filter(item=OuterRef("pk"))))
-    return {item.fee_id or 0: item for item in items.order_by("turn")}
+    items = BilledItem.objects.filter(fee__in=[row.pk for row in rows])
+    items = items.select_related("line__invoice", "credited")
+    return {item.fee_id or 0: _Billing(item, hasattr(item, "credited")) for item in items.order_by("turn")}
 
 
 class _Homes:

@@ -417,7 +417,11 @@ class BilledItem(models.Model):
     )
     flat = models.CharField("forfait", max_length=60, blank=True)
     fee = models.ForeignKey(
-        HouseholdFee, on_delete=models.PROTECT, null=True, related_name="billings", verbose_name="frais annuels"
+        HouseholdFee,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="billings",
+        verbose_name="frais annuels",
     )
     turn = models.PositiveSmallIntegerField("tour", default=1)
     amount = models.DecimalField("montant", max_digits=9, decimal_places=2)

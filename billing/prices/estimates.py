@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from billing.invoices import fees
 from billing.models import AbsencePolicy, BillingSettings, Fee
 from billing.prices.books import FactsBook, PriceBook, Quote
+from billing.prices.fees import town_fees
 from billing.rules import pricing
 from billing.rules.absences import AbsenceRules
 from families.models import Household
@@ -69,7 +69,7 @@ def town_rules() -> TownRules:
         list(SchoolYear.objects.order_by("-starts_on")),
         BillingSettings.current(),
         AbsencePolicy.rules(),
-        fees.of_town(),
+        town_fees(),
     )
 
 
@@ -77,6 +77,7 @@ def forget() -> None:
     """Reads the tariffs anew on the next call: between tests."""
     _rules.forget()
     town_rules.forget()
+    town_fees.forget()
 
 
 class Estimates:

@@ -33,7 +33,7 @@ class Span(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """An enrolment that asks for the fee from its first day to its last, in a school year (its days, name)."""
+    """An enrolment that asks for the fee from its first day to its last; its school year's days and name."""
 
     first: date
     last: date
