@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from billing.prices import fees
+from billing.documents import fees
 from billing.prices.estimates import Estimates
 from families import diets, which_home
 from families.models import Child, Household

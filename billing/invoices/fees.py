@@ -20,6 +20,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.invoices.reading import Billed
 from billing.models import BilledItem, Fee, HouseholdFee, InvoiceLine
+from billing.prices.fees import of_town as of_town
 from billing.rules import fees as rules
 from families import residences
 from families.custody import own
@@ -89,11 +90,6 @@ class _Asking:
     activity: int
     accepted: bool
     of: rules.Asked
-
-
-def of_town() -> list[Fee]:
-    """The town's fees with their prices and activities; in one query where there are none."""
-    return list(Fee.objects.prefetch_related("prices", "activities").order_by("pk"))
 
 
 def read(

@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import portal.french.months
+import portal.french.month_fields
 import simple_history.models
 from decimal import Decimal
 from django.conf import settings
@@ -129,12 +129,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='historicaltariff',
             name='due_months',
-            field=portal.french.months.MonthMaskField(blank=True, db_default=0, default=0, help_text='Aucun coché : chaque mois où un jour est réservé. Un forfait annuel en dix mensualités, de septembre à juin, ne demande rien en juillet, même pour deux jours de classe.', verbose_name='mois où le forfait est dû'),
+            field=portal.french.month_fields.MonthMaskField(blank=True, db_default=0, default=0, help_text='Aucun coché : chaque mois où un jour est réservé. Un forfait annuel en dix mensualités, de septembre à juin, ne demande rien en juillet, même pour deux jours de classe.', verbose_name='mois où le forfait est dû'),
         ),
         migrations.AddField(
             model_name='tariff',
             name='due_months',
-            field=portal.french.months.MonthMaskField(blank=True, db_default=0, default=0, help_text='Aucun coché : chaque mois où un jour est réservé. Un forfait annuel en dix mensualités, de septembre à juin, ne demande rien en juillet, même pour deux jours de classe.', verbose_name='mois où le forfait est dû'),
+            field=portal.french.month_fields.MonthMaskField(blank=True, db_default=0, default=0, help_text='Aucun coché : chaque mois où un jour est réservé. Un forfait annuel en dix mensualités, de septembre à juin, ne demande rien en juillet, même pour deux jours de classe.', verbose_name='mois où le forfait est dû'),
         ),
         migrations.AlterField(
             model_name='invoiceline',

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
 from billing.rules import flats, pricing
-from portal.french.months import MonthMaskField
+from portal.french.month_fields import MonthMaskField
 from portal.reservations.models import Enrolment, Formula, SchoolClass
 
 AT_MOST_ALL = MaxValueValidator(Decimal(100), "Une part ne dépasse pas cent pour cent.")

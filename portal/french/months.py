@@ -1,11 +1,6 @@
-"""Months of the year as one number, bit 0 for January: « septembre à juin ». Checkboxes, in the order of a
-school year."""
+"""Months of the year as one number, bit 0 for January: « de septembre à juin ». Pure."""
 
 from collections.abc import Iterable
-from typing import Any
-
-from django import forms
-from django.db import models
 
 from portal.french.dates import MONTHS
 
@@ -44,37 +39,3 @@ def in_words(mask: int) -> str:
 
 def _before(first: int, count: int) -> int:
     return (first - 1 + count - 1) % 12 + 1
-
-
-class MonthMaskFormField(forms.TypedMultipleChoiceField):
-    """Checkboxes, one a month; its value is the mask."""
-
-    widget = forms.CheckboxSelectMultiple
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("choices", [(month, MONTHS[month - 1].capitalize()) for month in IN_ORDER])
-        kwargs["coerce"] = int
-        kwargs.setdefault("empty_value", 0)
-        super().__init__(*args, **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        return months_in(value) if isinstance(value, int) else value
-
-    def clean(self, value: Any) -> int:
-        return months_mask(super().clean(value) or [])
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return super().has_changed([str(month) for month in self.prepare_value(initial) or []], data)
-
-
-class MonthMaskField(models.PositiveSmallIntegerField[int, int]):
-    """A model field holding a mask of months, edited as checkboxes; 0: none was chosen."""
-
-    def formfield(self, **kwargs: Any) -> forms.Field:
-        kwargs.pop("widget", None)
-        return MonthMaskFormField(
-            label=kwargs.get("label", self.verbose_name.capitalize()),
-            help_text=kwargs.get("help_text", self.help_text),
-            required=kwargs.get("required", not self.blank),
-            initial=self.default if self.has_default() else None,
-        )
