@@ -13,6 +13,8 @@ from billing.models import (
     ActivityRegie,
     BillingSettings,
     BudgetCode,
+    Fee,
+    FeePrice,
     FormulaTariff,
     JournalAccounts,
     LateCollectionRule,
@@ -26,6 +28,7 @@ from billing.models import (
     price_text,
 )
 from billing.prices import books
+from billing.rules import fees as fee_rules
 from billing.rules import tariff_checks
 from portal.french.dates import short_day
 from portal.french.grades import Grade
@@ -40,6 +43,7 @@ from portal.reservations.towns.fields import (
     ListOf,
     Loading,
     Mistake,
+    Months,
     Number,
     Reference,
     Text,
@@ -313,6 +317,7 @@ register(
             Field("forfait_en_cours_de_route", "begun", BEGUN, default=Tariff.Begun.WHOLE),
             Field("forfait_de_deux_foyers", "homes", HOMES, default=Tariff.Homes.WHOLE),
             Field("forfait_sans_jour", "emptied", EMPTIED, default=Tariff.Emptied.KEPT),
+            Field("forfait_dû", "due_months", Months(), default=0),
             Field("colonnes", "columns", ListOf(Text()), default=list, example="[repas, pai]"),
             Field("entre_deux_tranches", "between", BETWEEN, default=Tariff.Between.LOWER),
             Field("sans_quotient", "no_quotient", NO_QUOTIENT, default=Tariff.NoQuotient.HIGHEST),
@@ -585,6 +590,68 @@ register(
             Field("cartes", "cards", default=ACCOUNTS.cards, example="'5115'"),
             Field("titres", "vouchers", default=ACCOUNTS.vouchers, example="'5118'"),
             Field("banque", "bank", default=ACCOUNTS.bank, example="'515'"),
+        ),
+    )
+)
+
+
+PER = Words({"famille": Fee.Per.HOUSEHOLD, "enfant": Fee.Per.CHILD})
+SPAN = Words({"année_scolaire": Fee.Span.SCHOOL_YEAR, "douze_mois": Fee.Span.TWELVE_MONTHS})
+ARISES = Words({"acceptée": Fee.Arises.ACCEPTED, "demandée": Fee.Arises.ASKED})
+
+
+def fee_holds_together(row: Fee) -> list[str]:
+    """Raises Mistake for prices that contradict one another."""
+    if found := fee_rules.problems(fee_rules.Per(row.per), row.steps()):
+        raise Mistake(" ".join(found))
+    return []
+
+
+register(
+    Rows(
+        key="frais_annuels",
+        model=Fee,
+        match=("code",),
+        order_by=("code",),
+        comment="Demandés une fois par an à qui s'inscrit : une adhésion, des frais de dossier.",
+        fields=(
+            Field("code", "code", example="adhesion"),
+            Field("nom", "name", example="Adhésion"),
+            Field(
+                "activités",
+                "activities",
+                ListOf(Reference(Activity)),
+                many=True,
+                default=list,
+                example="[cantine]",
+            ),
+            Field("par", "per", PER, default=Fee.Per.HOUSEHOLD),
+            Field("pour", "span", SPAN, default=Fee.Span.SCHOOL_YEAR),
+            Field("dus_inscription", "arises", ARISES, default=Fee.Arises.ACCEPTED),
+            Field("rendus_si_refus", "refunded", Flag(), default=True),
+            Field("du", "valid_from", Day(), default=None),
+            Field("au", "valid_to", Day(), default=None, example="2027-08-31"),
+            Field("tva", "vat_percent", Amount(), default=Decimal(0), example="20"),
+            Field("régie", "regie", Reference(Regie), default=None, example="LOISIRS"),
+            Field("analytique", "analytic", default="", example="ADHESION"),
+            Field("compte", "account", default="", example="'7088'"),
+        ),
+        to_check=fee_holds_together,
+        children=(
+            Rows(
+                key="prix",
+                model=FeePrice,
+                match=("valid_from", "from_child"),
+                parent="fee",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("montant", "amount", Amount(), example="15"),
+                    Field("hors_commune", "amount_outside", Amount(), default=None, example="33"),
+                    Field("à_partir_de_l'enfant", "from_child", Number(), default=1, example="3"),
+                    Field("depuis", "valid_from", Day(), default=None, example="2027-09-01"),
+                ),
+            ),
         ),
     )
 )

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from billing.documents import fees
 from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, Dish
@@ -151,6 +152,9 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "before": before,
             "asked_first": asked_first.at_start(
                 household.pk, child.pk, [activity], school_year.pk, max(today, school_year.starts_on), at
+            ),
+            "fees": fees.asked(
+                household, child, [activity], school_year, max(today, school_year.starts_on)
             ),
         },
     )

@@ -242,6 +242,10 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"sentmail": VIEW},
         "billing": {
             "*": WRITE,
+            "fee": EVERYTHING,
+            "feeprice": EVERYTHING,
+            # Lets one family off: a right of its own.
+            "householdfee": "view waive",
             "tariffband": EVERYTHING,
             "tariffrate": EVERYTHING,
             "tariffmodifier": EVERYTHING,

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from billing.documents import fees
 from billing.prices.estimates import Estimates
 from families import diets, which_home
 from families.models import Child, Household
@@ -120,6 +121,9 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             ),
             "missing": missing_pieces(child, [offer.activity for offer in form.offers]),
             "before": before,
+            "fees": fees.asked(
+                household, child, [offer.activity for offer in form.offers], school_year, first_day
+            ),
         },
     )
 

@@ -98,6 +98,7 @@ class TariffForm(forms.ModelForm[Tariff]):
             "begun",
             "homes",
             "emptied",
+            "due_months",
             "columns",
             "between",
             "no_quotient",
@@ -467,7 +468,7 @@ class TariffAdmin(OwnPages[Tariff]):
         (None, {"fields": (("name", "code"), ("kind", "unit"), ("valid_from", "valid_to"), "columns")}),
         (
             "Forfaits (au mois, à la période)",
-            {"fields": ("begun", "homes", "emptied"), "classes": ("collapse",)},
+            {"fields": ("due_months", "begun", "homes", "emptied"), "classes": ("collapse",)},
         ),
         (
             "Cas particuliers du quotient",

@@ -15,6 +15,7 @@ from billing.models import (
     AccountEntry,
     CreditNote,
     CreditNoteLine,
+    HouseholdFee,
     Invoice,
     InvoiceLine,
     InvoiceNotice,
@@ -178,6 +179,15 @@ def tables(subject: Subject) -> Iterator[Table]:
         "Lignes pour la prochaine facture",
         ("Désignation", "Quantité", "Prix unitaire", "Ajoutée le"),
         ((row.label, row.quantity, row.unit_price, row.created_at) for row in charges),
+    )
+    asked = HouseholdFee.objects.filter(household=home, superseded=False).select_related("child")
+    yield Table(
+        "Frais annuels",
+        ("Désignation", "Enfant", "Montant", "Dus depuis le", "Dispense"),
+        (
+            (row.label, str(row.child or ""), row.amount, row.arises_on, "oui" if row.waived_at else "")
+            for row in asked.order_by("arises_on", "pk")
+        ),
     )
     months = RecalculatedHousehold.objects.filter(
         household=home, state__in=(Recalculated.CONFIRMED, Recalculated.BILLED)

@@ -186,6 +186,7 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
         policies=rules.policies,
         rare=frozenset(kind for kind in Rare if getattr(home, kind.value)),
         regies=which_bills(),
+        fees=rules.fees,
     )
     found = drafting.foresee_month(home.pk, scope, rules.settings, known)
     lines, asked = found.lines, found.asked
@@ -226,7 +227,8 @@ def _totals(lines: Sequence[DraftedLine], rules: TownRules) -> list[ForeseenTota
 
 def _pairs(line: DraftedLine) -> list[tuple[DraftedItem, date]]:
     """What the line bills, day by day."""
-    return list(zip((item for item in line.items if not item.flat), line.days, strict=True))
+    of_days = (item for item in line.items if item.booking is not None or item.attendance is not None)
+    return list(zip(of_days, line.days, strict=True))
 
 
 def _from(lines: Sequence[DraftedLine], first: date) -> list[DraftedLine]:
@@ -235,7 +237,7 @@ def _from(lines: Sequence[DraftedLine], first: date) -> list[DraftedLine]:
 
 
 def _cut(line: DraftedLine, first: date) -> DraftedLine | None:
-    if line.kind in (Kind.CREDIT, Kind.DEBIT, Kind.MANUAL):
+    if line.kind in (Kind.CREDIT, Kind.DEBIT, Kind.MANUAL, Kind.FEE):
         return None
     pairs = [(item, day) for item, day in _pairs(line) if day >= first]
     if not pairs:

@@ -121,6 +121,10 @@ class Billable:
         theirs = Q(**{f"{regie}__in": self._regies - {None}})
         return rows.filter(theirs | Q(**{f"{regie}__isnull": True}) if None in self._regies else theirs)
 
+    def bills(self, regie: int | None) -> bool:
+        """Whether what is this régie's is billed."""
+        return self._regies is None or regie in self._regies
+
     # Not billed yet
 
     def unbilled_bookings(self, states: Sequence[str] = HOLDING) -> QuerySet[Booking]:
@@ -319,8 +323,14 @@ class Billable:
 
     # Who
 
-    def households_concerned(self) -> list[int]:
-        """Every household with something to bill, in order, but those that the scope leaves out."""
+    @property
+    def only(self) -> Collection[int] | None:
+        """The households that are asked about; None: all."""
+        return self._households
+
+    def households_concerned(self, and_also: Collection[int] = ()) -> list[int]:
+        """Every household with something to bill, in order, and these, but those that the scope leaves
+        out."""
         rows: list[tuple[QuerySet[Any], str]] = [
             (self.unbilled_bookings(), "household_id"),
             (self.unbilled_attendance(), "household_id"),
@@ -336,7 +346,7 @@ class Billable:
             (self.statements().filter(total__gt=0), "household_id"),
         ]
         erased = set(Household.objects.filter(erased_at__isnull=False).values_list("pk", flat=True))
-        concerned = {pk for found, home in rows for pk in _distinct(found, home)}
+        concerned = {pk for found, home in rows for pk in _distinct(found, home)} | set(and_also)
         return sorted(concerned - erased - set(self.scope.left_out))
 
     def rarities(self) -> dict[str, Exists]:

@@ -170,7 +170,8 @@ def _items(lines: Collection[int]) -> dict[int, list[tuple[CreditableDay, bool]]
             uncredited=UNCREDITED,
             followed=Exists(later.filter(booking=OuterRef("booking")))
             | Exists(later.filter(attendance=OuterRef("attendance")))
-            | Exists(later.filter(flat=OuterRef("flat")).exclude(flat="")),
+            | Exists(later.filter(flat=OuterRef("flat")).exclude(flat=""))
+            | Exists(later.filter(fee=OuterRef("fee"))),
         )
         .order_by("booking__day", "attendance__day", "pk")
     )

@@ -14,7 +14,8 @@ Kind = InvoiceLine.Kind
 
 
 class DraftedItem(NamedTuple):
-    """What a line bills, as in BilledItem: a booking, a presence without one, or (`flat`) a flat price."""
+    """What a line bills, as in BilledItem: a booking, a presence without one, or (`flat`) a flat price, or a
+    `fee` a year (its key; None where a preview has none yet)."""
 
     turn: int
     amount: Decimal
@@ -23,11 +24,12 @@ class DraftedItem(NamedTuple):
     flat: str = ""
     counted: str = ""
     minutes: int | None = None
+    fee: int | None = None
 
 
 # The columns that an Item is written to, in its order.
 ITEM_COLUMNS = tuple(
-    f"{name}_id" if name in ("booking", "attendance") else name for name in DraftedItem._fields
+    f"{name}_id" if name in ("booking", "attendance", "fee") else name for name in DraftedItem._fields
 )
 
 
@@ -52,6 +54,9 @@ class DraftedLine:
     manual: ManualCharge | None = None
     carried: Invoice | None = None  # the statement that it takes over
     regie: int | None = None  # whose it is, by key; None: the town's own
+    # Of a line without a formula, whose codes it would bear.
+    analytic_code: str = ""
+    account_code: str = ""
 
     @property
     def amount(self) -> Decimal:
@@ -119,7 +124,13 @@ class Change:
         return cls(**found | {"day": date.fromisoformat(kept["day"]) if kept.get("day") else None})
 
 
-_AFTER_THE_REST: dict[str, int] = {Kind.CREDIT: 1, Kind.DEBIT: 2, Kind.CARRIED: 3, Kind.MANUAL: 4}
+_AFTER_THE_REST: dict[str, int] = {
+    Kind.CREDIT: 1,
+    Kind.DEBIT: 2,
+    Kind.CARRIED: 3,
+    Kind.FEE: 4,
+    Kind.MANUAL: 4,
+}
 
 
 @dataclass(kw_only=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-from billing.invoices import changes, reading, regies
+from billing.invoices import changes, fees, reading, regies
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.corrections import correct, counting
 from billing.invoices.draft import Draft, DraftedLine, Kind, Warnings
@@ -26,7 +26,7 @@ from billing.invoices.lines import Lines
 from billing.invoices.other_days import absences_billed, late_forgiven
 from billing.invoices.presence_prices import PresencePrices
 from billing.invoices.reading import Reading
-from billing.models import AbsencePolicy, BillingSettings
+from billing.models import AbsencePolicy, BillingSettings, Fee
 from billing.prices.books import FactsBook, PriceBook
 from billing.rules.absences import AbsenceRules
 from families.models import Guardian, Household
@@ -37,13 +37,15 @@ from portal.reservations.models import Attendance
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What a page knows before it drafts the invoice of one household, and need not be read again: `people`
-    reads what prices ask of it between two days, `rare` is what it may have, `regies` who bills a formula."""
+    reads what prices ask of it between two days, `rare` is what it may have, `regies` who bills a formula,
+    `fees` what the town asks once a year."""
 
     prices: PriceBook
     people: Callable[[date, date], FactsBook]
     policies: AbsenceRules
     rare: frozenset[Rare]
     regies: Mapping[int, int] = field(default_factory=dict)
+    fees: Sequence[Fee] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,7 @@ def drafts(
     )
     lines = Lines(FlatPrices(households), regies.of_formulas())
     _fill(lines, billable, found, presence_prices)
+    _ask_fees(lines, billable, fees.of_town(), households)
     made = _addressed(lines.by_household, lambda home: people.quotient(home, scope.ends_on))
     for draft in made:
         home = draft.household.pk
@@ -101,6 +104,7 @@ def foresee_month(household: int, scope: Scope, settings: BillingSettings, known
     flats = FlatPrices([household])
     lines = Lines(flats, known.regies)
     _fill(lines, billable, found, presence_prices)
+    _ask_fees(lines, billable, known.fees, [household])
     # What it has asked for deserves no look yet.
     if_granted = Lines(flats)
     _bill(found.asked, replace(presence_prices, warnings=Warnings()), if_granted)
@@ -133,6 +137,17 @@ def _fill(lines: Lines, billable: Billable, found: Reading, prices: PresencePric
         lines.charge(charge)
     missing = reading.not_entered(found, billable.scope.month)
     prices.warnings.not_entered = Counter(one.name for one in missing)
+
+
+def _ask_fees(lines: Lines, billable: Billable, asked: Sequence[Fee], households: Sequence[int]) -> None:
+    """Adds what is asked once a year, and gives back what is not asked any more."""
+    found = fees.read(asked, billable.scope.ends_on, households=households, since=billable.since)
+    for back in found.back:
+        if billable.bills(back.billed.item.line.invoice.regie_id):
+            lines.take_back(back.billed, back.why)
+    for due in found.due:
+        if due.row.amount and billable.bills(due.row.fee.regie_id):
+            lines.ask(due)
 
 
 def _bill(presences: Collection[reading.Presence], prices: PresencePrices, lines: Lines) -> None:

@@ -154,6 +154,10 @@ class FlatPrices:
     def worth(self, asked: Asked) -> tuple[Decimal, tuple[str, ...]]:
         """What it costs its home by the town's rules, paid before or not, and why in sentences."""
         amount, steps, tariff = asked.price, [], asked.tariff
+        if (month := asked.flat.month) is not None and tariff.due_months:
+            if not rules.due_in(tariff.due_months, month):
+                return Decimal("0.00"), (rules.not_due(tariff.due_months, month),)
+            steps.append(rules.months_said(tariff.due_months))
         if tariff.begun != Tariff.Begun.WHOLE:
             part = self._part(asked)
             if part.words:

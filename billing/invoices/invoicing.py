@@ -24,7 +24,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import budget, creditable, drafting, ledger, regies, sealing
+from billing.invoices import budget, creditable, drafting, fees, ledger, regies, sealing
 from billing.invoices.billable import Billable, Scope
 from billing.invoices.contracts import Contract
 from billing.invoices.creditable import Wanted
@@ -98,7 +98,7 @@ def preview(scope: Scope, *, at: datetime, only: Household | None = None) -> Mon
     settings = BillingSettings.current()
     billable = Billable(scope, settings, households=None if only is None else [only.pk])
     found, warnings, troubles = MonthPreview(), Warnings(), []
-    for chunk in _chunks(billable.households_concerned()):
+    for chunk in _chunks(_concerned(billable)):
         made, said = drafting.drafts(chunk, scope, settings)
         warnings.add(said)
         for draft in made:
@@ -190,7 +190,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
         return run
     scope, settings = scope_of(run), BillingSettings.current()
     billed = _billed_by(run)
-    waiting = [pk for pk in Billable(scope, settings).households_concerned() if pk not in billed]
+    waiting = [pk for pk in _concerned(Billable(scope, settings)) if pk not in billed]
     BillingRun.objects.filter(pk=run.pk).update(
         state=BillingRun.State.RUNNING, households=len(billed) + len(waiting), done=len(billed), trouble=""
     )
@@ -302,7 +302,10 @@ def _issue_chunk(
     Numbering(settings.series, year)  # one at a time, whatever the régies
     # Read again under the lock: another issuer may have been faster.
     billed = _billed_by(run, households) if run else set()
-    made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
+    left = [pk for pk in households if pk not in billed]
+    if asked := fees.of_town():
+        fees.note(asked, scope.ends_on, households=left, since=settings.starts_on or date.min)
+    made, warnings = drafting.drafts(left, scope, settings)
     sound = [draft for draft in made if not draft.trouble]
     documents: list[Invoice] = []
     codes = budget.Codes.today()
@@ -374,8 +377,8 @@ def _write(
                 vat_percent=line.vat_percent,
                 care_percent=line.care_percent,
                 carried=line.carried,
-                analytic_code=codes.of(line.formula).analytic,
-                account_code=codes.of(line.formula).account,
+                analytic_code=line.analytic_code or codes.of(line.formula).analytic,
+                account_code=line.account_code or codes.of(line.formula).account,
             ),
         )
         for invoice, draft in zip(invoices, drafts, strict=True)
@@ -495,6 +498,13 @@ def _write_lines(note: CreditNote, plan: creditable.Plan) -> None:
             reason=f"Avoir {note.number}",
             created_by=note.issued_by,
         )
+
+
+def _concerned(billable: Billable) -> list[int]:
+    """Every household with something to bill, a fee of the year too, in order."""
+    asked = fees.of_town()
+    found = fees.read(asked, billable.scope.ends_on, households=billable.only, since=billable.since)
+    return billable.households_concerned(and_also=found.households)
 
 
 # Words and small things ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 
 from billing.invoices.draft import Change, DraftedItem, DraftedLine, Kind
+from billing.invoices.fees import FeeDue
 from billing.invoices.flats import Asked, FlatPrices
 from billing.invoices.presence_prices import NOTHING, Priced
 from billing.invoices.reading import Billed, Presence
@@ -128,9 +129,11 @@ class Lines:
                 care_percent=line_billed.care_percent,
                 regie=invoice.regie_id,
             )
+            if line_billed.formula_id is None:
+                line.analytic_code, line.account_code = line_billed.analytic_code, line_billed.account_code
             self._lines[key] = self._begin(invoice.household_id, line)
         line.quantity += 1
-        if not item.flat:
+        if not item.flat and item.fee_id is None:
             line.days.append(billed.day)
         line.items.append(
             DraftedItem(
@@ -139,6 +142,7 @@ class Lines:
                 booking=item.booking_id,
                 attendance=item.attendance_id,
                 flat=item.flat,
+                fee=item.fee_id,
             )
         )
 
@@ -206,6 +210,25 @@ class Lines:
         )
         self._begin(charge.household_id, line)
 
+    def ask(self, due: FeeDue) -> None:
+        """Adds a fee of the year, once."""
+        row, fee = due.row, due.row.fee
+        line = DraftedLine(
+            kind=Kind.FEE,
+            label=row.label,
+            unit_price=row.amount,
+            quantity=Decimal(1),
+            child=row.child_id,
+            child_name=str(row.child or ""),
+            explanation=row.explanation,
+            vat_percent=fee.vat_percent,
+            regie=fee.regie_id,
+            analytic_code=fee.analytic,
+            account_code=fee.account,
+            items=[DraftedItem(turn=due.turn, amount=row.amount, fee=row.pk)],
+        )
+        self._begin(row.household_id, line)
+
     def take_over(self, statement: Invoice) -> None:
         """Adds what a statement carried over, line by line, so that the invoice says what it is made of."""
         for row in statement.lines.all():
@@ -225,6 +248,8 @@ class Lines:
                     carried=statement,
                     regie=statement.regie_id,
                 )
+                if row.formula_id is None:
+                    line.analytic_code, line.account_code = row.analytic_code, row.account_code
                 self._begin(statement.household_id, line)
 
 

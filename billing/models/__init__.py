@@ -5,6 +5,7 @@ from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKin
 from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
+from billing.models.fees import Fee, FeePrice, HouseholdFee
 from billing.models.former import FormerDocument
 from billing.models.invoices import (
     Balance,
@@ -102,8 +103,11 @@ __all__ = [
     "DepositLine",
     "DepositSlip",
     "EntryKind",
+    "Fee",
+    "FeePrice",
     "FormerDocument",
     "FormulaTariff",
+    "HouseholdFee",
     "Invoice",
     "InvoiceLine",
     "InvoiceNotice",

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, Round
 from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
+from billing.models.fees import HouseholdFee
 from billing.models.numbered import Numbered
 from billing.models.payments import Payment, PaymentState
 from billing.models.regies import Regie
@@ -341,6 +342,7 @@ class InvoiceLine(models.Model):
         DEBIT = "debit", "Régularisation"
         MANUAL = "manual", "Ligne ajoutée"
         CARRIED = "carried", "Report"
+        FEE = "fee", "Frais annuels"
 
     invoice = models.ForeignKey(
         Invoice, on_delete=models.PROTECT, related_name="lines", verbose_name="facture"
@@ -397,7 +399,7 @@ class Counted(models.TextChoices):
 
 
 class BilledItem(models.Model):
-    """What a line bills: a booking, an unreserved presence, or a month's flat price.
+    """What a line bills: a booking, an unreserved presence, a month's flat price, or a fee a year.
 
     `turn` 1 is its billing; it is taken back by a line of credit at the next turn, billed again at the one
     after; a day that cost nothing needs no taking back. Unique, so that nothing is billed twice. `counted`
@@ -414,6 +416,13 @@ class BilledItem(models.Model):
         Attendance, on_delete=models.PROTECT, null=True, related_name="billed", verbose_name="pointage"
     )
     flat = models.CharField("forfait", max_length=60, blank=True)
+    fee = models.ForeignKey(
+        HouseholdFee,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="billings",
+        verbose_name="frais annuels",
+    )
     turn = models.PositiveSmallIntegerField("tour", default=1)
     amount = models.DecimalField("montant", max_digits=9, decimal_places=2)
     counted = models.CharField("compté comme", max_length=8, choices=Counted, blank=True)
@@ -435,6 +444,9 @@ class BilledItem(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["flat", "turn"], condition=~Q(flat=""), name="flat_billed_once_a_turn"
+            ),
+            models.UniqueConstraint(
+                fields=["fee", "turn"], condition=Q(fee__isnull=False), name="fee_billed_once_a_turn"
             ),
         ]
 

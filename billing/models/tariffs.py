@@ -14,6 +14,7 @@ from simple_history.models import HistoricalRecords
 from billing.rules import flats, pricing
 from portal.french import grades
 from portal.french.grades import Grade
+from portal.french.month_fields import MonthMaskField
 from portal.reservations.models import Activity, Enrolment, Formula, SchoolClass
 
 AT_MOST_ALL = MaxValueValidator(Decimal(100), "Une part ne dépasse pas cent pour cent.")
@@ -134,6 +135,14 @@ class Tariff(models.Model):
         help_text="Rendu, un forfait de 40 € déjà facturé revient en entier sur la facture suivante. Si plus"
         " aucun jour ne compte avant la facture, il n'est jamais demandé.",
     )
+    due_months = MonthMaskField(
+        "mois où le forfait est dû",
+        default=0,
+        db_default=0,
+        blank=True,
+        help_text="Aucun coché : chaque mois où un jour est réservé. Un forfait annuel en dix mensualités, de"
+        " septembre à juin, ne demande rien en juillet, même pour deux jours de classe.",
+    )
     columns = models.JSONField("colonnes", default=list, blank=True, validators=[check_columns])
     between = models.CharField(
         "un quotient entre deux tranches paie",
@@ -202,6 +211,11 @@ class Tariff(models.Model):
                 condition=~Q(no_quotient="band") | ~Q(no_quotient_band=""),
                 name="tariff_without_quotient_names_band",
                 violation_error_message="Indiquez le nom de la tranche sans quotient.",
+            ),
+            models.CheckConstraint(
+                condition=Q(due_months=0) | Q(unit="month"),
+                name="tariff_due_in_months_is_a_months",
+                violation_error_message="Seul un forfait au mois n'est dû que certains mois.",
             ),
             models.CheckConstraint(
                 condition=Q(step__gt=0),

@@ -8,6 +8,7 @@ until it has it back.
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.db.models import Case, Value, When
 from django.utils import timezone
 
 from billing.invoices import drafting
@@ -15,6 +16,7 @@ from billing.invoices.billable import Billable, Scope
 from billing.models import (
     BillingSettings,
     CreditNote,
+    HouseholdFee,
     Invoice,
     JoinedAccount,
     LateCollection,
@@ -39,6 +41,8 @@ from families.privacy.holdings import Fate
 from portal.french.amounts import euros
 from portal.reservations.models import Enrolment
 
+# A reason may name somebody; that there was one stays.
+ERASED_REASON = "effacé"
 HOLDINGS = {
     "billing.Invoice": Fate.LAW,
     "billing.InvoiceLine": Fate.LAW,
@@ -69,6 +73,7 @@ HOLDINGS = {
     "billing.Mandate": Fate.BLANK,
     "billing.ManualCharge": Fate.BLANK,
     "billing.LateCollection": Fate.GONE,
+    "billing.HouseholdFee": Fate.BLANK,
     "billing.PackedMeal": Fate.GONE,
     "billing.Recalculation": Fate.GONE,
     "billing.RecalculatedHousehold": Fate.GONE,
@@ -114,6 +119,7 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
     charges = ManualCharge.objects.filter(household__in=homes, line=None)
     found.gone += [
         Line(charges.count(), "lignes à facturer"),
+        Line(HouseholdFee.objects.filter(household__in=homes, billings=None).count(), "frais annuels"),
         Line(RecalculatedHousehold.objects.filter(household__in=homes).count(), "mois recalculés"),
         Line(
             Mandate.objects.filter(household__in=homes, debits=None).count(),
@@ -180,6 +186,9 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     charges.filter(line=None).delete()
     charges.update(reason="")
     histories.forget(ManualCharge, keys)
+    asked = HouseholdFee.objects.filter(household=home)
+    asked.filter(billings=None).delete()
+    asked.update(waived_reason=Case(When(waived_at=None, then=Value("")), default=Value(ERASED_REASON)))
     RecalculatedHousehold.objects.filter(household=home).delete()
     Recalculation.objects.filter(household=home).delete()
     mandates = Mandate.objects.filter(household=home)

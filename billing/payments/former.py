@@ -31,6 +31,7 @@ from billing.models import (
     Debit,
     DepositLine,
     FormerDocument,
+    HouseholdFee,
     Invoice,
     InvoiceLine,
     InvoiceNotice,
@@ -264,7 +265,11 @@ def _delete_invoices(invoices: set[int]) -> None:
     CreditNoteLine.objects.filter(note__in=notes)._raw_delete("default")
     notes._raw_delete("default")
     WriteOff.objects.filter(invoice__in=invoices)._raw_delete("default")
-    BilledItem.objects.filter(line__in=lines)._raw_delete("default")
+    items = BilledItem.objects.filter(line__in=lines)
+    asked = set(items.filter(fee__isnull=False).values_list("fee", flat=True))
+    items._raw_delete("default")
+    if asked:
+        HouseholdFee.objects.filter(pk__in=asked, billings=None).delete()
     lines._raw_delete("default")
     NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")

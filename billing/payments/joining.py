@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from billing.invoices import fees
 from billing.invoices.billable import UNCREDITED
 from billing.invoices.flats import Flat
 from billing.models import (
@@ -54,6 +55,9 @@ KEYS = {
     "billing.ManualCharge.child": Joins.MOVES,
     "billing.LateCollection.household": Joins.MOVES,
     "billing.LateCollection.child": Joins.RULED,
+    # Of two for the same year one is too many, and given back.
+    "billing.HouseholdFee.household": Joins.RULED,
+    "billing.HouseholdFee.child": Joins.RULED,
     "billing.OnlinePayment.household": Joins.MOVES,
     "billing.Mandate.household": Joins.RULED,
     "billing.ReminderLetter.household": Joins.RULED,
@@ -199,6 +203,7 @@ def _say_mandates(joining: Joining, found: Foreseen) -> None:
 def _join(joining: Joining, by: User, at: datetime) -> None:
     kept, emptied = joining.kept, joining.emptied
     _give_flats_back(joining, by)
+    fees.join(kept.pk, emptied.pk, joining.children)
     JoinedAccount.objects.create(emptied=emptied, kept=kept, at=at)
     Invoice.every.filter(household=emptied).update(
         first_household=Coalesce("first_household", "household"), household=kept

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from billing.models import AbsencePolicy, BillingSettings
+from billing.models import AbsencePolicy, BillingSettings, Fee
 from billing.prices.books import FactsBook, PriceBook, Quote
+from billing.prices.fees import town_fees
 from billing.rules import pricing
 from billing.rules.absences import AbsenceRules
 from families.models import Household
@@ -40,6 +41,7 @@ class TownRules:
     years: list[SchoolYear]
     settings: BillingSettings
     policies: AbsenceRules
+    fees: list[Fee]
 
     def people(self, household: Household, first: date, last: date) -> FactsBook:
         """What prices ask of a household, in one query."""
@@ -67,6 +69,7 @@ def town_rules() -> TownRules:
         list(SchoolYear.objects.order_by("-starts_on")),
         BillingSettings.current(),
         AbsencePolicy.rules(),
+        town_fees(),
     )
 
 
@@ -74,6 +77,7 @@ def forget() -> None:
     """Reads the tariffs anew on the next call: between tests."""
     _rules.forget()
     town_rules.forget()
+    town_fees.forget()
 
 
 class Estimates:

@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from billing.rules.pricing import CENT, rounded
+from portal.french.dates import month_name
+from portal.french.months import in_words, months_in
 from portal.french.plurals import counted
 
 
@@ -48,6 +50,23 @@ def part(begun: Begun, open_days: Collection[date], enrolled: Collection[tuple[d
         found, of = len(_weeks(inside)), len(_weeks(open_days))
         words = "semaine entamée", "semaines entamées"
     return Part(found, of, f"{counted(found, *words)} sur {of}") if found < of else ALL
+
+
+def months_said(due_months: int) -> str:
+    """« 10 mensualités, de septembre à juin »; empty where a flat price is due each month."""
+    if not due_months:
+        return ""
+    return f"{counted(len(months_in(due_months)), 'mensualité', 'mensualités')}, {in_words(due_months)}"
+
+
+def not_due(due_months: int, month: date) -> str:
+    """« 10 mensualités, de septembre à juin : rien en juillet »."""
+    return f"{months_said(due_months)} : rien en {month_name(month, year=False)}"
+
+
+def due_in(due_months: int, month: date) -> bool:
+    """Whether a flat price of a month is due in this one; `due_months` 0: in every one."""
+    return not due_months or month.month in months_in(due_months)
 
 
 def _weeks(days: Collection[date]) -> set[tuple[int, int]]:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from families.models import Household, User
 from portal.demo import (
     access,
+    fees,
     funds,
     imports,
     late_evenings,
@@ -173,6 +174,7 @@ def load(
         somebody_is_owed(at, people)
         hand_over_takings(at, people)
         close_the_books(at, people)
+        fees.ask(people, at)
     access.ask(people, at)
     two_homes.share(people, at)
     two_homes.type_one_twice(people, at)

@@ -100,6 +100,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             billing_cashcount_count billing.cashcount billing.creditnote billing.writeoff billing.manualcharge
             billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
             billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
+            billing.fee billing.householdfee
         """,
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates

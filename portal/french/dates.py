@@ -3,7 +3,7 @@
 import calendar
 from datetime import date, timedelta
 
-from portal.french.spelling import bare
+from portal.french.letters import bare
 
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 MONTHS = (

@@ -1,10 +1,13 @@
 """Names as people look for them: « lefevre » finds « Lefèvre », « d’aubigne » finds « D'Aubigné »."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from django.db.models import Q
+
+from portal.french.letters import LIGATURES
+from portal.french.letters import bare as bare
+from portal.french.letters import unaccented as unaccented
 
 # Both cases are written out: some databases know only those of the English alphabet.
 ACCENTED = {
@@ -17,22 +20,6 @@ ACCENTED = {
     "u": "ùúûü",
     "y": "ýÿ",
 }
-LIGATURES = {"œ": "oe", "æ": "ae"}
-# Letters that are no accented ones for Unicode, and that people type without their mark.
-PLAIN = str.maketrans(
-    LIGATURES | {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "ħ": "h", "ŧ": "t", "ı": "i", "þ": "th"}
-)
-
-
-def unaccented(text: str) -> str:
-    """`text` with the bare letters of its accented ones."""
-    signs = unicodedata.normalize("NFKD", text)
-    return "".join(sign for sign in signs if not unicodedata.combining(sign))
-
-
-def bare(text: str) -> str:
-    """`text` in small letters without marks: « Cœur » and « COEUR » are both « coeur »."""
-    return unaccented(text.casefold()).translate(PLAIN)
 
 
 def folded(text: str) -> str:

@@ -21,10 +21,12 @@ from playwright.sync_api import Page
 
 from billing import tasks
 from billing.admin.reminders import stamp_of
-from billing.invoices import invoicing
+from billing.invoices import fees, invoicing
 from billing.invoices.creditable import Wanted
 from billing.models import (
     ActivityRegie,
+    Fee,
+    FeePrice,
     Invoice,
     JournalAccounts,
     LateCollection,
@@ -274,6 +276,10 @@ def furnished(chief: User) -> Booking:
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
+    fee = Fee.objects.create(code="adhesion", name="Adhésion")
+    fee.activities.add(booking.activity)
+    FeePrice.objects.create(fee=fee, amount=15)
+    fees.note_all(until=NOW.date())
     JournalAccounts.objects.create()
     OpeningBalance.objects.create(household=booking.household, amount=5, opened_on=NOW.date())
     OwnDecision.objects.create(

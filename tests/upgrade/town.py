@@ -12,9 +12,17 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.files.base import ContentFile
 
 from billing.documents import pdf
-from billing.invoices import invoicing, late_collection, recalculating
+from billing.invoices import fees, invoicing, late_collection, recalculating
 from billing.invoices.creditable import Wanted
-from billing.models import Invoice, LateCollectionRule, ManualCharge, PackedMeal, RecalculatedHousehold
+from billing.models import (
+    Fee,
+    FeePrice,
+    Invoice,
+    LateCollectionRule,
+    ManualCharge,
+    PackedMeal,
+    RecalculatedHousehold,
+)
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
 from families.custody import codes
@@ -50,6 +58,7 @@ from portal.reservations.acts.next_year import Way
 from portal.reservations.acts.overriding import NONE
 from portal.reservations.models import (
     AbsenceNotice,
+    Activity,
     AttendanceState,
     Booking,
     Closure,
@@ -313,6 +322,10 @@ def documents_of_money(regie: User) -> None:
     reminded = late[0]
     lost = {"label": "Carte perdue", "unit_price": 5, "reason": "Remplacement"}
     ManualCharge.objects.create(household=reminded.household, created_by=regie, **lost)
+    fee = Fee.objects.create(code="adhesion-test", name="Adhésion")
+    fee.activities.set(Activity.objects.all())
+    FeePrice.objects.create(fee=fee, amount=15)
+    fees.note_all(until=AT.date())
     invoicing.credit(reminded, Wanted(amount=Decimal("1.50")), reason="Repas non servi", by=regie, at=AT)
     pdf.stored(reminded, at=AT)
     home = reminded.household

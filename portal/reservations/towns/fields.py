@@ -21,7 +21,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from portal.french import numbers
-from portal.french.dates import WEEKDAYS, month_name
+from portal.french.dates import MONTHS, WEEKDAYS, month_name
+from portal.french.months import months_between, months_in, months_mask
 from portal.french.plurals import counted
 from portal.french.spelling import bare
 from portal.french.weekdays import mask_of, weekdays_in
@@ -461,6 +462,27 @@ class Weekdays(Text):
 
     def write(self, value: Any) -> Any:
         return flow([WEEKDAYS[weekday] for weekday in weekdays_in(value)])
+
+
+MONTH = Words({name: number for number, name in enumerate(MONTHS, 1)})
+
+
+class Months(Text):
+    """[septembre, octobre]: a mask of months. « de septembre à juin » is one too."""
+
+    example = "de septembre à juin"
+    SPAN = re.compile(r"(?:de |d')?(?P<first>[^\W\d]+) à (?P<last>[^\W\d]+)", re.IGNORECASE)
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> int:
+        span = self.SPAN.fullmatch(node.value.strip()) if isinstance(node, ScalarNode) else None
+        if span is not None:
+            first, last = (MONTH.values.get(plain(span[name])) for name in ("first", "last"))
+            if first is not None and last is not None:
+                return months_mask(months_between(first, last))
+        return months_mask(ListOf(MONTH).read(node, loading, parent))
+
+    def write(self, value: Any) -> Any:
+        return flow([MONTHS[month - 1] for month in months_in(value)])
 
 
 class Reference(Text):

@@ -1,10 +1,12 @@
 """Flat prices: each home its own, and what is due of one by the rules that the town chose on its tariff."""
 
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -21,10 +23,12 @@ from billing.models import (
     Tariff,
     TariffBand,
 )
+from portal.french.months import months_between, months_mask
 from portal.reservations.models import Attendance, Booking, Enrolment, Period
+from portal.reservations.towns.town_file import export, load
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
 from tests.conftest import enrolled, family
-from tests.factories import ReservationFactory, weekdays_between
+from tests.factories import ReservationFactory, paris, weekdays_between
 
 D = Decimal
 DAYS = [day for day in weekdays_between(date(2026, 11, 2), date(2026, 11, 30)) if day.day != 11]
@@ -329,3 +333,48 @@ def test_parts_and_shares_of_many_cost_no_query_more(flat, books, other, canteen
     for one in more:
         eats(one)
     assert queries([one.household.pk for one in (books, other, *more)]) == few
+
+
+# Months due ---------------------------------------------------------------------------------------------
+
+TEN = months_mask(months_between(9, 6))
+
+
+def test_ten_instalments_ask_for_nothing_in_july_although_there_are_two_school_days(flat, books):
+    rules(flat, due_months=TEN)
+    eats(books, DAYS[:12])
+    eats(books, [date(2027, 7, 1), date(2027, 7, 2)])
+    bill()
+    assert total(books) == 40
+    said = InvoiceLine.objects.get().explanation
+    assert "10 mensualités, de septembre à juin." in said
+    bill(Scope(date(2027, 7, 1)), at=paris(2027, 7, 31, 18))
+    assert total(books) == 40
+    july = InvoiceLine.objects.exclude(invoice__month=date(2026, 11, 1)).get()
+    assert july.amount == 0
+    assert "rien en juillet" in july.explanation
+    assert BilledItem.objects.filter(flat__endswith=":2027-07").get().amount == 0
+
+
+def test_one_meal_in_a_month_that_is_due_costs_the_whole_month(flat, books):
+    rules(flat, due_months=TEN)
+    eats(books, DAYS[:1])
+    bill()
+    assert total(books) == 40
+
+
+def test_only_a_flat_price_of_a_month_is_due_in_months(flat):
+    flat.unit, flat.due_months = "presence", TEN
+    with pytest.raises(ValidationError, match="Seul un forfait au mois"):
+        flat.full_clean()
+
+
+def test_the_towns_file_says_the_months(flat):
+    text = export()
+    assert "forfait_dû" not in text
+    rules(flat, due_months=TEN)
+    text = export()
+    assert "forfait_dû: [septembre, octobre, novembre, décembre, janvier" in text
+    load(re.sub(r"forfait_dû: \[[^]]*\]", "forfait_dû: de novembre à mars", text))
+    flat.refresh_from_db()
+    assert flat.due_months == months_mask([11, 12, 1, 2, 3])

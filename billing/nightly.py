@@ -1,0 +1,19 @@
+"""Billing's nightly work."""
+
+from datetime import date, datetime
+
+from django.utils import timezone
+
+from billing.invoices import fees
+from billing.models import BillingSettings
+from portal import nightly
+from portal.french.dates import end_of_month
+
+
+def fees_noted(at: datetime) -> int:
+    """What families owe of the year's fees, for the desk's list: an invoice works it out itself."""
+    since = BillingSettings.current().starts_on or date.min
+    return fees.note_all(until=end_of_month(timezone.localdate(at)), since=since)
+
+
+nightly.register("frais annuels", "{} ligne(s) de frais annuels mise(s) à jour.", fees_noted)
