@@ -1,6 +1,6 @@
 from django.urls import path
 
-from billing.pages import account, invoices, payment_urls, yearly
+from billing.pages import account, arrears, invoices, payment_urls, yearly
 
 app_name = "billing"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("mon-compte/releve.pdf", account.statement_pdf, name="account_pdf"),
     path("mon-compte/report/<int:statement_id>/", account.carried, name="carried"),
     path("mon-compte/report/<int:statement_id>/pdf/", account.carried_pdf, name="carried_pdf"),
+    path("decision/", arrears.decision, name="arrears"),
     path("previsionnelle/", invoices.provisional_invoice, name="provisional"),
     path("essai.pdf", invoices.specimen_pdf, name="specimen"),
     path("<int:invoice_id>/", invoices.invoice, name="invoice"),

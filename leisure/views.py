@@ -78,7 +78,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     school_year = years.year
     first_day = max(today, school_year.starts_on)
     enrolled_in = {activity for year, activity in known if year == school_year.pk}
-    found = offers(child, activities, campaigns, school_year, first_day, enrolled_in)
+    found = offers(child, activities, campaigns, school_year, first_day, enrolled_in, household=household.pk)
     before = enrolling.sent_before(request.user, child, SERVICE, request.GET.get("reprise", ""))
     eats = any(offer.with_meal and not offer.refusal for offer in found)
     form = EnrolmentForm(

@@ -29,6 +29,7 @@ from hypothesis import HealthCheck, settings
 from billing.documents import provisional
 from billing.models import means
 from billing.prices import estimates
+from billing.reminders import arrears
 from catering.models import Menu
 from families import calendar_links
 from families.models import (
@@ -304,6 +305,7 @@ def fresh_start() -> None:
     notices.current.forget()
     paper_kinds.forget()
     jobs.used.forget()
+    arrears.in_use.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 

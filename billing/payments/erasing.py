@@ -13,6 +13,7 @@ from django.utils import timezone
 from billing.invoices import drafting
 from billing.invoices.billable import Billable, Scope
 from billing.models import (
+    ArrearsDecision,
     BillingSettings,
     CreditNote,
     Invoice,
@@ -68,6 +69,7 @@ HOLDINGS = {
     "billing.Mandate": Fate.BLANK,
     "billing.ManualCharge": Fate.BLANK,
     "billing.PackedMeal": Fate.GONE,
+    "billing.ArrearsDecision": Fate.GONE,
     "billing.Recalculation": Fate.GONE,
     "billing.RecalculatedHousehold": Fate.GONE,
     # A number, a date, an amount, a hash.
@@ -113,6 +115,7 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
     found.gone += [
         Line(charges.count(), "lignes à facturer"),
         Line(RecalculatedHousehold.objects.filter(household__in=homes).count(), "mois recalculés"),
+        Line(ArrearsDecision.objects.filter(household__in=homes).count(), "décisions d'impayés"),
         Line(
             Mandate.objects.filter(household__in=homes, debits=None).count(),
             "mandats de prélèvement jamais utilisés",
@@ -173,6 +176,10 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     charges.filter(line=None).delete()
     charges.update(reason="")
     histories.forget(ManualCharge, keys)
+    decisions = ArrearsDecision.objects.filter(household=home)
+    keys = list(decisions.values_list("pk", flat=True))
+    decisions.delete()
+    histories.forget(ArrearsDecision, keys)
     RecalculatedHousehold.objects.filter(household=home).delete()
     Recalculation.objects.filter(household=home).delete()
     mandates = Mandate.objects.filter(household=home)

@@ -24,6 +24,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.models import (
+    ArrearsDecision,
     BilledItem,
     CreditedItem,
     CreditNote,
@@ -267,6 +268,7 @@ def _delete_invoices(invoices: set[int]) -> None:
     BilledItem.objects.filter(line__in=lines)._raw_delete("default")
     lines._raw_delete("default")
     NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
+    ArrearsDecision.invoices.through.objects.filter(invoice__in=invoices)._raw_delete("default")
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
 

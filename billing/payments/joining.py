@@ -50,6 +50,7 @@ KEYS = {
     "billing.JoinedAccount.emptied": Joins.STAYS,
     "billing.JoinedAccount.kept": Joins.STAYS,
     "billing.ManualCharge.household": Joins.MOVES,
+    "billing.ArrearsDecision.household": Joins.MOVES,
     "billing.ManualCharge.child": Joins.MOVES,
     "billing.OnlinePayment.household": Joins.MOVES,
     "billing.Mandate.household": Joins.RULED,

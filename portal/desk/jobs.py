@@ -98,10 +98,12 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: """
             billing.billingrun billing.onlinepayment billing_online_statement billing.depositslip
             billing_cashcount_count billing.cashcount billing.creditnote billing.writeoff billing.manualcharge
+            billing.arrearsdecision
             billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
             billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
         """,
         Sight.SELDOM: """
+            billing_arrearsdecision_find
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
             billing.paymentmeans billing.budgetcode billing.journalaccounts billing.regie

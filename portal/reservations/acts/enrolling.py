@@ -14,7 +14,8 @@ from families.joining import fates
 from families.models import Child, Household, User
 from portal.french import moments
 from portal.french.elision import of
-from portal.reservations.acts import overriding, tasks
+from portal.reservations.acts import conditions, overriding, tasks
+from portal.reservations.acts.conditions import Wish
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.days.campaigns import Campaigns
@@ -23,9 +24,20 @@ from portal.reservations.models import Activity, Enrolment, Establishment, Schoo
 from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, Override
 from portal.web.posted import posted_number
 
+# What stops an enrolment itself; papers, days and payments are asked for before its days.
+STOPS_ENROLMENTS = {Override.ARREARS}
+
 
 class EnrolmentRefused(Exception):
     """The act is refused; the message is the French sentence to show."""
+
+
+def stopped(wishes: Sequence[Wish], at: datetime) -> list[str]:
+    """Why each of these enrolments cannot be asked for now, whatever campaigns say; empty where it can."""
+    return [
+        next((one.sentence for one in found if one.stops and one.kind in STOPS_ENROLMENTS), "")
+        for found in conditions.unmet(wishes, at)
+    ]
 
 
 @transaction.atomic
@@ -49,8 +61,8 @@ def request(
     is asked; age or class that speak against it on every day are passed over for the reason `beyond_limits`.
     Unless told otherwise, a letter says where it stands.
 
-    Raises EnrolmentRefused when enrolments are not open, when the child does not live there, is taken on no
-    day, or already enrolled.
+    Raises EnrolmentRefused when enrolments are not open, when something stops them (`stopped`; not at the
+    desk), when the child does not live there, is taken on no day, or already enrolled.
     """
     # The child first, as whoever books it does; then the household.
     lives_there = _lives_there(child, household.pk, at)
@@ -64,6 +76,10 @@ def request(
         own.check(by, [household.pk], right="reservations.change_enrolment", at=at)
     elif closed := Campaigns.load(household, at=at).closed(activity, school_year):
         raise EnrolmentRefused(closed)
+    if not at_desk:
+        (missing,) = stopped([Wish(household.pk, child.pk, activity, school_year.pk)], at)
+        if missing:
+            raise EnrolmentRefused(missing)
     refusal = never_taken(child, activity, school_year, starts_on)
     if refusal and not (at_desk and beyond_limits.strip()):
         raise EnrolmentRefused(refusal)

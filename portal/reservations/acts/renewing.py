@@ -23,6 +23,7 @@ from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.grades import Grade, grade_of, in_words, named
 from portal.reservations.acts import enrolling, going_up, tasks
+from portal.reservations.acts.conditions import Wish
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Attended, Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
@@ -150,6 +151,9 @@ class _Proposing:
     ) -> None:
         self.household, self.before, self.year, self.campaigns = household, before, year, campaigns
         self.own = own
+        wishes = [Wish(household.pk, one.child_id, one.activity, year.pk) for one in own]
+        said = enrolling.stopped(wishes, campaigns.at)
+        self.stopped = {one.pk: why for one, why in zip(own, said, strict=True)}
         self.first_day = max(year.starts_on, campaigns.today)
         classes = SchoolClass.objects.filter(school_year__in=(before, year), school__active=True)
         rows = list(classes.select_related("school"))
@@ -226,7 +230,7 @@ class _Proposing:
             return Line(before, already=True)
         if not activity.active:
             return Line(before, refusal="Cette activité n'est plus proposée.")
-        if closed := self.campaigns.closed(activity, self.year):
+        if closed := self.campaigns.closed(activity, self.year) or self.stopped[before.pk]:
             return Line(before, refusal=closed)
         if refusal := self._outside_limits(child, activity):
             return Line(before, refusal=refusal)
