@@ -25,6 +25,7 @@ from billing.invoices import invoicing
 from billing.invoices.creditable import Wanted
 from billing.models import (
     ActivityRegie,
+    ArrearsDecision,
     Invoice,
     JournalAccounts,
     ManualCharge,
@@ -313,6 +314,7 @@ def furnished(chief: User) -> Booking:
     RecalculatedHousehold.objects.create(
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
     )
+    decided(late, chief)
     money_handed_over(booking, chief)
     InvoiceFactory(household=booking.household, kind=Invoice.Kind.CARRIED, total=Decimal("-9.60"))
     DBTaskResult.objects.create(
@@ -322,6 +324,23 @@ def furnished(chief: User) -> Booking:
         run_after=get_date_max(),
     )
     return booking
+
+
+def decided(late: Invoice, chief: User) -> None:
+    """The family of an invoice books no late day."""
+    decision = ArrearsDecision.objects.create(
+        household=late.household,
+        stops="late",
+        left=late.total,
+        since=NOW.date(),
+        ends_when_paid=True,
+        sentence="Parlons-en : un échéancier est possible.",
+        reason="Deux relances, aucun appel.",
+        decided_at=NOW,
+        decided_by=chief,
+    )
+    decision.activities.set(Activity.objects.all()[:1])
+    decision.invoices.set([late])
 
 
 def money_handed_over(booking: Booking, chief: User) -> None:

@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from billing.documents import pdf
 from billing.invoices import invoicing, recalculating
 from billing.invoices.creditable import Wanted
-from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
+from billing.models import ArrearsDecision, Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
 from families.custody import codes
@@ -50,6 +50,7 @@ from portal.reservations.acts.next_year import Way
 from portal.reservations.acts.overriding import NONE
 from portal.reservations.models import (
     AbsenceNotice,
+    Activity,
     AttendanceState,
     Booking,
     Closure,
@@ -315,5 +316,18 @@ def documents_of_money(regie: User) -> None:
         recalculation=recalculation, household=home, defaults={"billed": 5, "amount": 5}
     )
     reminding.remind([reminded.pk], at=AT, by=regie)
+    decision = ArrearsDecision.objects.create(
+        household=home,
+        stops="late",
+        left=reminded.left,
+        since=AT.date(),
+        ends_when_paid=True,
+        sentence="Parlons-en : un échéancier est possible.",
+        reason="Une relance, aucun appel.",
+        decided_at=AT,
+        decided_by=regie,
+    )
+    decision.activities.set(Activity.objects.filter(code="restauration-scolaire"))
+    decision.invoices.set([reminded])
     for lot in letter_printing.lots(AT):
         letter_printing.print_lot(lot, at=AT)
