@@ -11,7 +11,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from portal.french.amounts import euros
-from portal.french.dates import short_day
 from portal.french.plurals import counted
 
 CANTEEN_IS_A_RIGHT = (
@@ -87,8 +86,7 @@ def _too_early(due: Sequence[Owed], before: Beforehand) -> str:
     first = min(one.reminded_on for one in often if one.reminded_on is not None)
     day = first + timedelta(days=before.days)
     return (
-        f"La dernière relance est du {short_day(first, year=True)} : une décision est possible à partir du"
-        f" {short_day(day, year=True)}."
+        f"La dernière relance est du {first:%d/%m/%Y} : une décision est possible à partir du {day:%d/%m/%Y}."
     )
 
 

@@ -1,4 +1,4 @@
-"""A decision about arrears in the demo town: the régie stops the late days of a family, and may of another."""
+"""A decision about arrears in the demo town: the régie stops a family's late days, and may do so again."""
 
 from datetime import datetime, time, timedelta
 

@@ -31,8 +31,7 @@ def owed(left="84.20", reminders=2, reminded_on=LONG_AGO):
         ([owed(reminders=1)], "Une décision demande 2 relances restées sans paiement : 1 est partie."),
         (
             [owed(reminded_on=date(2026, 11, 1))],
-            "La dernière relance est du 1er novembre 2026 : une décision est possible à partir du 16 novembre"
-            " 2026.",
+            "La dernière relance est du 01/11/2026 : une décision est possible à partir du 16/11/2026.",
         ),
         (
             [owed(left="14.99")],
