@@ -48,6 +48,7 @@ from families.reminders import choices, rounds
 from families.threads import writing
 from families.threads.writing import Said
 from families.traces import reading
+from leisure import priorities
 from portal import town as town_module
 from portal.desk import jobs
 from portal.models import Town
@@ -306,6 +307,7 @@ def fresh_start() -> None:
     paper_kinds.forget()
     jobs.used.forget()
     arrears.in_use.forget()
+    priorities.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 

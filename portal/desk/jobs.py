@@ -86,8 +86,8 @@ MENU: dict[Job, dict[Sight, str]] = {
             reservations_attendance_list leisure_register reservations.absencecertificate
             reservations_absencecertificate_take leisure_open_period
         """,
-        Sight.USED: "reservations.attendance",
-        Sight.SELDOM: "leisure.centre",
+        Sight.USED: "reservations.attendance leisure.priorityfact",
+        Sight.SELDOM: "leisure.centre leisure.activitycriterion leisure.prioritystreet",
     },
     Job.MONEY: {
         Sight.ALWAYS: """

@@ -58,6 +58,7 @@ from families.models import (
     SecurityEvent,
     User,
 )
+from leisure.models import ActivityCriterion, PriorityFact, PriorityStreet
 from portal.demo import loading
 from portal.models import LetterWording, RefusalReason, Release
 from portal.reservations.acts import next_year, trials
@@ -315,6 +316,7 @@ def furnished(chief: User) -> Booking:
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
     )
     decided(late, chief)
+    comes_first(booking, chief)
     money_handed_over(booking, chief)
     InvoiceFactory(household=booking.household, kind=Invoice.Kind.CARRIED, total=Decimal("-9.60"))
     DBTaskResult.objects.create(
@@ -341,6 +343,15 @@ def decided(late: Invoice, chief: User) -> None:
     )
     decision.activities.set(Activity.objects.all()[:1])
     decision.invoices.set([late])
+
+
+def comes_first(booking: Booking, chief: User) -> None:
+    """Who comes first where places are short."""
+    ActivityCriterion.objects.create(activity=booking.activity, kind="district")
+    PriorityStreet.objects.create(street="rue des Lilas", postcode="01999")
+    PriorityFact.objects.create(
+        household=booking.household, kind="work", since=NOW.date(), noted_at=NOW, noted_by=chief
+    )
 
 
 def money_handed_over(booking: Booking, chief: User) -> None:

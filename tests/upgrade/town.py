@@ -41,6 +41,7 @@ from families.papers.sending import Said
 from families.privacy import asking
 from families.reminders import choices
 from families.traces import security
+from leisure.models import PriorityFact
 from portal.demo import loading
 from portal.letters import mailing
 from portal.models import Backup, HeldDecision, LetterWording, PrintedList, PrintedPart, Restoration, Worker
@@ -316,6 +317,7 @@ def documents_of_money(regie: User) -> None:
         recalculation=recalculation, household=home, defaults={"billed": 5, "amount": 5}
     )
     reminding.remind([reminded.pk], at=AT, by=regie)
+    PriorityFact.objects.create(household=home, kind="work", since=AT.date(), noted_at=AT, noted_by=regie)
     decision = ArrearsDecision.objects.create(
         household=home,
         stops="late",
