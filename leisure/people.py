@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.db.models import Q
+
 from families.joining.fates import Joins
 from families.models import User
 from families.privacy import histories
@@ -39,15 +41,13 @@ PART = Part(_foresee, _erase, _tidy)
 
 def tables(subject: Subject) -> Iterator[Table]:
     """Of the household, and of children who live in it today."""
-    rows = PriorityFact.objects.filter(household=subject.household)
-    rows = rows.exclude(child__isnull=False).union(
-        PriorityFact.objects.filter(child__in=[one.pk for one in subject.children])
-    )
+    own = Q(household=subject.household, child=None)
+    rows = PriorityFact.objects.filter(own | Q(child__in=[one.pk for one in subject.children]))
     yield Table(
         "Situations prioritaires",
         ("Situation", "Depuis le", "Jusqu'au", "Justifiée", "Notée le"),
         (
             (one.get_kind_display(), one.since, one.until, one.proved, one.noted_at)
-            for one in rows.order_by("since")
+            for one in rows.order_by("since", "pk")
         ),
     )

@@ -70,6 +70,8 @@ HOLDINGS = {
     "billing.ManualCharge": Fate.BLANK,
     "billing.PackedMeal": Fate.GONE,
     "billing.ArrearsDecision": Fate.GONE,
+    "billing.ArrearsDecision_activities": Fate.GONE,
+    "billing.ArrearsDecision_invoices": Fate.GONE,
     "billing.Recalculation": Fate.GONE,
     "billing.RecalculatedHousehold": Fate.GONE,
     # A number, a date, an amount, a hash.
