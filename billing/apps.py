@@ -32,6 +32,7 @@ class BillingConfig(AppConfig):
         from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
+        from billing.reminders import arrears
         from families import at_home, quotients
         from families.as_family import Part
         from families.custody import ending
@@ -48,6 +49,8 @@ class BillingConfig(AppConfig):
         from portal.reservations.staff import scopes
 
         at_home.register(10, asked.to_pay, Part.MONEY)
+        at_home.register(11, asked.decisions, Part.MONEY)
+        arrears.register_all()
         quotients.lend(quotient_counts_when_told)
         certificates.lend(WhatIsBilled())
         ending_of_enrolments.lend(BilledDays())

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from billing.invoices import fees
 from billing.models import BillingSettings
+from billing.reminders import arrears
 from portal import nightly
 from portal.french.dates import end_of_month
 
@@ -16,4 +17,13 @@ def fees_noted(at: datetime) -> int:
     return fees.note_all(until=end_of_month(timezone.localdate(at)), since=since)
 
 
+def arrears_over(at: datetime) -> int:
+    return arrears.settle(at=at)
+
+
 nightly.register("frais annuels", "{} ligne(s) de frais annuels mise(s) à jour.", fees_noted)
+nightly.register(
+    "décisions d'impayés finies",
+    "{} décision(s) d'impayés payée(s) ou arrivée(s) à leur date.",
+    arrears_over,
+)

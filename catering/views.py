@@ -20,6 +20,7 @@ from families.models import Child, Household
 from portal.database.composed import Composed, Given
 from portal.french.elision import of
 from portal.reservations.acts import asked_first, enrolling, moving
+from portal.reservations.acts.conditions import Wish
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.models import Activity, Enrolment, SchoolYear
@@ -110,6 +111,10 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     if known is not None:
         messages.info(request, f"{child.first_name} a déjà une inscription : la voici.")
         return redirect("catering:enrolment", known.pk)
+    (stopped,) = enrolling.stopped([Wish(household.pk, child.pk, activity, school_year.pk)], at)
+    if stopped:
+        messages.info(request, stopped)
+        return redirect("home")
     before = enrolling.sent_before(request.user, child, SERVICE, request.GET.get("reprise", ""))
     form = CanteenEnrolmentForm(
         interrupted.posted(request),

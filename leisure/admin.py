@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from leisure import admin_priorities as admin_priorities
 from leisure import first_steps as first_steps
 from leisure.admin_registers import KeepsRegisters
 from leisure.admin_requests import AnswersRequests

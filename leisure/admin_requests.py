@@ -1,6 +1,7 @@
 """« Départager les demandes »: what waits in a period, in the order chosen, granted after a preview."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, TypedDict
 from urllib.parse import urlencode
 
@@ -15,14 +16,15 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
-from families.models import User
-from leisure import answering
+from families.models import Reading, User
+from families.traces import reading
+from leisure import answering, priorities
 from leisure.admin_registers import centres
-from leisure.criteria import RequestOrder
+from leisure.criteria import DISABILITY_FIRST, Order, OwnOrder, RequestOrder
 from leisure.models import SERVICE
 from portal.desk import reasons, rights
 from portal.desk.decisions import ReasonForm
-from portal.desk.pages import OwnPages, log_all
+from portal.desk.pages import OwnPages, log_all, log_each
 from portal.desk.site import DeskLink
 from portal.french import moments
 from portal.french.day_fields import DayField
@@ -35,10 +37,12 @@ from portal.web.form_fields import field_of
 from portal.web.posted import posted_numbers
 from portal.web.signed_in import SignedInRequest
 
+HEALTH = "families.view_childhealth"
 VIEW, DECIDE = "reservations.view_reservationline", "reservations.change_reservationline"
 # Whose reasons for a refusal are offered.
 DAYS = "reservations.reservation"
 LISTS = {"demandes": Outcome.REQUESTED, "attente": Outcome.WAITLISTED}
+OWN = "regle"  # in addresses: the order that the town gave the activity
 CHANGED = "La situation a changé depuis l'aperçu : vérifiez-le de nouveau, puis confirmez."
 
 
@@ -85,7 +89,10 @@ class ChoiceForm(forms.Form):
         label="Liste",
         choices=[("demandes", "Demandes à traiter"), ("attente", "Liste d'attente")],
     )
-    ordre = forms.ChoiceField(label="Ordre", choices=[(order.value, order.label) for order in RequestOrder])
+    ordre = forms.ChoiceField(
+        label="Ordre",
+        choices=[(OWN, OwnOrder(()).label), *((order.value, order.label) for order in RequestOrder)],
+    )
     centre = forms.ModelChoiceField(
         Establishment.objects.none(), label="Établissement", required=False, empty_label="Tous"
     )
@@ -115,8 +122,12 @@ class ChoiceForm(forms.Form):
         return rights.seen_by(self.user, found, right)
 
     @property
-    def order(self) -> RequestOrder:
-        return RequestOrder(self.cleaned_data["ordre"])
+    def order(self) -> Order:
+        """The one chosen; where an activity has no order of its own, that of arrival stands for it."""
+        chosen = self.cleaned_data["ordre"]
+        if chosen == OWN:
+            return priorities.order_of(self.cleaned_data["periode"].activity_id) or RequestOrder.ARRIVAL
+        return RequestOrder(chosen)
 
 
 class AnswersRequests(OwnPages[Establishment]):
@@ -141,12 +152,16 @@ class AnswersRequests(OwnPages[Establishment]):
         asked = {
             "periode": first.pk if first else "",
             "liste": "attente" if first and not first.asked else "demandes",
-            "ordre": RequestOrder.ARRIVAL.value,
+            "ordre": "",
             "centre": "",
             "du": "",
             "au": "",
         }
         asked |= {name: request.GET[name] for name in asked if name in request.GET}
+        if not asked["ordre"]:
+            chosen = next((one for one in known if str(one.pk) == str(asked["periode"])), None)
+            own = chosen is not None and priorities.order_of(chosen.activity_id)
+            asked["ordre"] = OWN if own else RequestOrder.ARRIVAL.value
         form = ChoiceForm(asked, user=request.user, known=known)
         if not form.is_valid():
             return self._requests_page(request, {"form": form, "days": None, "nothing": first is None})
@@ -164,7 +179,7 @@ class AnswersRequests(OwnPages[Establishment]):
         return self._preview(request, form, _in_order(form, chosen))
 
     def _list(self, request: SignedInRequest, form: ChoiceForm) -> HttpResponse:
-        requests = answering.in_order(form.lines(), form.order, at=timezone.now())
+        requests = _told(request, form.order, answering.in_order(form.lines(), form.order, at=timezone.now()))
         days = answering.by_day(requests, form.cleaned_data["periode"])
         shown = answering.first_days(days)
         context = {
@@ -195,6 +210,7 @@ class AnswersRequests(OwnPages[Establishment]):
     def _preview(
         self, request: SignedInRequest, form: ChoiceForm, requests: list[answering.Request]
     ) -> HttpResponse:
+        requests = _told(request, form.order, requests)
         context = {
             "days": answering.by_day(requests, form.cleaned_data["periode"]),
             "requests": requests,
@@ -217,7 +233,11 @@ class AnswersRequests(OwnPages[Establishment]):
             messages.error(request, str(refusal))
             return redirect(request.get_full_path())
         text, level = tell_decision(decision)
-        log_all(request, decision.accepted, f"Jour accepté ({form.order.label.lower()}).")
+        accepted = {line.pk for line in decision.accepted}
+        log_each(
+            request,
+            [(one.line, _kept(one, form.order)) for one in requests if one.line.pk in accepted],
+        )
         messages.add_message(request, level, text)
         return redirect(request.get_full_path())
 
@@ -242,6 +262,28 @@ class AnswersRequests(OwnPages[Establishment]):
 
     def _requests_page(self, request: SignedInRequest, context: dict[str, Any]) -> TemplateResponse:
         return self.page(request, "admin/leisure/requests.html", "Départager les demandes", context)
+
+
+def _kept(one: answering.Request, order: Order) -> str:
+    """What stays of why a day was given: nothing of a child's health."""
+    why = f" : {one.guarded}" if one.guarded else ""
+    return f"Jour accepté ({order.label.lower()}, rang {one.rank}{why})."
+
+
+def _told(request: SignedInRequest, order: Order, asked: list[answering.Request]) -> list[answering.Request]:
+    """As far as whoever reads them may know: a handicap is named with the right to health alone, and whose
+    was read is noted."""
+    if DISABILITY_FIRST not in order.criteria:
+        return asked
+    centres_known = {one.line.reservation.establishment for one in asked}
+    told = {place.pk for place in centres_known if rights.may(request.user, place, HEALTH)}
+    found = [
+        one if one.line.reservation.establishment_id in told else replace(one, why=one.guarded)
+        for one in asked
+    ]
+    if children := {one.line.reservation.child_id for one in found if one.why != one.guarded}:
+        reading.note(request, Reading.Kind.HEALTH, what="Départager les demandes", children=children)
+    return found
 
 
 def _ticked(request: SignedInRequest, form: ChoiceForm) -> list[int]:

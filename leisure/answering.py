@@ -13,8 +13,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from families.models import FamilyQuotient
-from leisure import criteria
-from leisure.criteria import Asking, RequestOrder
+from leisure import criteria, priorities
+from leisure.criteria import Asking, Order
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.acts import booking
@@ -42,6 +42,7 @@ class Request:
     why: str
     arrived: datetime
     foreseen: Outcome
+    guarded: str = ""  # what is said of it to who does not know of health
 
     @property
     def granted(self) -> bool:
@@ -107,8 +108,9 @@ def asked(
     return lines
 
 
-def in_order(lines: QuerySet[ReservationLine], order: RequestOrder, *, at: datetime) -> list[Request]:
-    """The lines in the order they would be granted, in 7 queries whatever their number."""
+def in_order(lines: QuerySet[ReservationLine], order: Order, *, at: datetime) -> list[Request]:
+    """The lines in the order they would be granted, in 7 queries whatever their number; one or two more for
+    each criterion that reads something else."""
     waiting_since = Booking.objects.waiting().filter(
         reservation=OuterRef("reservation"), formula=OuterRef("formula"), day=OuterRef("day")
     )
@@ -120,16 +122,22 @@ def in_order(lines: QuerySet[ReservationLine], order: RequestOrder, *, at: datet
             waiting_since=Subquery(waiting_since.values("waiting_since")[:1]),
         )
         .select_related(
-            "formula", "reservation__child", "reservation__household", "reservation__establishment"
+            "formula",
+            "reservation__child",
+            "reservation__household",
+            "reservation__establishment",
+            "reservation__enrolment",
         )
     }
     quotients = _quotients({line.reservation.household_id for line in known.values()}, at=at)
     siblings = _siblings(known.values())
-    ranks = criteria.ranked((_asking(line, quotients, siblings) for line in known.values()), order)
+    asking = [_asking(line, quotients, siblings) for line in known.values()]
+    told = priorities.told(asking, known, order.criteria, at=at)
+    ranks = criteria.ranked(told, order)
     ordered = [known[rank.asking.line_id] for rank in ranks]
     foreseen = _foreseen(ordered)
     return [
-        Request(line, place, rank.why, rank.asking.arrived, foreseen[line.pk])
+        Request(line, place, rank.why, rank.asking.arrived, foreseen[line.pk], rank.guarded)
         for place, (line, rank) in enumerate(zip(ordered, ranks, strict=True), start=1)
     ]
 
@@ -142,6 +150,7 @@ def _asking(line: Any, quotients: dict[int, Decimal], siblings: set[tuple[int, i
         resident=reservation.household.resident,
         sibling=(line.pk, reservation.child_id) in siblings,
         quotient=quotients.get(reservation.household_id),
+        by_itself=not reservation.at_desk,
     )
 
 

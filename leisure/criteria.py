@@ -2,26 +2,40 @@
 comes out, with the words that explain it. Equal ones go by arrival, then by number: the order is total.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
-from typing import Any
+from enum import Enum, StrEnum
+from typing import Any, Protocol
 
 from portal.french.amounts import number
+from portal.french.plurals import counted
 
 
 @dataclass(frozen=True)
 class Asking:
     """A day asked for. `quotient` is None without a proof in force; `sibling` that a brother or a sister
-    of the same household has a place there that day."""
+    of the same household has a place there that day.
+
+    `whole_weeks`: how many weeks the child asks for, or has, whole; `in_whole_week`: the day is in one.
+    `regular`: it is enrolled all year in another activity. `works`: both parents, or the only one, work or
+    train; `proved`: the town hall saw it. `by_itself`: sent on the portal, not typed at the desk.
+    """
 
     line_id: int
     arrived: datetime
     resident: bool = True
     sibling: bool = False
     quotient: Decimal | None = None
+    whole_weeks: int = 0
+    in_whole_week: bool = False
+    district: bool = False
+    regular: bool = False
+    works: bool = False
+    proved: bool = False
+    disability: bool = False
+    by_itself: bool = True
 
 
 def _quotient_words(quotient: Decimal | None) -> str:
@@ -31,13 +45,20 @@ def _quotient_words(quotient: Decimal | None) -> str:
     return f"quotient {number(quotient)}"
 
 
+def _work_words(asking: Asking) -> str:
+    """« parents qui travaillent (déclaré) »."""
+    return "parents qui travaillent" if asking.proved else "parents qui travaillent (déclaré)"
+
+
 @dataclass(frozen=True)
 class Criterion:
-    """What comes first under a criterion, and what to say of it."""
+    """What comes first under a criterion, and what to say of it; `guarded` instead to who has no right to
+    know it."""
 
     key: Callable[[Asking], Any]
     words: Callable[[Asking], str]
     sentence: str
+    guarded: str = ""
 
 
 RESIDENTS_FIRST = Criterion(
@@ -55,6 +76,109 @@ LOWEST_QUOTIENT_FIRST = Criterion(
     lambda asking: _quotient_words(asking.quotient),
     "le quotient familial le plus bas (sans quotient : en dernier)",
 )
+
+
+WHOLE_WEEKS_FIRST = Criterion(
+    lambda asking: not asking.in_whole_week,
+    lambda asking: (
+        counted(asking.whole_weeks, "semaine entière", "semaines entières")
+        if asking.in_whole_week
+        else "jours isolés"
+    ),
+    "les semaines entières",
+)
+DISTRICT_FIRST = Criterion(
+    lambda asking: not asking.district,
+    lambda asking: "quartier prioritaire" if asking.district else "",
+    "les familles du quartier prioritaire",
+)
+REGULARS_FIRST = Criterion(
+    lambda asking: not asking.regular,
+    lambda asking: "inscrit à l'année" if asking.regular else "occasionnel",
+    "les enfants inscrits toute l'année à une autre activité",
+)
+WORK_FIRST = Criterion(
+    lambda asking: (not asking.works, asking.works and not asking.proved),
+    lambda asking: _work_words(asking) if asking.works else "",
+    "les enfants dont les parents travaillent ou sont en formation",
+)
+DISABILITY_FIRST = Criterion(
+    lambda asking: not asking.disability,
+    lambda asking: "handicap" if asking.disability else "",
+    "les enfants en situation de handicap",
+    guarded="priorité de la mairie",
+)
+PORTAL_FIRST = Criterion(
+    lambda asking: not asking.by_itself,
+    lambda asking: "" if asking.by_itself else "reçue par courrier ou au guichet",
+    "les demandes faites sur le portail (courrier et guichet ensuite)",
+)
+
+
+class Kind(StrEnum):
+    """The criteria of which a town makes an activity's own order."""
+
+    RESIDENT = "resident"
+    SIBLING = "sibling"
+    QUOTIENT = "quotient"
+    WHOLE_WEEKS = "whole_weeks"
+    DISTRICT = "district"
+    REGULAR = "regular"
+    WORK = "work"
+    DISABILITY = "disability"
+    PORTAL = "portal"
+
+    @property
+    def criterion(self) -> Criterion:
+        return KINDS[self]
+
+
+KINDS = {
+    Kind.RESIDENT: RESIDENTS_FIRST,
+    Kind.SIBLING: SIBLINGS_FIRST,
+    Kind.QUOTIENT: LOWEST_QUOTIENT_FIRST,
+    Kind.WHOLE_WEEKS: WHOLE_WEEKS_FIRST,
+    Kind.DISTRICT: DISTRICT_FIRST,
+    Kind.REGULAR: REGULARS_FIRST,
+    Kind.WORK: WORK_FIRST,
+    Kind.DISABILITY: DISABILITY_FIRST,
+    Kind.PORTAL: PORTAL_FIRST,
+}
+
+
+class Order(Protocol):
+    """An order in which requests are granted: a usual one, or an activity's own."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def criteria(self) -> tuple[Criterion, ...]: ...
+    @property
+    def explanation(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class OwnOrder:
+    """The order that the town gave an activity, the first criterion first."""
+
+    kinds: tuple[Kind, ...]
+    label: str = "Règle de l'activité"
+
+    @property
+    def criteria(self) -> tuple[Criterion, ...]:
+        return tuple(kind.criterion for kind in self.kinds)
+
+    @property
+    def explanation(self) -> str:
+        return explained(self.criteria)
+
+
+def explained(criteria: Sequence[Criterion]) -> str:
+    """« D'abord les familles de la commune. À égalité, l'ordre d'arrivée. »"""
+    if not criteria:
+        return "La première demande reçue est la première servie."
+    sentences = ", puis ".join(criterion.sentence for criterion in criteria)
+    return f"D'abord {sentences}. À égalité, l'ordre d'arrivée."
 
 
 class RequestOrder(Enum):
@@ -77,11 +201,7 @@ class RequestOrder(Enum):
 
     @property
     def explanation(self) -> str:
-        """« D'abord les familles de la commune. À égalité, l'ordre d'arrivée. »"""
-        if not self.criteria:
-            return "La première demande reçue est la première servie."
-        sentences = ", puis ".join(criterion.sentence for criterion in self.criteria)
-        return f"D'abord {sentences}. À égalité, l'ordre d'arrivée."
+        return explained(self.criteria)
 
 
 LABELS = {
@@ -104,13 +224,15 @@ CRITERIA: dict[RequestOrder, tuple[Criterion, ...]] = {
 
 @dataclass(frozen=True)
 class Ranked:
-    """A request in its order; `why` says what counted, empty where only arrival did."""
+    """A request in its order; `why` says what counted, empty where only arrival did; `guarded` the same for
+    who does not know of health."""
 
     asking: Asking
     why: str
+    guarded: str = ""
 
 
-def ranked(asked: Iterable[Asking], order: RequestOrder) -> list[Ranked]:
+def ranked(asked: Iterable[Asking], order: Order) -> list[Ranked]:
     """All of `asked`, first served first."""
 
     def key(asking: Asking) -> tuple[Any, ...]:
@@ -118,6 +240,11 @@ def ranked(asked: Iterable[Asking], order: RequestOrder) -> list[Ranked]:
         return *counts, asking.arrived, asking.line_id
 
     return [
-        Ranked(asking, ", ".join(filter(None, (criterion.words(asking) for criterion in order.criteria))))
+        Ranked(asking, _why(asking, order), _why(asking, order, guarded=True))
         for asking in sorted(asked, key=key)
     ]
+
+
+def _why(asking: Asking, order: Order, *, guarded: bool = False) -> str:
+    said = ((criterion, criterion.words(asking)) for criterion in order.criteria)
+    return ", ".join(one.guarded if guarded and one.guarded else words for one, words in said if words)

@@ -1,5 +1,6 @@
 """« Inscription à l'accueil de loisirs / périscolaire », and the choice of a place and a period."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -75,6 +76,26 @@ class EnrolmentForm(NamesItsFields, forms.Form):
             )
             for offer in self.offers
         ]
+
+
+class SituationForm(NamesItsFields, forms.Form):
+    """Whether the parents work or train, and since when."""
+
+    works = forms.BooleanField(
+        label="Les deux parents, ou le parent seul, travaillent ou sont en formation", required=False
+    )
+    since = NearDateField(label="Depuis le", required=False)
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+
+    def clean_since(self) -> date:
+        """Today without another day; nothing is declared for days to come."""
+        since: date = self.cleaned_data["since"] or self.today
+        if since > self.today:
+            raise forms.ValidationError("Indiquez aujourd'hui, ou une date passée.")
+        return since
 
 
 class PlaceField(forms.ModelChoiceField[Establishment]):

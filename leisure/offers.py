@@ -14,6 +14,7 @@ from leisure.models import SERVICE
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
+from portal.reservations.acts.conditions import Wish
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Limits
 from portal.reservations.days.standing import closed_period
@@ -58,8 +59,10 @@ def offers(
     school_year: SchoolYear,
     first_day: date,
     known: set[int],
+    *,
+    household: int,
 ) -> list[Offer]:
-    """These activities, offered or not, for a child that begins on `first_day`.
+    """These activities, offered or not, for a child of a household (its key) that begins on `first_day`.
 
     `known` are the ids of activities it is enrolled for already.
     """
@@ -67,9 +70,12 @@ def offers(
     wanted = list(activities)
     periods = Period.objects.filter(activity__in=wanted, school_year=school_year).order_by()
     last_days = dict(periods.values_list("activity").annotate(Max("ends_on")))
-    for activity in wanted:
+    wishes = [Wish(household, child.pk, activity, school_year.pk) for activity in wanted]
+    stopped = enrolling.stopped(wishes, campaigns.at)
+    for activity, missing in zip(wanted, stopped, strict=True):
         places = enrolling.places_for(activity, child, school_year)
         refusal = _refusal(activity, child, places, known) or campaigns.closed(activity, school_year)
+        refusal = refusal or missing
         limits = Limits.of(activity, child, school_year.pk)
         last = last_days.get(activity.pk)
         refusal = refusal or enrolling.never_within(limits, school_year, first_day, last)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,7 +15,8 @@ from billing.documents import fees
 from billing.prices.estimates import Estimates
 from families import diets, which_home
 from families.models import Child, Household
-from leisure.forms import EnrolmentForm, PlaceForm, StartForm, place_field
+from leisure import priorities
+from leisure.forms import EnrolmentForm, PlaceForm, SituationForm, StartForm, place_field
 from leisure.models import SERVICE
 from leisure.offers import choices, holds_meal, missing_pieces, offered_activities, offers
 from portal.french import moments
@@ -79,7 +80,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     school_year = years.year
     first_day = max(today, school_year.starts_on)
     enrolled_in = {activity for year, activity in known if year == school_year.pk}
-    found = offers(child, activities, campaigns, school_year, first_day, enrolled_in)
+    found = offers(child, activities, campaigns, school_year, first_day, enrolled_in, household=household.pk)
     before = enrolling.sent_before(request.user, child, SERVICE, request.GET.get("reprise", ""))
     eats = any(offer.with_meal and not offer.refusal for offer in found)
     form = EnrolmentForm(
@@ -124,8 +125,42 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "fees": fees.asked(
                 household, child, [offer.activity for offer in form.offers], school_year, first_day
             ),
+            **_who_comes_first([offer.activity for offer in found if not offer.refusal]),
         },
     )
+
+
+def _who_comes_first(activities: list[Activity]) -> dict[str, Any]:
+    """What a family reads at the start where places may be short; nothing where the town has no own order."""
+    return {
+        "orders": priorities.said_of(activities),
+        "asks_about_work": priorities.asks_about_work(activities),
+    }
+
+
+@interrupted.keeps_interrupted_form
+@require_http_methods(["GET", "POST"])
+def situation(request: SignedInRequest) -> HttpResponse:
+    """« Notre situation »: whether the parents work or train, declared by them where a town asks it."""
+    household = which_home.household(request)
+    at = timezone.now()
+    today = timezone.localdate(at)
+    known = priorities.works_since(household, today)
+    offered = offered_activities()
+    if known is None and not priorities.asks_about_work(offered):
+        raise Http404
+    form = SituationForm(
+        interrupted.posted(request),
+        today=today,
+        initial={"works": known is not None, "since": known.since if known else today},
+    )
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        priorities.declare(household, works=said["works"], since=said["since"], by=request.user, at=at)
+        messages.success(request, "C'est noté. Revenez ici si votre situation change.")
+        return redirect("leisure:situation")
+    context = {"form": form, "known": known, "orders": priorities.said_of(offered)}
+    return render(request, "leisure/situation.html", context)
 
 
 def _siblings_places(household: Household, school_year: SchoolYear) -> dict[str, Any]:
@@ -298,6 +333,7 @@ def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
             "child": child,
             "cancelling": cancelling,
             "missing": missing_pieces(child, [one.activity for one in enrolments]),
+            **_who_comes_first([] if cancelling else list({one.activity: None for one in enrolments})),
         },
     )
 

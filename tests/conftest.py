@@ -30,6 +30,7 @@ from billing.documents import provisional
 from billing.invoices import late_collection
 from billing.models import means
 from billing.prices import estimates
+from billing.reminders import arrears
 from catering.models import Menu
 from families import calendar_links
 from families.models import (
@@ -49,6 +50,7 @@ from families.reminders import choices, rounds
 from families.threads import writing
 from families.threads.writing import Said
 from families.traces import reading
+from leisure import priorities
 from portal import town as town_module
 from portal.desk import jobs
 from portal.models import Town
@@ -312,6 +314,8 @@ def fresh_start() -> None:
     texts_of_activities.forget()
     jobs.used.forget()
     late_collection.used.forget()
+    arrears.in_use.forget()
+    priorities.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 

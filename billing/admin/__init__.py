@@ -3,6 +3,7 @@
 from billing.admin import (
     absences,
     answers,
+    arrears,
     attendance,
     certificates,
     deposits,
@@ -25,6 +26,7 @@ from billing.admin import (
 __all__ = [
     "absences",
     "answers",
+    "arrears",
     "attendance",
     "certificates",
     "deposits",

@@ -13,6 +13,7 @@ from django.utils import timezone
 from billing.documents import accounts, credit_notes, pdf
 from billing.models import (
     AccountEntry,
+    ArrearsDecision,
     CreditNote,
     CreditNoteLine,
     HouseholdFee,
@@ -207,6 +208,37 @@ def tables(subject: Subject) -> Iterator[Table]:
         ),
     )
     yield from _payments(subject)
+    decisions = ArrearsDecision.objects.filter(household=home).select_related("school_year")
+    yield Table(
+        "Décisions d'impayés",
+        (
+            "Depuis le",
+            "Arrête",
+            "Activités",
+            "Année scolaire",
+            "Phrase",
+            "Motif",
+            "Restait à payer",
+            "Jusqu'au",
+            "Finie le",
+            "Fin",
+        ),
+        (
+            (
+                row.since,
+                row.get_stops_display(),
+                ", ".join(str(one) for one in row.activities.all()),
+                str(row.school_year or ""),
+                row.sentence,
+                row.reason,
+                row.left,
+                row.until,
+                row.ended_at,
+                row.get_ended_because_display(),
+            )
+            for row in decisions.prefetch_related("activities").order_by("decided_at", "pk")
+        ),
+    )
     notices = InvoiceNotice.objects.filter(invoice__household=home).select_related("invoice")
     yield Table(
         "Avis et relances",

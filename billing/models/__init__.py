@@ -2,6 +2,7 @@
 
 from billing.models.absences import AbsencePolicy
 from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.arrears import ArrearsDecision, ArrearsDecisionQuerySet
 from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
@@ -84,6 +85,8 @@ __all__ = [
     "AccountEntry",
     "AccountEntryQuerySet",
     "ActivityRegie",
+    "ArrearsDecision",
+    "ArrearsDecisionQuerySet",
     "Balance",
     "BilledItem",
     "BillingRun",

@@ -3,13 +3,15 @@
 from decimal import Decimal
 from typing import Any
 
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from billing.models.regies import Issuer
 from billing.models.tariffs import NEVER_NEGATIVE
+from billing.rules.arrears import CANTEEN_IS_A_RIGHT, Beforehand
 from portal.database.history import History
+from portal.reservations.models import Activity
 
 
 class BillingSettings(Issuer):
@@ -88,6 +90,39 @@ class BillingSettings(Issuer):
         default=15,
         help_text="La première part au plus tôt le lendemain de la date limite de paiement.",
     )
+    arrears_activities = models.ManyToManyField(
+        Activity,
+        blank=True,
+        related_name="+",
+        verbose_name="impayés : activités que la mairie peut arrêter",
+        help_text="Une décision d'un agent peut y arrêter aussi les nouveaux jours et les inscriptions."
+        f" Ailleurs, seulement les jours hors délai. {CANTEEN_IS_A_RIGHT}",
+    )
+    arrears_reminders = models.PositiveSmallIntegerField(
+        "impayés : relances avant une décision",
+        default=2,
+        db_default=2,
+        validators=[MinValueValidator(1, "Une décision suit au moins une relance.")],
+        help_text="Autant de relances d'une même facture, au moins.",
+    )
+    arrears_days = models.PositiveSmallIntegerField(
+        "impayés : jours depuis la dernière relance", default=15, db_default=15
+    )
+    arrears_amount = models.DecimalField(
+        "impayés : à partir de (€)",
+        max_digits=6,
+        decimal_places=2,
+        default=Decimal(15),
+        db_default=Decimal(15),
+        validators=[NEVER_NEGATIVE],
+        help_text="Ce qui reste à payer des factures relancées. Rien n'est jamais arrêté sans un agent.",
+    )
+    arrears_end_when_paid = models.BooleanField(
+        "impayés : le paiement met fin à la décision",
+        default=True,
+        db_default=True,
+        help_text="Sinon, elle dure jusqu'à sa date, ou jusqu'à ce qu'un agent la lève.",
+    )
     tobacconist = models.BooleanField("paiement de proximité chez un buraliste", default=False)
     part_payment = models.BooleanField(
         "paiement partiel en ligne",
@@ -111,7 +146,12 @@ class BillingSettings(Issuer):
                 condition=Q(pk=1),
                 name="only_one_billing_settings",
                 violation_error_message="Les réglages n'existent qu'une fois.",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(arrears_reminders__gte=1),
+                name="arrears_after_a_reminder",
+                violation_error_message="Une décision suit au moins une relance.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -125,6 +165,11 @@ class BillingSettings(Issuer):
     def current(cls) -> "BillingSettings":
         """The row, or an unsaved one with the usual values."""
         return cls.objects.first() or cls()
+
+    @property
+    def before_arrears(self) -> Beforehand:
+        """What a decision about arrears asks for beforehand."""
+        return Beforehand(self.arrears_reminders, self.arrears_days, self.arrears_amount)
 
     def carries(self, total: Decimal) -> bool:
         """Whether so much gets no invoice: nothing to pay, or too little. It waits for the next month."""

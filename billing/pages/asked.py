@@ -8,6 +8,7 @@ from django.utils import timezone
 from billing.documents import wording
 from billing.models import InvoiceState, OnlinePayment, OnlineState
 from billing.payments.providers import choosing
+from billing.reminders import arrears
 from families.at_home import Ask
 from families.models import Household, User
 from portal.french import moments
@@ -46,6 +47,19 @@ def to_pay(household: Household, user: User, at: datetime) -> list[Ask]:
         else "Dès qu'il est validé, il ne vous reste rien à payer."
     )
     return asks + [_under_way(one, then) for one in under_way]
+
+
+def decisions(household: Household, user: User, at: datetime) -> list[Ask]:
+    """What the town hall decided about arrears, calmly: with how to pay, and whom to talk to."""
+    return [
+        Ask(
+            f"Décision de la mairie : {one.what}",
+            f"Depuis le {moments.day(one.decision.since)}, {one.until}. Les jours réservés restent.",
+            reverse("billing:arrears"),
+            "Comment payer, à qui parler",
+        )
+        for one in arrears.of_home(household, timezone.localdate(at))
+    ]
 
 
 def _under_way(payment: OnlinePayment, then: str) -> Ask:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from billing.invoices import drafting
 from billing.invoices.billable import Billable, Scope
 from billing.models import (
+    ArrearsDecision,
     BillingSettings,
     CreditNote,
     HouseholdFee,
@@ -75,6 +76,9 @@ HOLDINGS = {
     "billing.LateCollection": Fate.GONE,
     "billing.HouseholdFee": Fate.BLANK,
     "billing.PackedMeal": Fate.GONE,
+    "billing.ArrearsDecision": Fate.GONE,
+    "billing.ArrearsDecision_activities": Fate.GONE,
+    "billing.ArrearsDecision_invoices": Fate.GONE,
     "billing.Recalculation": Fate.GONE,
     "billing.RecalculatedHousehold": Fate.GONE,
     # A number, a date, an amount, a hash.
@@ -121,6 +125,7 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
         Line(charges.count(), "lignes à facturer"),
         Line(HouseholdFee.objects.filter(household__in=homes, billings=None).count(), "frais annuels"),
         Line(RecalculatedHousehold.objects.filter(household__in=homes).count(), "mois recalculés"),
+        Line(ArrearsDecision.objects.filter(household__in=homes).count(), "décisions d'impayés"),
         Line(
             Mandate.objects.filter(household__in=homes, debits=None).count(),
             "mandats de prélèvement jamais utilisés",
@@ -189,6 +194,10 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     asked = HouseholdFee.objects.filter(household=home)
     asked.filter(billings=None).delete()
     asked.update(waived_reason=Case(When(waived_at=None, then=Value("")), default=Value(ERASED_REASON)))
+    decisions = ArrearsDecision.objects.filter(household=home)
+    keys = list(decisions.values_list("pk", flat=True))
+    decisions.delete()
+    histories.forget(ArrearsDecision, keys)
     RecalculatedHousehold.objects.filter(household=home).delete()
     Recalculation.objects.filter(household=home).delete()
     mandates = Mandate.objects.filter(household=home)

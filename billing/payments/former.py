@@ -24,6 +24,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.models import (
+    ArrearsDecision,
     BilledItem,
     CreditedItem,
     CreditNote,
@@ -272,6 +273,7 @@ def _delete_invoices(invoices: set[int]) -> None:
         HouseholdFee.objects.filter(pk__in=asked, billings=None).delete()
     lines._raw_delete("default")
     NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
+    ArrearsDecision.invoices.through.objects.filter(invoice__in=invoices)._raw_delete("default")
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
 

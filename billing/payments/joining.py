@@ -52,6 +52,7 @@ KEYS = {
     "billing.JoinedAccount.emptied": Joins.STAYS,
     "billing.JoinedAccount.kept": Joins.STAYS,
     "billing.ManualCharge.household": Joins.MOVES,
+    "billing.ArrearsDecision.household": Joins.MOVES,
     "billing.ManualCharge.child": Joins.MOVES,
     "billing.LateCollection.household": Joins.MOVES,
     "billing.LateCollection.child": Joins.RULED,

@@ -8,7 +8,15 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from billing.models import DebitFile, Mandate, OnlinePayment, PaymentEvent, TransferFile, TransferRefund
+from billing.models import (
+    ArrearsDecision,
+    DebitFile,
+    Mandate,
+    OnlinePayment,
+    PaymentEvent,
+    TransferFile,
+    TransferRefund,
+)
 from billing.payments import former
 from families.models import Household, RetentionRule
 from families.privacy import histories, retention
@@ -81,9 +89,38 @@ def _forget_refunded(rows: Sequence[Rows], at: datetime) -> int:
     return forgotten + TransferFile.objects.filter(pk__in=keys).update(content="")
 
 
+def _decisions(before: datetime) -> list[Rows]:
+    return [ArrearsDecision.objects.filter(ended_at__lt=before).order_by("pk")]
+
+
+def _forget_decisions(rows: Sequence[Rows], at: datetime) -> int:
+    """With their versions: what was owed stays with the invoices and their reminders."""
+    forgotten = 0
+    for each in rows:
+        with transaction.atomic():
+            keys = list(each.values_list("pk", flat=True))
+            histories.forget(ArrearsDecision, keys)
+            ArrearsDecision.objects.filter(pk__in=keys).delete()
+            forgotten += len(keys)
+    return forgotten
+
+
 def register_all() -> None:
     """Once the app is ready."""
     histories.keep_as_vouchers("billing")
+    retention.register(
+        Kind(
+            "arrears_decisions",
+            "décisions_d'impayés",
+            "Décisions d'impayés, quand elles sont finies",
+            "après leur fin",
+            2,
+            Unit.YEAR,
+            retention.CHOSEN,
+            due=_decisions,
+            remove=_forget_decisions,
+        )
+    )
     retention.register(
         Kind(
             "payment_answers",

@@ -16,6 +16,7 @@ def register_all() -> None:
             (
                 "invoices",
                 "reminder_letters",
+                "arrears_decisions",
                 "payment_answers",
                 "mandates",
                 "debit_files",

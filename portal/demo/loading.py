@@ -19,6 +19,7 @@ from django.utils import timezone
 from families.models import Household, User
 from portal.demo import (
     access,
+    arrears,
     fees,
     funds,
     imports,
@@ -172,6 +173,7 @@ def load(
         answer_invoices(at, people)
         put_right(at, people)
         somebody_is_owed(at, people)
+        arrears.decide(at, people)
         hand_over_takings(at, people)
         close_the_books(at, people)
         fees.ask(people, at)

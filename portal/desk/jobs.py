@@ -86,8 +86,10 @@ MENU: dict[Job, dict[Sight, str]] = {
             reservations_attendance_list leisure_register reservations.absencecertificate
             reservations_absencecertificate_take leisure_open_period
         """,
-        Sight.USED: "reservations.attendance billing_latecollection_note billing.latecollection",
-        Sight.SELDOM: "leisure.centre",
+        Sight.USED: """
+            reservations.attendance billing_latecollection_note billing.latecollection leisure.priorityfact
+        """,
+        Sight.SELDOM: "leisure.centre leisure.activitycriterion leisure.prioritystreet",
     },
     Job.MONEY: {
         Sight.ALWAYS: """
@@ -98,11 +100,13 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: """
             billing.billingrun billing.onlinepayment billing_online_statement billing.depositslip
             billing_cashcount_count billing.cashcount billing.creditnote billing.writeoff billing.manualcharge
+            billing.arrearsdecision
             billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
             billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
             billing.fee billing.householdfee
         """,
         Sight.SELDOM: """
+            billing_arrearsdecision_find
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
             billing.latecollectionrule

@@ -27,6 +27,7 @@ from billing.models import (
     ActivityRegie,
     Fee,
     FeePrice,
+    ArrearsDecision,
     Invoice,
     JournalAccounts,
     LateCollection,
@@ -61,6 +62,7 @@ from families.models import (
     SecurityEvent,
     User,
 )
+from leisure.models import ActivityCriterion, PriorityFact, PriorityStreet
 from portal.demo import loading
 from portal.models import LetterWording, RefusalReason, Release
 from portal.reservations.acts import next_year, trials
@@ -335,6 +337,8 @@ def furnished(chief: User) -> Booking:
     RecalculatedHousehold.objects.create(
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
     )
+    decided(late, chief)
+    comes_first(booking, chief)
     money_handed_over(booking, chief)
     InvoiceFactory(household=booking.household, kind=Invoice.Kind.CARRIED, total=Decimal("-9.60"))
     DBTaskResult.objects.create(
@@ -344,6 +348,32 @@ def furnished(chief: User) -> Booking:
         run_after=get_date_max(),
     )
     return booking
+
+
+def decided(late: Invoice, chief: User) -> None:
+    """The family of an invoice books no late day."""
+    decision = ArrearsDecision.objects.create(
+        household=late.household,
+        stops="late",
+        left=late.total,
+        since=NOW.date(),
+        ends_when_paid=True,
+        sentence="Parlons-en : un échéancier est possible.",
+        reason="Deux relances, aucun appel.",
+        decided_at=NOW,
+        decided_by=chief,
+    )
+    decision.activities.set(Activity.objects.all()[:1])
+    decision.invoices.set([late])
+
+
+def comes_first(booking: Booking, chief: User) -> None:
+    """Who comes first where places are short."""
+    ActivityCriterion.objects.create(activity=booking.activity, kind="district")
+    PriorityStreet.objects.create(street="rue des Lilas", postcode="01999")
+    PriorityFact.objects.create(
+        household=booking.household, kind="work", since=NOW.date(), noted_at=NOW, noted_by=chief
+    )
 
 
 def money_handed_over(booking: Booking, chief: User) -> None:

@@ -15,6 +15,7 @@ from billing.documents import pdf
 from billing.invoices import fees, invoicing, late_collection, recalculating
 from billing.invoices.creditable import Wanted
 from billing.models import (
+    ArrearsDecision,
     Fee,
     FeePrice,
     Invoice,
@@ -49,6 +50,7 @@ from families.papers.sending import Said
 from families.privacy import asking
 from families.reminders import choices
 from families.traces import security
+from leisure.models import PriorityFact
 from portal.demo import loading
 from portal.letters import mailing
 from portal.models import Backup, HeldDecision, LetterWording, PrintedList, PrintedPart, Restoration, Worker
@@ -335,5 +337,19 @@ def documents_of_money(regie: User) -> None:
         recalculation=recalculation, household=home, defaults={"billed": 5, "amount": 5}
     )
     reminding.remind([reminded.pk], at=AT, by=regie)
+    PriorityFact.objects.create(household=home, kind="work", since=AT.date(), noted_at=AT, noted_by=regie)
+    decision = ArrearsDecision.objects.create(
+        household=home,
+        stops="late",
+        left=reminded.left,
+        since=AT.date(),
+        ends_when_paid=True,
+        sentence="Parlons-en : un échéancier est possible.",
+        reason="Une relance, aucun appel.",
+        decided_at=AT,
+        decided_by=regie,
+    )
+    decision.activities.set(Activity.objects.filter(code="restauration-scolaire"))
+    decision.invoices.set([reminded])
     for lot in letter_printing.lots(AT):
         letter_printing.print_lot(lot, at=AT)

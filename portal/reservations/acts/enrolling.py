@@ -25,9 +25,20 @@ from portal.reservations.models import Activity, Enrolment, Establishment, Schoo
 from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, Override
 from portal.web.posted import posted_number
 
+# What stops an enrolment before its form is shown; the form asks for the rest.
+STOPS_ENROLMENTS = {Override.ARREARS}
+
 
 class EnrolmentRefused(Exception):
     """The act is refused; the message is the French sentence to show."""
+
+
+def stopped(wishes: Sequence[Wish], at: datetime) -> list[str]:
+    """Why each of these enrolments cannot be asked for now, whatever campaigns say; empty where it can."""
+    return [
+        next((one.sentence for one in found if one.kind in STOPS_ENROLMENTS), "")
+        for found in missing(wishes, at)
+    ]
 
 
 @transaction.atomic

@@ -43,6 +43,7 @@ NO_SET_UP = {
     "families.Letter",
     "families.TrialHousehold",
     "families.User",
+    "leisure.PriorityFact",
     "reservations.Schooling",
     # The roles of agents: a file of the town gives nobody a right.
     "auth.Group",

@@ -1,0 +1,127 @@
+"""Who comes first at the desk: an activity's criteria, the priority district, the situations of families."""
+
+from datetime import date
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from families.custody import own
+from families.desk_cells import HouseholdLink, person
+from leisure import priorities
+from leisure.models import ActivityCriterion, PriorityFact, PriorityStreet
+from portal.desk.choices import TolerantChoices
+from portal.desk.pages import WithHistory
+from portal.desk.site import DeskAdmin
+from portal.french.dates import short_day
+
+HEALTH = "families.view_childhealth"
+
+
+class ForgetsOrders(DeskAdmin[ActivityCriterion]):
+    """What is kept for half a minute is read anew."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        priorities.forget()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        priorities.forget()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ActivityCriterion]) -> None:
+        super().delete_queryset(request, queryset)
+        priorities.forget()
+
+
+@admin.register(ActivityCriterion)
+class ActivityCriterionAdmin(
+    ForgetsOrders, TolerantChoices[ActivityCriterion], WithHistory[ActivityCriterion]
+):
+    desk_order = 60
+    list_display = ("activity", "order", "kind", "whole_order")
+    list_filter = ("activity",)
+    list_select_related = ("activity",)
+    autocomplete_fields = ("activity",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("activity", "order", "kind"),
+                "description": "« Départager les demandes » les applique dans leur rang, et dit pour chaque"
+                " enfant ce qui a compté. À égalité de tout, l'ordre d'arrivée. Les familles lisent cet"
+                " ordre avant de réserver.",
+            },
+        ),
+    )
+
+    @admin.display(description="l'ordre entier")
+    def whole_order(self, obj: ActivityCriterion) -> str:
+        order = priorities.order_of(obj.activity_id)
+        return order.explanation if order else ""
+
+
+@admin.register(PriorityStreet)
+class PriorityStreetAdmin(DeskAdmin[PriorityStreet]):
+    desk_order = 61
+    list_display = ("street", "postcode")
+    list_display_links = ("street", "postcode")
+    search_fields = ("street", "postcode")
+
+
+class InForceFilter(admin.SimpleListFilter):
+    title = "en cours"
+    parameter_name = "en-cours"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("oui", "En cours"), ("a-verifier", "Déclarées, à justifier")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        today = timezone.localdate()
+        if self.value() == "oui":
+            return queryset.in_force(today)
+        return queryset.in_force(today).filter(proved=False) if self.value() == "a-verifier" else queryset
+
+
+@admin.register(PriorityFact)
+class PriorityFactAdmin(HouseholdLink, TolerantChoices[PriorityFact], WithHistory[PriorityFact]):
+    desk_order = 62
+    list_display = ("household_link", "child", "kind", "since", "until_shown", "proved", "noted_by_name")
+    list_display_links = ("kind",)
+    list_filter = (InForceFilter, "kind", "proved")
+    list_select_related = ("child", "noted_by")
+    autocomplete_fields = ("household", "child")
+    search_fields = ("household__guardians__last_name",)
+    fields = ("household", "child", "kind", "since", "until", "proved", "noted_at", "noted_by_name")
+    readonly_fields = ("noted_at", "noted_by_name")
+
+    @admin.display(description="jusqu'au", ordering="until")
+    def until_shown(self, obj: PriorityFact) -> str:
+        return short_day(obj.until, year=True) if isinstance(obj.until, date) else "–"
+
+    @admin.display(description="notée par")
+    def noted_by_name(self, obj: PriorityFact) -> str:
+        return person(obj.noted_by)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PriorityFact]:
+        """A handicap is of a child's health: without that right, there is none."""
+        rows = super().get_queryset(request)
+        if request.user.has_perm(HEALTH):
+            return rows
+        return rows.exclude(kind=PriorityFact.Sort.DISABILITY)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **given: Any) -> Any:
+        if db_field.name == "kind" and not request.user.has_perm(HEALTH):
+            given["choices"] = [
+                one for one in db_field.get_choices() if one[0] != PriorityFact.Sort.DISABILITY
+            ]
+        return super().formfield_for_choice_field(db_field, request, **given)
+
+    def save_model(self, request: Any, obj: PriorityFact, form: Any, change: bool) -> None:
+        at = timezone.now()
+        own.check(request.user, [obj.household_id], right=self.right_for("change"), at=at)
+        if not change:
+            obj.noted_at, obj.noted_by = at, request.user
+        super().save_model(request, obj, form, change)
