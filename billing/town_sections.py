@@ -24,12 +24,13 @@ from billing.models import (
     Tariff,
     TariffBand,
     TariffModifier,
+    TariffQuantity,
     TariffRate,
     price_text,
 )
 from billing.prices import books
 from billing.rules import fees as fee_rules
-from billing.rules import tariff_checks
+from billing.rules import quantities, tariff_checks
 from portal.french.dates import short_day
 from portal.french.grades import Grade
 from portal.french.plurals import counted
@@ -126,6 +127,27 @@ EFFECT = Words(
         "décale": TariffModifier.Effect.SHIFT,
     }
 )
+QUANTITY = Words(
+    {
+        "colonne": TariffQuantity.Kind.COLUMN,
+        "prix_d'une": TariffQuantity.Kind.ONE,
+        "forfait_de_jours": TariffQuantity.Kind.PACKAGE,
+        "forfait_à_partir_de": TariffQuantity.Kind.FLAT,
+        "fratrie_ensemble": TariffQuantity.Kind.SIBLINGS,
+        "minimum": TariffQuantity.Kind.FLOOR,
+        "plafond": TariffQuantity.Kind.CAP,
+    }
+)
+SPAN = Words(
+    {
+        "jour": TariffQuantity.Span.DAY,
+        "semaine": TariffQuantity.Span.WEEK,
+        "mois": TariffQuantity.Span.MONTH,
+        "période": TariffQuantity.Span.PERIOD,
+    }
+)
+COUNT = Words({"jours": TariffQuantity.Count.DAYS, "présences": TariffQuantity.Count.PRESENCES})
+COUNTED = Words({"réservés": TariffQuantity.Counted.RESERVED, "venus": TariffQuantity.Counted.ATTENDED})
 SITUATION = Words(
     {
         "hors_délai": FormulaTariff.Situation.LATE,
@@ -268,10 +290,16 @@ def to_check(row: Tariff) -> list[str]:
     ]
 
 
+def contradicts(row: Tariff) -> list[str]:
+    """Rules by number that cannot stand together, or in this tariff."""
+    rules = [one.rule() for one in row.quantities.all()]
+    return quantities.contradictions(rules, row.unit, row.columns)
+
+
 def keep_past(row: Tariff, values: dict[str, Any], loading: Loading) -> Callable[[], None]:
     """Other prices written into a tariff that has priced meals hold from tomorrow on, or from the later day
     that the file gives it: the days before keep theirs, as where a grid is edited at the desk."""
-    before = Tariff.objects.with_rules().prefetch_related("formulas").get(pk=row.pk)
+    before = Tariff.objects.with_rules().prefetch_related("formulas", "quantities").get(pk=row.pk)
     first = values["valid_from"]
     if kept := books.kept_before(before).first():
         # What was kept ends where it begins: « du » is still that of the first of them.
@@ -280,7 +308,7 @@ def keep_past(row: Tariff, values: dict[str, Any], loading: Loading) -> Callable
     had, priced = books.terms(before), books.presences_priced(before, loading.today)
 
     def written_over() -> None:
-        after = Tariff.objects.with_rules().prefetch_related("formulas").get(pk=row.pk)
+        after = Tariff.objects.with_rules().prefetch_related("formulas", "quantities").get(pk=row.pk)
         if not priced or books.terms(after) == had:
             return
         later = first is not None and (before.valid_from is None or first > before.valid_from)
@@ -328,6 +356,7 @@ register(
             Field("part_de_garde", "care_percent", Amount(), default=Decimal(0), example="100"),
         ),
         to_check=to_check,
+        contradicts=contradicts,
         rewrites=keep_past,
         children=(
             Rows(
@@ -390,6 +419,25 @@ register(
                     Field("valeur", "amount", Amount(), default=Decimal(0), example="1.50"),
                     Field("colonne", "column", default="", example="pai"),
                     Field("colonnes", "columns", ListOf(Text()), default=list, example="[repas, pai]"),
+                ),
+            ),
+            Rows(
+                key="selon_le_nombre",
+                model=TariffQuantity,
+                match=("kind", "span", "number", "column", "family", "count", "counted", "apart"),
+                parent="tariff",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("effet", "kind", QUANTITY),
+                    Field("par", "span", SPAN, default=TariffQuantity.Span.WEEK),
+                    Field("nombre", "number", Number(), default=1, example="4"),
+                    Field("montant", "amount", Amount(), default=None, example="32"),
+                    Field("colonne", "column", default="", example="régulier"),
+                    Field("famille", "family", Flag(), default=False),
+                    Field("compte", "count", COUNT, default=TariffQuantity.Count.DAYS),
+                    Field("comptés", "counted", COUNTED, default=TariffQuantity.Counted.RESERVED),
+                    Field("chaque_formule_à_part", "apart", Flag(), default=False),
                 ),
             ),
             Rows(
@@ -630,10 +678,8 @@ ARISES = Words({"acceptée": Fee.Arises.ACCEPTED, "demandée": Fee.Arises.ASKED}
 
 
 def fee_holds_together(row: Fee) -> list[str]:
-    """Raises Mistake for prices that contradict one another."""
-    if found := fee_rules.problems(fee_rules.Per(row.per), row.steps()):
-        raise Mistake(" ".join(found))
-    return []
+    """Prices that contradict one another."""
+    return fee_rules.problems(fee_rules.Per(row.per), row.steps())
 
 
 register(
@@ -665,7 +711,7 @@ register(
             Field("analytique", "analytic", default="", example="ADHESION"),
             Field("compte", "account", default="", example="'7088'"),
         ),
-        to_check=fee_holds_together,
+        contradicts=fee_holds_together,
         children=(
             Rows(
                 key="prix",

@@ -22,12 +22,14 @@ from billing.models import (
     Tariff,
     TariffBand,
     TariffModifier,
+    TariffQuantity,
     TariffRate,
     check_columns,
     price_text,
 )
 from billing.prices.books import PriceBook, copy_tariff, keep_past, next_code, next_dates
-from billing.rules import pricing, tariff_checks
+from billing.prices.quantity_preview import QuantityPreview, preview
+from billing.rules import pricing, quantities, tariff_checks
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OneRow, OwnPages, WithHistory
@@ -285,6 +287,38 @@ class ModifierInline(CompactInline[TariffModifier]):
     verbose_name_plural = "Règles particulières : hors commune, hors délai, fratrie, absence…"
 
 
+class AgreeingRules(forms.BaseInlineFormSet[Any, Tariff, Any]):
+    """Rules by number that contradict each other, or the tariff, are refused together, in sentences."""
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        typed = [one.cleaned_data | {"row": one.instance} for one in self.forms if one.cleaned_data]
+        rules = [row["row"].rule() for row in typed if not row.get("DELETE")]
+        found = quantities.contradictions(rules, self.instance.unit, self.instance.columns)
+        if found:
+            raise ValidationError(found)
+
+
+class QuantityInline(CompactInline[TariffQuantity]):
+    model = TariffQuantity
+    formset = AgreeingRules
+    form = TrimmedForm[TariffQuantity]
+    extra = 0
+    classes = ("collapse",)
+    verbose_name_plural = (
+        "Prix selon le nombre : dès 4 soirs par semaine, forfaits de 2, 3 ou 5 jours, plafond, fratrie"
+    )
+
+
+class Previewed(Exception):
+    """What was typed was looked at, and is not saved."""
+
+    def __init__(self, found: QuantityPreview | None) -> None:
+        self.found = found
+
+
 FORMULAS = Formula.objects.select_related("activity").order_by("activity__order", "activity__name", "order")
 
 
@@ -462,7 +496,7 @@ class TariffAdmin(OwnPages[Tariff]):
     search_fields = ("name", "code")
     actions = ("copy_for_next_year",)
     form = TariffForm
-    inlines = (BandInline, RateInline, ModifierInline, FormulaTariffInline)
+    inlines = (BandInline, RateInline, ModifierInline, QuantityInline, FormulaTariffInline)
     prepopulated_fields = {"code": ("name",)}
     fieldsets = (
         (None, {"fields": (("name", "code"), ("kind", "unit"), ("valid_from", "valid_to"), "columns")}),
@@ -520,7 +554,7 @@ class TariffAdmin(OwnPages[Tariff]):
 
     def save_model(self, request: HttpRequest, obj: Tariff, form: Any, change: bool) -> None:
         if change:
-            rows = Tariff.objects.with_rules().prefetch_related("formulas")
+            rows = Tariff.objects.with_rules().prefetch_related("formulas", "quantities")
             form.before = rows.get(pk=obj.pk)
         super().save_model(request, obj, form, change)
 
@@ -539,10 +573,30 @@ class TariffAdmin(OwnPages[Tariff]):
             f" sous « {kept.code} ».",
         )
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """« Voir ce que cela donne » saves all of it, looks, and takes it back."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Previewed as looked:
+            # What saving would have said is not true.
+            list(messages.get_messages(request))
+            context = {"preview": looked.found}
+            return self.page(request, "admin/billing/quantity_preview.html", "Ce que cela donne", context)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         if change:
             self._keep_past(request, form, formsets)
         super().save_related(request, form, formsets, change)
+        if "_apercu" in request.POST:
+            today = timezone.localdate()
+            row = Tariff.objects.with_rules().prefetch_related("quantities").get(pk=form.instance.pk)
+            raise Previewed(preview(row, today - timedelta(days=today.weekday())))
         found = tariff_checks.to_check(form.instance.rule())
         if found:
             messages.warning(

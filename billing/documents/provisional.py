@@ -193,7 +193,7 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
     if wanted != invoices[0]:
         lines, asked = _from(lines, wanted), _from(asked, wanted)
     asked_total = sum((line.amount for line in asked), Decimal(0))
-    priced = any(line.kind in (Kind.PRESENCE, Kind.FLAT) for line in [*lines, *asked])
+    priced = any(line.kind in (Kind.PRESENCE, Kind.FLAT, Kind.QUANTITY) for line in [*lines, *asked])
     without_quotient = priced and home.pk in found.warnings.without_quotient
     return Provisional(
         key=f"{wanted:%Y-%m}",
@@ -239,6 +239,8 @@ def _from(lines: Sequence[DraftedLine], first: date) -> list[DraftedLine]:
 def _cut(line: DraftedLine, first: date) -> DraftedLine | None:
     if line.kind in (Kind.CREDIT, Kind.DEBIT, Kind.MANUAL, Kind.FEE):
         return None
+    if line.kind == Kind.QUANTITY and line.until is not None:
+        return line if line.until >= first else None
     pairs = [(item, day) for item, day in _pairs(line) if day >= first]
     if not pairs:
         return None

@@ -38,6 +38,10 @@ UNCREDITED = ~Exists(CreditedItem.objects.filter(item=OuterRef("pk")))
 _OF_NO_CREDITED_FLAT = ~Exists(
     CreditedItem.objects.filter(item__line=OuterRef("line"), item__flat__gt="", item__line__kind=Kind.FLAT)
 )
+# What is taken back where it does not count any more.
+COSTS = ~Q(amount=0) | Q(line__kind=Kind.QUANTITY)
+# How the names of what a number of presences changes begin: no flat prices, though in the same place.
+BY_QUANTITY = "q:"
 M = TypeVar("M", bound=Model)
 
 
@@ -96,6 +100,7 @@ class Billable:
         rare: Collection[Rare] | None = None,
     ) -> None:
         self.scope = scope
+        self.settings = settings
         self._households = households
         self._rare = rare
         # The first day that is billed here: nothing that is due is ever too old.
@@ -159,7 +164,8 @@ class Billable:
     def days_of_flats_given_back(self) -> QuerySet[Booking]:
         """Held bookings that a flat price paid for which was given back since, none of its days counting: now
         that one stands again, it is due again."""
-        given_back = _last(BilledItem.objects.filter(flat__gt=""), "flat").filter(line__kind=Kind.CREDIT)
+        flats = BilledItem.objects.filter(flat__gt="").exclude(flat__startswith=BY_QUANTITY)
+        given_back = _last(flats, "flat").filter(line__kind=Kind.CREDIT)
         day = OuterRef("booking__day")
         month = LPad(Cast(ExtractMonth(day), CharField()), 2, Value("0"))
         of_day = Concat(Value(":"), Cast(ExtractYear(day), CharField()), Value("-"), month)
@@ -226,8 +232,9 @@ class Billable:
         return items.exclude(line__kind__in=(Kind.FLAT, Kind.CREDIT))
 
     def billed_bookings_ended(self) -> QuerySet[BilledItem]:
-        """Billings of bookings cancelled since; what cost nothing is not taken back."""
-        rows = self.last_billings().filter(UNCREDITED).exclude(booking__state__in=HOLDING).exclude(amount=0)
+        """Billings of bookings cancelled since; what cost nothing is not taken back, but for days of which
+        the number costs."""
+        rows = self.last_billings().filter(UNCREDITED, COSTS).exclude(booking__state__in=HOLDING)
         return self._if_any(Rare.ENDED, rows, "booking__household")
 
     def flats_losing_days(self) -> QuerySet[BilledItem]:
@@ -247,7 +254,8 @@ class Billable:
             tariff__unit__in=FLAT_UNITS,
             tariff__emptied=Tariff.Emptied.CREDITED,
         )
-        items = _last(BilledItem.objects.filter(flat__gt="", line__invoice__month__gte=self.since), "flat")
+        flats = BilledItem.objects.filter(flat__gt="", line__invoice__month__gte=self.since)
+        items = _last(flats.exclude(flat__startswith=BY_QUANTITY), "flat")
         rows = self._of_regies(items.filter(UNCREDITED, Exists(given_back), Exists(days)))
         rows = rows.exclude(line__kind=Kind.CREDIT)
         return self._if_any(Rare.EMPTIED, rows.exclude(amount=0), "line__invoice__household")
@@ -259,7 +267,7 @@ class Billable:
             attendance__state=AttendanceState.MISTAKEN,
             attendance__day__range=(self.since, self.scope.ends_on),
         )
-        rows = self._of_regies(_last(items, "attendance")).exclude(line__kind=Kind.CREDIT).exclude(amount=0)
+        rows = self._of_regies(_last(items, "attendance")).filter(COSTS).exclude(line__kind=Kind.CREDIT)
         return self._if_any(Rare.MISTAKEN, rows, "attendance__household")
 
     def billed_then_entered(self) -> QuerySet[BilledItem]:
@@ -304,6 +312,31 @@ class Billable:
         )
         return self._of_households(
             _last(came, "attendance").exclude(line__kind=Kind.CREDIT), "attendance__household"
+        )
+
+    def entered(self, days: tuple[date, date]) -> QuerySet[Attendance]:
+        """What was entered of bookings between two days."""
+        rows = Attendance.objects.filter(booking__isnull=False, day__range=days)
+        return self._of_households(rows, "household")
+
+    def standing_of(self, formulas: Collection[int], days: tuple[date, date]) -> QuerySet[BilledItem]:
+        """The last billings of bookings between two days, billed as one of these formulas. What a credit note
+        took back was taken, and counts as it did."""
+        rows = BilledItem.objects.filter(line__formula__in=formulas, booking__day__range=days)
+        return self._of_households(
+            _last(rows, "booking").exclude(line__kind__in=(Kind.CREDIT, Kind.FLAT)), "booking__household"
+        )
+
+    def standing_unreserved_of(
+        self, formulas: Collection[int], days: tuple[date, date]
+    ) -> QuerySet[BilledItem]:
+        """The same of presences without a booking."""
+        rows = BilledItem.objects.filter(
+            line__formula__in=formulas, attendance__day__range=days, attendance__booking=None
+        )
+        return self._of_households(
+            _last(rows, "attendance").exclude(line__kind__in=(Kind.CREDIT, Kind.FLAT)),
+            "attendance__household",
         )
 
     def standing_in_periods(self, periods: Collection[int]) -> QuerySet[BilledItem]:

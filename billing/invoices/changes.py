@@ -9,7 +9,7 @@ from datetime import date
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing.invoices.billable import UNCREDITED
+from billing.invoices.billable import BY_QUANTITY, UNCREDITED
 from billing.invoices.draft import Change
 from billing.invoices.flats import Flat, FlatPrices
 from billing.invoices.lines import Lines
@@ -35,6 +35,10 @@ def apply(
     standing = {item.pk: item for item in _standing({one.item for one in changes if one.item})}
     held_again = counting([Flat.read(one.flat, one.household) for one in changes if one.emptied])
     for change in changes:
+        if change.flat.startswith(BY_QUANTITY):
+            # Worked out once more with what else these drafts change.
+            lines.counted_again[change.household].add(change.day or date.min)
+            continue
         item = None if change.item is None else standing.get(change.item)
         if change.item is not None and (item is None or item.pk in touched):
             continue

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date
 from typing import TypeAlias
 
-from billing.invoices.billable import Billable
+from billing.invoices.billable import Billable, Kind
 from billing.invoices.flats import Flat, FlatPrices
 from billing.invoices.lines import Lines
 from billing.invoices.presence_prices import PresencePrices, Priced
@@ -32,7 +32,7 @@ def correct(
         item, presence = one.billed.item, one.presence
         if priced.flat and _month(presence.child, presence.formula, presence.day) in paid_by_the_day:
             flats.pay(priced.flat)
-        if item.amount:
+        if one.billed.taken_back:
             missed = item.counted == Counted.PRESENT and priced.counted != Counted.PRESENT
             lines.take_back(one.billed, "absence connue" if missed else "pointage corrigé")
         lines.bill(presence, priced, corrects=item.line.invoice)
@@ -51,9 +51,20 @@ def _anew(one: Reconsidered, prices: PresencePrices) -> Priced | None:
     if same and (item.counted, item.minutes) == (prices.counted(presence), presence.minutes):
         return None
     priced = prices.of(presence)
-    if priced is None or (priced.amount == item.amount and not priced.flat):
+    if priced is None or (
+        priced.amount == item.amount and not priced.flat and not _costs_by_number(one, priced)
+    ):
         return None
     return None if priced.flat and item.amount else priced
+
+
+def _costs_by_number(one: Reconsidered, priced: Priced) -> bool:
+    """Whether a day that costs nothing by itself counts otherwise now in the number that costs."""
+    if not (one.billed.by_number or priced.kind == Kind.QUANTITY):
+        return False
+    item = one.billed.item
+    same = item.line.formula_id in (None, one.presence.formula) and item.counted == priced.counted
+    return not (same and one.billed.by_number and priced.kind == Kind.QUANTITY)
 
 
 def _paid_by_the_day(reading: Reading, billable: Billable) -> set[FormulaMonth]:

@@ -15,9 +15,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Sum
+from django.db.models import Exists, OuterRef, Q, Sum
 
-from billing.invoices.billable import UNCREDITED
+from billing.invoices.billable import BY_QUANTITY, UNCREDITED
 from billing.invoices.refusals import BillingRefused
 from billing.models import BilledItem, CreditNoteLine, Invoice, InvoiceLine, InvoiceWithBalance
 from portal.french.amounts import euros
@@ -126,7 +126,9 @@ def of(invoice: Invoice) -> Creditable:
     in_favour = [
         one
         for one in lines
-        if one.amount < 0 and (rows[one.pk].kind if one.pk in rows else one.kind) != Kind.MANUAL
+        if one.amount < 0
+        # What is less for days of the same invoice goes with them.
+        and (rows[one.pk].kind if one.pk in rows else one.kind) not in (Kind.MANUAL, Kind.QUANTITY)
     ]
     return Creditable(
         invoice=now,
@@ -170,8 +172,11 @@ def _items(lines: Collection[int]) -> dict[int, list[tuple[CreditableDay, bool]]
             uncredited=UNCREDITED,
             followed=Exists(later.filter(booking=OuterRef("booking")))
             | Exists(later.filter(attendance=OuterRef("attendance")))
-            | Exists(later.filter(flat=OuterRef("flat")).exclude(flat=""))
-            | Exists(later.filter(fee=OuterRef("fee"))),
+            | Exists(later.filter(fee=OuterRef("fee")))
+            # What a number of presences changes adds up: a later change takes nothing back.
+            | Exists(
+                later.filter(flat=OuterRef("flat")).exclude(Q(flat="") | Q(flat__startswith=BY_QUANTITY))
+            ),
         )
         .order_by("booking__day", "attendance__day", "pk")
     )

@@ -57,6 +57,7 @@ class DraftedLine:
     # Of a line without a formula, whose codes it would bear.
     analytic_code: str = ""
     account_code: str = ""
+    until: date | None = None  # the last day of what a number of presences changes
 
     @property
     def amount(self) -> Decimal:
@@ -124,12 +125,35 @@ class Change:
         return cls(**found | {"day": date.fromisoformat(kept["day"]) if kept.get("day") else None})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Adjustment:
+    """What is to be billed, or given back, for the number of a child's presences between two days: `amount`
+    euros, after `was` of them were billed before, at a `turn` of its `name`."""
+
+    household: int
+    child: int
+    child_name: str
+    formula: int | None
+    activity_name: str
+    amount: Decimal
+    was: Decimal
+    name: str
+    turn: int
+    label: str
+    explanation: str
+    vat_percent: Decimal
+    care_percent: Decimal
+    first: date
+    until: date
+
+
 _AFTER_THE_REST: dict[str, int] = {
     Kind.CREDIT: 1,
     Kind.DEBIT: 2,
-    Kind.CARRIED: 3,
-    Kind.FEE: 4,
-    Kind.MANUAL: 4,
+    Kind.QUANTITY: 3,
+    Kind.CARRIED: 4,
+    Kind.FEE: 5,
+    Kind.MANUAL: 5,
 }
 
 

@@ -7,6 +7,7 @@ queries for any number of households, and says what has no price. `invoicing.py`
 reading.py         what happened, and what earlier invoices say otherwise
 other_days.py      which absences are billed, which late days are forgiven
 presence_prices.py what a presence costs, in words
+quantities.py      what several cost together, where their number counts
 lines.py           lines that presences join
 corrections.py     what is taken back and billed anew
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-from billing.invoices import changes, fees, reading, regies
+from billing.invoices import changes, fees, quantities, reading, regies
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.corrections import correct, counting
 from billing.invoices.draft import Draft, DraftedLine, Kind, Warnings
@@ -69,7 +70,11 @@ def drafts(
     billable = Billable(scope, settings, households=households)
     found = reading.read(billable)
     days = [one.day for one in found.due] or [scope.month]
-    prices = PriceBook.load({one.formula for one in found.due}, min(days), max(days))
+    prices = PriceBook.load(
+        {one.formula for one in found.due} | found.formulas_taken_back,
+        min([*days, *found.days_taken_back]),
+        max([*days, *found.days_taken_back]),
+    )
     people = FactsBook.load(households, min(days), max(days), asks=prices.asks)
     presence_prices = PresencePrices(
         prices=prices,
@@ -131,6 +136,7 @@ def _fill(lines: Lines, billable: Billable, found: Reading, prices: PresencePric
         touched=touched,
         counting=lambda asked: counting(asked, found, prices, flats),
     )
+    quantities.settle(lines, found.due, prices, billable)
     for statement in billable.statements().prefetch_related("lines").order_by("pk"):
         lines.take_over(statement)
     for charge in billable.charges().select_related("child"):

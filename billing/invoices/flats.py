@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
+from billing.invoices.billable import BY_QUANTITY
 from billing.invoices.draft import Kind
 from billing.invoices.reading import Billed
 from billing.models import BilledItem, FormulaTariff, Tariff
@@ -113,6 +114,7 @@ class FlatPrices:
     def billed(self) -> dict[Flat, Standing]:
         """The last billing of each, taken back or not."""
         items = BilledItem.objects.filter(flat__gt="", line__invoice__household_id__in=self._households)
+        items = items.exclude(flat__startswith=BY_QUANTITY)
         found: dict[Flat, Standing] = {}
         # A child that was typed twice: its documents name the row of then.
         same = F("line__child__joined_to")

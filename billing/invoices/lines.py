@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
-from billing.invoices.draft import Change, DraftedItem, DraftedLine, Kind
+from billing.invoices.draft import Adjustment, Change, DraftedItem, DraftedLine, Kind
 from billing.invoices.fees import FeeDue
 from billing.invoices.flats import Asked, FlatPrices
 from billing.invoices.presence_prices import NOTHING, Priced
@@ -26,6 +27,8 @@ class Lines:
         self.by_household: dict[int, list[DraftedLine]] = defaultdict(list)
         self.recalculated: list[RecalculatedHousehold] = []
         self.recalculated_by: dict[int, set[int | None]] = defaultdict(set)
+        # By household, days of which what a number of presences costs is to be worked out again.
+        self.counted_again: dict[int, set[date]] = defaultdict(set)
 
     def _begin(self, household: int, line: DraftedLine) -> DraftedLine:
         self.by_household[household].append(line)
@@ -69,7 +72,7 @@ class Lines:
         """A line to be joined; that of a flat price counts one, once."""
         price, tariff = priced.quote.price, priced.quote.tariff
         kind, label = priced.kind, f"{presence.formula_name}{priced.suffix}"
-        steps = [] if kind == Kind.FREE else [f"{step}." for step in _steps(price)]
+        steps = [] if kind in (Kind.FREE, Kind.QUANTITY) else [f"{step}." for step in _steps(price)]
         if corrects and kind == Kind.PRESENCE:
             kind, label = Kind.DEBIT, f"{label} – régularisation"
             steps.insert(0, f"Pointage corrigé après la facture {corrects.number}.")
@@ -120,7 +123,7 @@ class Lines:
             line = DraftedLine(
                 kind=Kind.CREDIT,
                 label=f"{line_billed.label} : {why} après la facture {invoice.number}"[:LONGEST_LABEL],
-                unit_price=-item.amount,
+                unit_price=-item.amount or NOTHING,
                 child=line_billed.child_id,
                 child_name=line_billed.child_name,
                 formula=line_billed.formula_id,
@@ -138,7 +141,7 @@ class Lines:
         line.items.append(
             DraftedItem(
                 turn=item.turn + 1,
-                amount=-item.amount,
+                amount=-item.amount or NOTHING,
                 booking=item.booking_id,
                 attendance=item.attendance_id,
                 flat=item.flat,
@@ -195,6 +198,26 @@ class Lines:
                 minutes=change.minutes,
             )
         )
+
+    def add_for_number(self, found: Adjustment) -> None:
+        """Adds what the number of a child's presences changes, a line of its own."""
+        line = DraftedLine(
+            kind=Kind.QUANTITY,
+            label=found.label[:LONGEST_LABEL],
+            unit_price=found.amount,
+            quantity=Decimal(1),
+            child=found.child,
+            child_name=found.child_name,
+            formula=found.formula,
+            activity_name=found.activity_name,
+            explanation=found.explanation[:LONGEST_EXPLANATION],
+            vat_percent=found.vat_percent,
+            care_percent=found.care_percent,
+            regie=self._regies.get(found.formula or 0),
+            until=found.until,
+        )
+        line.items.append(DraftedItem(turn=found.turn, amount=found.amount, flat=found.name))
+        self._begin(found.household, line)
 
     def charge(self, charge: ManualCharge) -> None:
         """Adds a line by hand."""

@@ -79,7 +79,14 @@ class PresencePrices:
             return None
         if facts.quotient is None and quote.tariff.kind != Tariff.Kind.FLAT:
             self.warnings.without_quotient.add(presence.household)
-        return _priced(presence, counted, facts, quote)
+        by_number = quote.tariff.pk in self.prices.packages
+        return _priced(presence, counted, facts, quote, by_number=by_number)
+
+    def quote(self, presence: Presence, counted: Counted, **changes: Any) -> Quote:
+        """The price of a presence that counts as `counted`, by other facts where `changes` says so. Raises
+        NoPrice."""
+        facts = self._facts(presence, counted)
+        return self._quote(presence, _replace(facts, **changes) if changes else facts, counted)
 
     def _facts(self, presence: Presence, counted: Counted) -> pricing.Facts:
         facts = self.people.facts(
@@ -121,7 +128,9 @@ class PresencePrices:
         return Decimal(pricing.started(max(known), unit))
 
 
-def _priced(presence: Presence, counted: Counted, facts: pricing.Facts, quote: Quote) -> Priced:
+def _priced(
+    presence: Presence, counted: Counted, facts: pricing.Facts, quote: Quote, *, by_number: bool = False
+) -> Priced:
     suffix = UNRESERVED if presence.booking is None else SUFFIXES.get(counted, LATE if facts.late else "")
     if facts.pai:
         suffix += PACKED
@@ -129,6 +138,16 @@ def _priced(presence: Presence, counted: Counted, facts: pricing.Facts, quote: Q
     if counted is Counted.FREE:
         return Priced(
             kind=Kind.FREE,
+            suffix=suffix,
+            counted=counted,
+            unit_price=NOTHING,
+            units=Decimal(1),
+            amount=NOTHING,
+            quote=quote,
+        )
+    if by_number:
+        return Priced(
+            kind=Kind.QUANTITY,
             suffix=suffix,
             counted=counted,
             unit_price=NOTHING,

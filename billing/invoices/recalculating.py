@@ -21,10 +21,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from billing.invoices import reading
+from billing.invoices import quantities, reading
 from billing.invoices.billable import Billable, Scope
 from billing.invoices.corrections import counting
-from billing.invoices.draft import Change, Kind
+from billing.invoices.draft import Change, DraftedItem, DraftedLine, Kind
 from billing.invoices.flats import Asked, Flat, FlatPrices
 from billing.invoices.numbering import Numbering
 from billing.invoices.other_days import absences_billed, late_forgiven
@@ -115,7 +115,67 @@ def compare(households: Sequence[int], month: date, settings: BillingSettings) -
         compared[flat.household].add(was, left)
         if left != was:
             compared[flat.household].changes.append(_given_back(standing.item, flat, emptied=emptied))
+    if prices.by_quantity:
+        _add_numbers(compared, found.reconsidered, presence_prices, billable)
     return compared
+
+
+def _add_numbers(
+    compared: dict[int, Compared],
+    days: Sequence[Reconsidered],
+    presence_prices: PresencePrices,
+    billable: Billable,
+) -> None:
+    """What the number of presences makes of the days as they would be."""
+    counted = [one.presence for one in days if one.presence.formula in presence_prices.prices.by_quantity]
+    moved: dict[int, set[date]] = defaultdict(set)
+    for presence in counted:
+        moved[presence.household].add(presence.day)
+    drafted = {home: [_as_line(one) for one in compared[home].changes if one.day] for home in moved}
+    for one in quantities.adjustments(moved, drafted, counted, billable):
+        its = compared[one.household]
+        its.add(one.was, one.was + one.amount)
+        if one.amount:
+            its.changes.append(
+                Change(
+                    item=None,
+                    household=one.household,
+                    child=one.child,
+                    child_name=one.child_name,
+                    activity_name=one.activity_name,
+                    formula=one.formula,
+                    was=one.was,
+                    amount=one.was + one.amount,
+                    day=one.first,
+                    flat=one.name,
+                    kind=Kind.QUANTITY,
+                    label=one.label,
+                    explanation=one.explanation,
+                    unit_price=one.amount,
+                    quantity=Decimal(1),
+                    vat_percent=one.vat_percent,
+                    care_percent=one.care_percent,
+                )
+            )
+
+
+def _as_line(change: Change) -> DraftedLine:
+    """A day that would change, as the invoice would bill it."""
+    item = DraftedItem(
+        turn=1,
+        amount=change.amount,
+        booking=change.booking,
+        attendance=change.attendance,
+        counted=change.counted,
+        minutes=change.minutes,
+    )
+    return DraftedLine(
+        kind=change.kind,
+        label=change.label,
+        unit_price=change.unit_price,
+        formula=change.formula,
+        items=[item],
+    )
 
 
 def _day(one: Reconsidered, priced: Priced) -> Change:

@@ -337,6 +337,7 @@ class InvoiceLine(models.Model):
     class Kind(models.TextChoices):
         PRESENCE = "presence", "Présences"
         FLAT = "flat", "Forfait"
+        QUANTITY = "quantity", "Prix selon le nombre"
         FREE = "free", "Non facturé"
         CREDIT = "credit", "Régularisation en votre faveur"
         DEBIT = "debit", "Régularisation"
@@ -399,7 +400,9 @@ class Counted(models.TextChoices):
 
 
 class BilledItem(models.Model):
-    """What a line bills: a booking, an unreserved presence, a month's flat price, or a fee a year.
+    """What a line bills: a booking, an unreserved presence, a month's flat price, or a fee a year. `flat`
+    also names what the number of presences in a span changes (« q:… », `invoices/quantities.py`): those of
+    one name add up.
 
     `turn` 1 is its billing; it is taken back by a line of credit at the next turn, billed again at the one
     after; a day that cost nothing needs no taking back. Unique, so that nothing is billed twice. `counted`

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
-from billing.rules import flats, pricing
+from billing.rules import flats, pricing, quantities
 from portal.french import grades
 from portal.french.grades import Grade
 from portal.french.month_fields import MonthMaskField
@@ -57,6 +57,12 @@ class TariffQuerySet(models.QuerySet["Tariff"]):
     def with_rules(self) -> "TariffQuerySet":
         """With all that `rule()` reads, in three more queries whatever their number."""
         return self.prefetch_related("bands", "rates", "modifiers")
+
+    def by_quantity(self) -> "TariffQuerySet":
+        """With `counts`: whether a price of theirs depends on how many presences there are. No query more."""
+        return self.annotate(
+            counts=models.Exists(TariffQuantity.objects.filter(tariff=models.OuterRef("pk")))
+        )
 
     def in_force(self, first: date, last: date | None = None) -> "TariffQuerySet":
         """Those that hold on `first`, or on a day between `first` and `last`."""
@@ -459,6 +465,90 @@ class TariffModifier(models.Model):
             frozenset(self.columns),
             (self.last_grade or 0) if by_grade else 0,
             pricing.AgeOn(self.age_counts),
+        )
+
+
+class TariffQuantity(models.Model):
+    """What a number of presences does to their price: from the fourth evening of a week, 2, 3 or 5 days at
+    the price of a package, never more than so much a month. The rule itself: `rules/quantities.py`."""
+
+    class Kind(models.TextChoices):
+        COLUMN = quantities.Kind.COLUMN.value, "à partir de … : chaque présence au prix de la colonne"
+        ONE = quantities.Kind.ONE.value, "… formules d'un même jour au prix d'une"
+        PACKAGE = quantities.Kind.PACKAGE.value, "forfait de … jours (entre deux, le suivant)"
+        FLAT = quantities.Kind.FLAT.value, "à partir de … : forfait pour le tout"
+        SIBLINGS = quantities.Kind.SIBLINGS.value, "… enfants ensemble, un prix pour tous"
+        FLOOR = quantities.Kind.FLOOR.value, "jamais moins de"
+        CAP = quantities.Kind.CAP.value, "jamais plus de"
+
+    class Span(models.TextChoices):
+        DAY = quantities.Span.DAY.value, "jour"
+        WEEK = quantities.Span.WEEK.value, "semaine"
+        MONTH = quantities.Span.MONTH.value, "mois"
+        PERIOD = quantities.Span.PERIOD.value, "période"
+
+    class Count(models.TextChoices):
+        DAYS = quantities.Count.DAYS.value, "les jours"
+        PRESENCES = quantities.Count.PRESENCES.value, "les présences"
+
+    class Counted(models.TextChoices):
+        RESERVED = quantities.Counted.RESERVED.value, "réservés"
+        ATTENDED = quantities.Counted.ATTENDED.value, "où l'enfant est venu"
+
+    tariff = models.ForeignKey(
+        Tariff, on_delete=models.CASCADE, related_name="quantities", verbose_name="tarif"
+    )
+    kind = models.CharField("effet", max_length=8, choices=Kind)
+    span = models.CharField("par", max_length=6, choices=Span, default=Span.WEEK)
+    number = models.PositiveSmallIntegerField("nombre", default=1)
+    amount = models.DecimalField(
+        "montant", max_digits=8, decimal_places=2, null=True, blank=True, validators=[NEVER_NEGATIVE],
+        help_text="Vide : le prix de la colonne.",
+    )  # fmt: skip
+    column = models.CharField("colonne", max_length=60, blank=True)
+    family = models.BooleanField("pour toute la famille", default=False)
+    count = models.CharField("compte", max_length=9, choices=Count, default=Count.DAYS)
+    counted = models.CharField("jours comptés", max_length=8, choices=Counted, default=Counted.RESERVED)
+    apart = models.BooleanField("chaque formule à part", default=False)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "règle selon le nombre"
+        verbose_name_plural = "règles selon le nombre"
+        ordering = ["tariff", "kind", "number", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(number__gte=1),
+                name="quantity_counts_from_one",
+                violation_error_message="Indiquez un nombre, d'au moins 1.",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["column", "one"]) | Q(amount__isnull=False) | ~Q(column=""),
+                name="quantity_says_its_price",
+                violation_error_message="Indiquez un montant, ou la colonne de la grille qui le dit.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="column") | ~Q(column=""),
+                name="quantity_names_its_column",
+                violation_error_message="Indiquez la colonne qui compte à partir de ce nombre.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return quantities.in_words(self.rule())
+
+    def rule(self) -> quantities.Quantity:
+        return quantities.Quantity(
+            quantities.Kind(self.kind),
+            quantities.Span(self.span),
+            self.number,
+            self.amount,
+            self.column,
+            self.family,
+            quantities.Count(self.count),
+            quantities.Counted(self.counted),
+            self.apart,
         )
 
 

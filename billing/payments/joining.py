@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.invoices import fees
-from billing.invoices.billable import UNCREDITED
+from billing.invoices.billable import BY_QUANTITY, UNCREDITED
 from billing.invoices.flats import Flat
 from billing.models import (
     ONLINE_OPEN,
@@ -129,12 +129,16 @@ def _flats_billed_twice(joining: Joining) -> list[BilledItem]:
     children = joining.children
     if not children:
         return []
-    items = BilledItem.objects.filter(
-        UNCREDITED,
-        flat__gt="",
-        line__child__in={*children, *children.values()},
-        line__invoice__household__in=joining.homes,
-    ).select_related("line__invoice")
+    items = (
+        BilledItem.objects.filter(
+            UNCREDITED,
+            flat__gt="",
+            line__child__in={*children, *children.values()},
+            line__invoice__household__in=joining.homes,
+        )
+        .exclude(flat__startswith=BY_QUANTITY)
+        .select_related("line__invoice")
+    )
     last = {item.flat: item for item in items.order_by("turn", "pk")}
     paid: dict[Flat, list[BilledItem]] = defaultdict(list)
     for item in last.values():

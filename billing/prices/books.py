@@ -37,10 +37,11 @@ from billing.models import (
     Tariff,
     TariffBand,
     TariffModifier,
+    TariffQuantity,
     TariffRate,
     price_text,
 )
-from billing.rules import pricing
+from billing.rules import pricing, quantities
 from families.models import Child, FamilyQuotient, Household, Residence, age_on
 from portal.database.composed import Composed, Given, numbered, one_of
 from portal.french.dates import end_of_month
@@ -93,7 +94,10 @@ class PriceBook:
         tariffs: Mapping[int, Tariff],
         formulas: Iterable[Formula],
         late: LateBook,
+        by_number: "Mapping[int, Sequence[quantities.Quantity]] | None" = None,
     ) -> None:
+        # What a tariff (its key) says of a number of presences; most say nothing.
+        self.quantities: Mapping[int, Sequence[quantities.Quantity]] = by_number or {}
         self._offers = offers
         self._tariffs = tariffs
         self.formulas = list(formulas)
@@ -106,7 +110,7 @@ class PriceBook:
     @classmethod
     def load(cls, formulas: Iterable[int], first: date, last: date) -> "PriceBook":
         """In six queries, whatever the number of formulas and days; in seven where periods have deadlines of
-        their own."""
+        their own, one more where a number of presences changes a price."""
         return cls._of(FormulaTariff.objects.filter(formula_id__in=list(formulas)), first, last)
 
     @classmethod
@@ -127,6 +131,7 @@ class PriceBook:
             Tariff.objects.in_force(first, last)
             .filter(pk__in={link.tariff_id for link in links})
             .with_rules()
+            .by_quantity()
             .in_bulk()
         )
         rules = {pk: tariff.rule() for pk, tariff in tariffs.items()}
@@ -136,7 +141,25 @@ class PriceBook:
                 offers[link.formula_id].append(link.offer(rules[link.tariff_id]))
         formulas = {link.formula_id: link.formula for link in links}.values()
         late = LateBook.load({formula.activity_id for formula in formulas})
-        return cls(offers, tariffs, formulas, late)
+        return cls(offers, tariffs, formulas, late, _by_number(tariffs))
+
+    @cached_property
+    def by_quantity(self) -> frozenset[int]:
+        """The formulas that have a price which depends on how many presences there are."""
+        return frozenset(
+            formula
+            for formula, offers in self._offers.items()
+            if any(offer.source in self.quantities for offer in offers)
+        )
+
+    @cached_property
+    def packages(self) -> frozenset[int]:
+        """The tariffs of which a day costs nothing by itself: packages of days are paid."""
+        return frozenset(
+            pk
+            for pk, rules in self.quantities.items()
+            if any(rule.kind is quantities.Kind.PACKAGE for rule in rules)
+        )
 
     @cached_property
     def asks(self) -> frozenset[pricing.When]:
@@ -218,6 +241,15 @@ class PriceBook:
     def forgives(self) -> bool:
         """Whether any late reservation may cost nothing more."""
         return self._late.forgives
+
+
+def _by_number(tariffs: Mapping[int, Tariff]) -> dict[int, list[quantities.Quantity]]:
+    """One query, where any tariff has such rules."""
+    found: dict[int, list[quantities.Quantity]] = defaultdict(list)
+    counting = [pk for pk, tariff in tariffs.items() if getattr(tariff, "counts", False)]
+    for row in TariffQuantity.objects.filter(tariff__in=counting) if counting else ():
+        found[row.tariff_id].append(row.rule())
+    return dict(found)
 
 
 def _surcharge(terms: LateTerms) -> pricing.Modifier:
@@ -727,6 +759,7 @@ def copy_tariff(
 
     parts = (
         [*tariff.bands.all()], [*tariff.rates.all()], [*tariff.modifiers.all()], [*tariff.formulas.all()],
+        [*tariff.quantities.all()],
     )  # fmt: skip
     if tariff.valid_to is None or tariff.valid_to >= valid_from:
         tariff.valid_to = valid_from - timedelta(days=1)
@@ -744,6 +777,8 @@ def copy_tariff(
             row.floor, row.ceiling = raised(row.floor), raised(row.ceiling)
         elif isinstance(row, TariffModifier) and row.effect in ("price", "add"):
             row.amount = raised(row.amount) or Decimal(0)
+        elif isinstance(row, TariffQuantity):
+            row.amount = raised(row.amount)
         _insert_into(copied, row)
     return copied
 
@@ -775,7 +810,13 @@ def kept_before(tariff: Tariff) -> QuerySet[Tariff]:
 
 def terms(tariff: Tariff) -> object:
     """All that it says of prices, to be compared: neither its names nor its dates."""
-    rows = [*tariff.bands.all(), *tariff.rates.all(), *tariff.modifiers.all(), *tariff.formulas.all()]
+    rows = [
+        *tariff.bands.all(),
+        *tariff.rates.all(),
+        *tariff.modifiers.all(),
+        *tariff.formulas.all(),
+        *tariff.quantities.all(),
+    ]
     said = sorted(f"{row._meta.model_name} {_said(row, {'id', 'tariff'})}" for row in rows)
     return _said(tariff, {"id", "code", "name", "valid_from", "valid_to"}), said
 
@@ -808,7 +849,13 @@ def _keep_until(before: Tariff, last: date) -> Tariff:
     place = 2
     while Tariff.objects.filter(code=code).exists():
         code, place = f"{taken}-{place}", place + 1
-    parts = [*before.bands.all(), *before.rates.all(), *before.modifiers.all(), *before.formulas.all()]
+    parts = [
+        *before.bands.all(),
+        *before.rates.all(),
+        *before.modifiers.all(),
+        *before.formulas.all(),
+        *before.quantities.all(),
+    ]
     kept = _cloned(before, before.name, code, before.valid_from, last)
     kept.save(force_insert=True)
     for row in parts:

@@ -7,6 +7,7 @@ costs.free_late(formula_id, day) -> int                     late days of that mo
 costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,14 +15,16 @@ from decimal import Decimal
 from billing.models import AbsencePolicy, BillingSettings, Fee
 from billing.prices.books import FactsBook, PriceBook, Quote
 from billing.prices.fees import town_fees
+from billing.prices.numbers import Numbers, Presence, widened
 from billing.rules import pricing
 from billing.rules.absences import AbsenceRules
 from families.models import Household
 from portal.database.kept import KeptAWhile
 from portal.french import moments
 from portal.french.amounts import euros, number
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Enrolment, Formula, Period, SchoolYear
-from portal.reservations.pages.prices import QuotientEnd
+from portal.reservations.pages.prices import ForNumber, QuotientEnd
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Estimates:
     ) -> None:
         self._enrolment = enrolment
         self._period = period.pk if period else None
+        self._numbers = Numbers(enrolment, period, prices, people, self._quote_of)
         self._prices = prices
         self._people = people
 
@@ -99,6 +103,8 @@ class Estimates:
         rules = _rules(enrolment.activity_id)
         if not rules.prices.formulas:
             return cls(enrolment, period, rules.prices, FactsBook())
+        if rules.prices.by_quantity:
+            first, last = widened(first, last)
         people = FactsBook.of_household(
             enrolment.household,
             first,
@@ -133,10 +139,25 @@ class Estimates:
         """What reserving that day adds, in euros; None where one pays by time spent, month or period. Hours
         that are reserved are known beforehand."""
         found = self._quote(formula_id, day, late=late)
-        if found is None or found.tariff.unit in pricing.FLAT_UNITS:
+        if (
+            found is None
+            or found.tariff.unit in pricing.FLAT_UNITS
+            or found.tariff.pk in self._prices.packages
+        ):
             return None
         timed = found.tariff.unit in pricing.TIMED_UNITS
         return None if timed and self._prices.reserved_minutes(formula_id) is None else found.price.amount
+
+    def for_number(self, booked: Mapping[Choice, bool], cancelled: Collection[Choice]) -> ForNumber | None:
+        """What these days change of prices that depend on their number, with those held already. One query,
+        where any does."""
+        return self._numbers.of(booked, cancelled) if self._prices.by_quantity else None
+
+    def rules_for_number(self, day: date) -> list[str]:
+        """The rules by number that count the activity's formulas, in words."""
+        if not self._prices.by_quantity:
+            return []
+        return self._numbers.in_words([formula.pk for formula in self.formulas], day)
 
     def quotient_end(self, first: date, last: date) -> QuotientEnd | None:
         """The last day, from `first` on and before `last`, of a quotient that nothing follows; None where
@@ -156,21 +177,31 @@ class Estimates:
         return None
 
     def _quote(self, formula_id: int, day: date, *, late: bool) -> Quote | None:
-        facts = self.facts(day, late=late)
+        one = self._enrolment
+        presence = Presence(one.child_id, one.activity_id, one.establishment_id, formula_id, day)
         try:
-            found = self._ask(formula_id, facts, day)
-            minutes = self._prices.reserved_minutes(formula_id)
-            if found.tariff.unit in pricing.TIMED_UNITS and minutes is not None:
-                units = Decimal(pricing.started(minutes, pricing.Unit(found.tariff.unit)))
-                found = self._ask(formula_id, replace(facts, units=units), day)
+            return self._quote_of(presence, self.facts(day, late=late))
         except pricing.NoPrice:
             return None
+
+    def _quote_of(self, presence: Presence, facts: pricing.Facts) -> Quote:
+        """The hours that are reserved are due. Raises NoPrice."""
+        found = self._ask(presence, facts)
+        minutes = self._prices.reserved_minutes(presence.formula)
+        if found.tariff.unit in pricing.TIMED_UNITS and minutes is not None:
+            units = Decimal(pricing.started(minutes, pricing.Unit(found.tariff.unit)))
+            found = self._ask(presence, replace(facts, units=units))
         return found
 
-    def _ask(self, formula_id: int, facts: pricing.Facts, day: date) -> Quote:
+    def _ask(self, presence: Presence, facts: pricing.Facts) -> Quote:
         """Raises NoPrice."""
-        place = self._enrolment.establishment_id
-        return self._prices.quote(formula_id, facts, day, period=self._period, establishment=place)
+        return self._prices.quote(
+            presence.formula,
+            facts,
+            presence.day,
+            period=self._period,
+            establishment=presence.establishment,
+        )
 
     def free_late(self, formula_id: int, day: date) -> int:
         """How many more late days of that month bear no surcharge, after those reserved or asked for."""

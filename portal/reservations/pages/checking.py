@@ -28,7 +28,7 @@ from portal.reservations.pages import prices
 from portal.reservations.pages.acting import Acting, Passed
 from portal.reservations.pages.cells import WAIT, late_words
 from portal.reservations.pages.planning import Planning, Ticks
-from portal.reservations.pages.prices import PricedLine
+from portal.reservations.pages.prices import ForNumber, PricedLine
 from portal.reservations.pages.services import pricer_of
 from portal.reservations.states import Action, CellState, Override
 
@@ -98,6 +98,7 @@ class Checked:
     where: Where
     gone: list[str] = field(default_factory=list)
     quotient_warning: str = ""
+    number: ForNumber | None = None
     reservation: Reservation | None = None
     # At the desk: what has to be, and what may be, passed over, and for which days.
     passed: list[Passed] = field(default_factory=list)
@@ -109,7 +110,7 @@ class Checked:
     @cached_property
     def total(self) -> Decimal | None:
         """What the days to book cost; None where one of them has no price."""
-        return prices.total(one.price for one in self.to_book)
+        return prices.with_number(self.to_book, self.number)
 
     @property
     def total_text(self) -> str:
@@ -286,6 +287,7 @@ def _checked(
         where=where,
         gone=gone or [],
         quotient_warning=priced.quotient_warning,
+        number=priced.number,
         reservation=reservation,
         passed=_passed(plan, known),
     )

@@ -4,9 +4,11 @@ costs = pricer(enrolment, first, last, period=period)      a few queries, then n
 costs.on(formula_id, day, late=False)                      euros, or None where no price of a day can be said
 costs.free_late(formula_id, day)                           late days of that month that cost nothing more
 costs.quotient_end(first, last)                            the day and a sentence, where prices change then
+costs.for_number(booked, cancelled)                        what the number of days changes, where it counts
+costs.rules_for_number(day)                                the sentences of rules that count them
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -31,6 +33,15 @@ class QuotientEnd(NamedTuple):
     sentence: str
 
 
+class ForNumber(NamedTuple):
+    """What the number of days changes, with those held already: euros more or (negative) less than the days'
+    own prices, and why. `paid`: those that cost nothing by themselves."""
+
+    amount: Decimal
+    sentences: list[str]
+    paid: frozenset[Choice]
+
+
 class Costs(Protocol):
     """The prices of an enrolled child between two days, reserved in one period."""
 
@@ -40,17 +51,24 @@ class Costs(Protocol):
 
     def quotient_end(self, first: date, last: date) -> QuotientEnd | None: ...
 
+    def for_number(
+        self, booked: Mapping[Choice, bool], cancelled: Collection[Choice]
+    ) -> ForNumber | None: ...
+
+    def rules_for_number(self, day: date) -> list[str]: ...
+
 
 class Pricer(Protocol):
     def __call__(self, enrolment: Enrolment, first: date, last: date, /, *, period: Period) -> Costs: ...
 
 
-def put_on(plan: Planning, pricer: Pricer) -> str:
+def put_on(plan: Planning, pricer: Pricer) -> list[str]:
     """Gives its price to every cell that can be booked: late ones that are not chosen say what the next one
-    chosen costs. Returns the sentence on a quotient that ends within these days, if one does."""
+    chosen costs. Returns the sentence on a quotient that ends within these days, if one does, and on prices
+    that depend on the number of days."""
     cells = [cell for cell in plan.cells.values() if cell.bookable]
     if not cells:
-        return ""
+        return []
     # From today on: a quotient that ends before the days shown changes what they cost.
     since, last = min(plan.where.today, cells[0].day), cells[-1].day
     costs = pricer(plan.enrolment, since, last, period=plan.period)
@@ -80,7 +98,11 @@ def put_on(plan: Planning, pricer: Pricer) -> str:
             cell.name += f" dont {euros(cell.surcharge)} de supplément"
         if cell.unproved:
             cell.name += ", sans quotient connu"
-    return end.sentence if end else ""
+    return [*([end.sentence] if end else []), *_by_number(costs.rules_for_number(cells[0].day))]
+
+
+def _by_number(rules: list[str]) -> list[str]:
+    return [f"Prix selon le nombre, compté à la validation : {' ; '.join(rules)}."] if rules else []
 
 
 @dataclass(frozen=True)
@@ -102,6 +124,7 @@ class Priced:
     booked: list[PricedLine]
     by_day: dict[Choice, Decimal]
     quotient_warning: str = ""
+    number: ForNumber | None = None
 
 
 def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer | None) -> Priced:
@@ -126,7 +149,11 @@ def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer | No
         price = costs.on(*choice, late=True) if pays else known.get(choice)
         priced.append(_priced(line, answer, price, known.get(choice)))
     end = costs.quotient_end(where.today, booked[-1].day) if booked else None
-    return Priced(priced, known, end.sentence if end else "")
+    number = costs.for_number(
+        {Choice(one.line.formula_id, one.line.day): one.surcharge is not None for one in priced},
+        [Choice(line.formula_id, line.day) for line in in_order if line.action == Action.CANCEL],
+    )
+    return Priced(priced, known, end.sentence if end else "", number)
 
 
 def _is_late(answer: Closed | Open) -> bool:
@@ -166,6 +193,19 @@ def total(prices: Iterable[Decimal | None]) -> Decimal | None:
     found = list(prices)
     known = [price for price in found if price is not None]
     return sum(known, Decimal(0)) if known and len(known) == len(found) else None
+
+
+def with_number(booked: Iterable[PricedLine], number: ForNumber | None) -> Decimal | None:
+    """The total of days to book with what their number changes."""
+    if number is None:
+        return total(one.price for one in booked)
+    found = total(
+        Decimal(0)
+        if one.price is None and Choice(one.line.formula_id, one.line.day) in number.paid
+        else one.price
+        for one in booked
+    )
+    return None if found is None else found + number.amount
 
 
 def ticked(cells: Iterable[Cell]) -> Decimal | None:

@@ -499,7 +499,9 @@ def _show_planning(
     at: datetime,
 ) -> HttpResponse:
     plans = [plan, *plan.beside]
-    warnings = {prices.put_on(each, service.pricer) for each in plans} if service.pricer else set()
+    warnings = (
+        {said for each in plans for said in prices.put_on(each, service.pricer)} if service.pricer else ()
+    )
     cells = [cell for each in plans for cell in each.cells.values()]
     shown = {each.enrolment.pk for each in plans}
     context = {
@@ -510,7 +512,7 @@ def _show_planning(
         "chosen_late": sum(cell.checked and cell.late and cell.bookable for cell in cells),
         "day_rules": sorted({one for each in plans if each.days_taken for one in each.days_taken.sentences}),
         "day_counts": _counts([(each, each.ticks()) for each in plans]),
-        "quotient_warnings": sorted(warnings - {""}),
+        "quotient_warnings": sorted(warnings),
         "total": prices.in_words(prices.ticked(cells)),
         "lost": [cell for cell in cells if cell.lost],
         "gone": [(each.enrolment.child, each.gone().values()) for each in plans],
@@ -855,21 +857,24 @@ def _passed_over(
 def _sums(group: list[Checked]) -> dict[str, Any]:
     """What is said of all children of a validation or a recording together."""
     return {
-        "total": prices.in_words(prices.total(one.price for each in group for one in each.to_book)),
+        "total": prices.in_words(prices.total(each.total for each in group if each.to_book)),
         "waiting_total": prices.in_words(
             prices.total(one.price for each in group for one in each.to_book if one.line.accepts_waiting)
         ),
         "days_booked": sum(len(each.to_book) for each in group),
         "days_cancelled": sum(len(each.to_cancel) for each in group),
         "usual_total": _usual_total(group),
-        "quotient_warnings": sorted({each.quotient_warning for each in group} - {""}),
+        "quotient_warnings": [
+            *sorted({each.quotient_warning for each in group} - {""}),
+            *dict.fromkeys(said for each in group if each.number for said in each.number.sentences),
+        ],
     }
 
 
 def _usual_total(group: list[Checked]) -> str:
     """What the days cost where none counts as late; nothing where none does, or where it is not known."""
     extra = [one.surcharge for each in group for one in each.to_book if one.surcharge]
-    total = prices.total(one.price for each in group for one in each.to_book)
+    total = prices.total(each.total for each in group if each.to_book)
     return "" if total is None or not extra else prices.in_words(total - sum(extra))
 
 

@@ -99,8 +99,8 @@ class Rows:
     comment: str = ""
     order_by: tuple[str, ...] = ()
     only: Mapping[str, Any] = field(default_factory=dict)  # other rows of the model are not the file's
-    # What an agent should look at in a loaded row; raises Mistake where its children contradict it.
-    to_check: Callable[[Any], Iterable[str]] = no_remark
+    to_check: Callable[[Any], Iterable[str]] = no_remark  # what an agent should look at in a loaded row
+    contradicts: Callable[[Any], Iterable[str]] = no_remark  # why a row cannot mean what its lists say
     # Looks at a row that is there and at its values of the file, which it may set; what it answers is called
     # once the row and its children are written. Both raise Mistake.
     rewrites: Callable[[Any, dict[str, Any], Loading], Callable[[], None]] = as_it_is
@@ -185,10 +185,9 @@ class Rows:
                 written_over()
             except Mistake as mistake:
                 loading.complain(mistake.node or node, where, mistake.text)
-        try:
-            loading.remark(node, where, self.to_check(loaded.row))
-        except Mistake as mistake:
-            loading.complain(mistake.node or node, where, mistake.text)
+        for sentence in self.contradicts(loaded.row):
+            loading.complain(node, where, sentence)
+        loading.remark(node, where, self.to_check(loaded.row))
         return loaded
 
     def relate(self, loaded: "Loaded", loading: Loading, parent: Any) -> None:

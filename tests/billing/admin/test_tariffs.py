@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
-from billing.prices.books import FactsBook, PriceBook
+from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier, TariffQuantity
+from billing.prices.books import FactsBook, PriceBook, copy_tariff
 from billing.rules import pricing
 from tests.factories import ChildFactory, EnrolmentFactory, QuotientFactory, UserFactory
 
@@ -43,6 +43,7 @@ def grid(rows, **tariff):
         "bands-TOTAL_FORMS": len(rows), "bands-INITIAL_FORMS": sum(bool(row[0]) for row in rows),
         "rates-TOTAL_FORMS": 0, "rates-INITIAL_FORMS": 0, "modifiers-TOTAL_FORMS": 0,
         "modifiers-INITIAL_FORMS": 0, "formulas-TOTAL_FORMS": 0, "formulas-INITIAL_FORMS": 0,
+        "quantities-TOTAL_FORMS": 0, "quantities-INITIAL_FORMS": 0,
     }  # fmt: skip
     for place, (pk, low, high, *prices) in enumerate(rows):
         data |= {f"bands-{place}-id": pk or "", f"bands-{place}-low": low, f"bands-{place}-high": high}
@@ -266,3 +267,80 @@ def test_a_tariff_without_a_price_is_refused(accountant, kind, says):
     answer = accountant.post(reverse("admin:billing_tariff_add"), grid([], kind=kind))
     assert says in answer.content.decode()
     assert not Tariff.objects.exists()
+
+
+# Prices by number -----------------------------------------------------------------------------------------
+
+
+def by_number(*rules, **tariff):
+    """A tariff of packages, with these rules: (kind, span, number, amount, column)."""
+    data = grid([("", "0", "719,99", "49", "67"), ("", "720", "", "51", "70")], columns="f2\nf3", **tariff)
+    data["quantities-TOTAL_FORMS"] = len(rules)
+    for place, rule in enumerate(rules):
+        for name, value in zip(("kind", "span", "number", "amount", "column"), rule, strict=True):
+            data[f"quantities-{place}-{name}"] = value
+        data |= {f"quantities-{place}-count": "days", f"quantities-{place}-counted": "reserved"}
+    return data
+
+
+PACKAGES = (("package", "week", "2", "", "f2"), ("package", "week", "3", "", "f3"))
+
+
+def test_packages_of_days_are_written_beside_the_grid(accountant):
+    answer = accountant.post(reverse("admin:billing_tariff_add"), by_number(*PACKAGES))
+    assert answer.status_code == 302, answer.context["errors"]
+    assert [str(rule) for rule in Tariff.objects.get().quantities.all()] == [
+        "2 jours par semaine : tarif « f2 »",
+        "3 jours par semaine : tarif « f3 »",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "tariff", "sentence"),
+    [
+        ((*PACKAGES, ("column", "week", "4", "", "f3")), {}, "aucune colonne ne le change plus"),
+        (PACKAGES, {"unit": "month"}, "ne dépend pas du nombre de jours pris"),
+        ((("cap", "month", "1", "", "f9"),), {}, "La grille n&#x27;a pas la colonne « f9 »"),
+        ((("cap", "month", "1", "", ""),), {}, "Indiquez un montant, ou la colonne de la grille qui le dit."),
+    ],
+)
+def test_rules_that_contradict_each_other_are_refused_and_kept_as_typed(accountant, rules, tariff, sentence):
+    answer = accountant.post(reverse("admin:billing_tariff_add"), by_number(*rules, **tariff))
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert not Tariff.objects.exists()
+
+
+def test_what_rules_come_to_is_seen_before_they_are_saved(accountant):
+    posted = by_number(*PACKAGES) | {"_apercu": "1"}
+    answer = accountant.post(reverse("admin:billing_tariff_add"), posted)
+    page = " ".join(answer.content.decode().replace(NBSP, " ").split())
+    assert "3 jours dans la semaine" in page
+    assert '<strong>70,00 €</strong><br><span class="help">3 jours : forfait 3 jours, 70,00 €</span>' in page
+    assert not Tariff.objects.exists()
+
+
+def test_looking_at_a_tariff_that_is_used_changes_nothing_of_it(accountant, meals):
+    TariffQuantity.objects.create(tariff=meals, kind="cap", span="month", amount=32)
+    rows = [(band.pk, band.low, band.high or "", "5.20") for band in meals.bands.all()]
+    posted = grid(rows, code="repas-2026") | {
+        "_apercu": "1", "bands-INITIAL_FORMS": 2, "modifiers-TOTAL_FORMS": 0,
+        "quantities-TOTAL_FORMS": 1, "quantities-INITIAL_FORMS": 1,
+        "quantities-0-id": meals.quantities.get().pk, "quantities-0-tariff": meals.pk,
+        "quantities-0-kind": "cap", "quantities-0-span": "month", "quantities-0-number": "1",
+        "quantities-0-amount": "30", "quantities-0-count": "days", "quantities-0-counted": "reserved",
+    }  # fmt: skip
+    answer = accountant.post(reverse("admin:billing_tariff_change", args=[meals.pk]), posted)
+    page = answer.content.decode().replace(NBSP, " ")
+    assert "Jamais plus de 30,00 € par mois" in page
+    assert meals.quantities.get().amount == 32
+    assert Tariff.objects.count() == 1
+
+
+def test_a_copy_for_next_year_has_the_rules_by_number_too(accountant, meals):
+    TariffQuantity.objects.create(tariff=meals, kind="cap", span="month", amount=32)
+    copied = copy_tariff(
+        Tariff.objects.with_rules().get(),
+        name="Suite", code="suite", valid_from=date(2027, 9, 1), valid_to=None, percent=D(10),
+    )  # fmt: skip
+    assert [rule.amount for rule in copied.quantities.all()] == [D("35.20")]

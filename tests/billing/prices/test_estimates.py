@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoices import drafting, invoicing
-from billing.models import BillingSettings, Invoice, PackedMeal
+from billing.models import BillingSettings, Invoice, PackedMeal, TariffBand, TariffQuantity
 from billing.prices.estimates import Estimates, forget
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
@@ -264,3 +264,53 @@ def test_a_period_whose_deadline_has_no_surcharge_costs_nothing_more(forgiving, 
     canteen.activity.deadlines.create(action="book", rule=general.rule, period=canteen.period, late="request")
     forget()
     assert Estimates.load(books.enrolment, FIRST, LAST).on(canteen.formula.pk, FIRST, late=True) == D("3.20")
+
+
+# Prices by number -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def regular(meals):
+    """From the fourth meal of a week on, each costs 2.80 instead of 3.20."""
+    meals.columns = ["ponctuel", "régulier"]
+    meals.save()
+    meals.bands.all().delete()
+    TariffBand.objects.create(tariff=meals, prices={"ponctuel": "3.20", "régulier": "2.80"})
+    TariffQuantity.objects.create(tariff=meals, kind="column", number=4, column="régulier")
+    forget()
+    return meals
+
+
+WEEK = [date(2026, 11, day) for day in (23, 24, 26, 27)]
+
+
+def test_the_fourth_day_of_a_week_makes_all_four_cheaper_before_it_is_reserved(regular, books, canteen):
+    eats(books, WEEK[:3])
+    costs = Estimates.load(books.enrolment, FIRST, LAST)
+    found = costs.for_number({Choice(canteen.formula.pk, WEEK[3]): False}, [])
+    assert found is not None
+    assert found.amount == D("-1.60")
+    assert found.sentences == ["4 jours : tarif « régulier » à partir de 4, semaine du 23 novembre."]
+
+
+def test_giving_up_one_of_four_makes_the_others_dearer(regular, books, canteen):
+    eats(books, WEEK)
+    costs = Estimates.load(books.enrolment, FIRST, LAST)
+    found = costs.for_number({}, [Choice(canteen.formula.pk, WEEK[3])])
+    assert found is not None
+    assert found.amount == D("1.60")
+
+
+def test_what_is_shown_before_reserving_is_what_is_billed(regular, books, canteen):
+    costs = Estimates.load(books.enrolment, FIRST, LAST)
+    found = costs.for_number({Choice(canteen.formula.pk, day): False for day in WEEK}, [])
+    shown = sum((costs.on(canteen.formula.pk, day) or D(0) for day in WEEK), D(0)) + found.amount
+    eats(books, WEEK)
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    assert Invoice.objects.get().total == shown == D("11.20")
+
+
+def test_a_town_without_such_rules_asks_nothing_more(costs, canteen, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert costs.for_number({Choice(canteen.formula.pk, FIRST): False}, []) is None
+        assert costs.rules_for_number(FIRST) == []

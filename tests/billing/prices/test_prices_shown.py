@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
+from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier, TariffQuantity
+from billing.prices.estimates import forget
 from families import residences
 from families.models import Child
 from portal.french.amounts import euros
@@ -176,3 +177,33 @@ def test_prices_keep_pages_within_their_queries(
     for address in (planning, validation):
         with django_assert_max_num_queries(12):
             books_client.get(address)
+
+
+@pytest.fixture
+def two_are_cheaper(meals):
+    """From the second meal of a week on, each costs 2.80."""
+    meals.columns = ["un", "plusieurs"]
+    meals.save()
+    meals.bands.all().delete()
+    TariffBand.objects.create(tariff=meals, prices={"un": "3.20", "plusieurs": "2.80"})
+    TariffQuantity.objects.create(tariff=meals, kind="column", number=2, column="plusieurs")
+    forget()
+
+
+def test_the_planning_says_that_the_number_of_days_counts(two_are_cheaper, draft, planning, books_client):
+    page = said(books_client.get(planning))
+    assert "Prix selon le nombre, compté à la validation : À partir de 2 jours par semaine : 2,80 €." in page
+
+
+def test_validation_and_recording_say_the_total_of_so_many_days(two_are_cheaper, draft, books_client):
+    page = said(books_client.get(reverse("reservations:validation", args=[draft.pk])))
+    assert "Total estimé des jours à réserver : <strong>5,60 €</strong>" in page
+    assert "2 jours : tarif « plusieurs » à partir de 2, semaine du 16 novembre." in page
+
+
+def test_days_under_a_package_have_a_total_though_none_has_a_price(meals, draft, books_client, planning):
+    TariffQuantity.objects.create(tariff=meals, kind="package", number=2, amount=51)
+    forget()
+    page = said(books_client.get(reverse("reservations:validation", args=[draft.pk])))
+    assert "Total estimé des jours à réserver : <strong>51,00 €</strong>" in page
+    assert "2 jours par semaine : 51,00 €" in said(books_client.get(planning))
