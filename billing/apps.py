@@ -17,6 +17,7 @@ class BillingConfig(AppConfig):
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
+        from billing.pages.payments import way_to_pay
         from billing.payments import (
             audience,
             brought,
@@ -30,6 +31,7 @@ class BillingConfig(AppConfig):
         )
         from billing.prices import bands, next_year
         from billing.prices.books import quotient_counts_when_told
+        from billing.prices.estimates import Estimates
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
         from families import at_home, quotients
@@ -43,7 +45,8 @@ class BillingConfig(AppConfig):
         from families.privacy import holdings, telling
         from portal.letters import paper
         from portal.reservations.acts import ending as ending_of_enrolments
-        from portal.reservations.acts import overriding
+        from portal.reservations.acts import money_first, overriding
+        from portal.reservations.pages import carts
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
@@ -51,6 +54,8 @@ class BillingConfig(AppConfig):
         quotients.lend(quotient_counts_when_told)
         certificates.lend(WhatIsBilled())
         ending_of_enrolments.lend(BilledDays())
+        money_first.lend(Estimates.load)
+        carts.lend(way_to_pay)
         overriding.lend(closing.closed_for_activity)
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         holdings.declare(erasing.HOLDINGS)

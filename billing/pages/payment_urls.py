@@ -6,6 +6,7 @@ from billing.pages import payments
 
 urlpatterns = [
     path("regler/", payments.choose, name="pay"),
+    path("panier/<int:cart_id>/payer/", payments.pay_cart, name="pay_cart"),
     path("regler/recapitulatif/", payments.summary, name="pay_summary"),
     path("paiements/<slug:reference>/", payments.payment, name="payment"),
     path("paiements/<slug:reference>/banque/", payments.go, name="payment_go"),

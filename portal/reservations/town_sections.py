@@ -22,6 +22,7 @@ from portal.reservations.models import (
     Activity,
     ActivityDeadline,
     ActivityPaper,
+    Advance,
     Audience,
     Campaign,
     Capacity,
@@ -259,6 +260,7 @@ WHY = Words(
     }
 )
 NOTICE_LEVEL = Words({"information": Notice.Level.INFORMATION, "important": Notice.Level.IMPORTANT})
+MONEY_FIRST = Words({"tout": Advance.Kind.WHOLE, "acompte": Advance.Kind.PART})
 PAPER_ABOUT = Words({"enfant": PaperKind.About.CHILD, "foyer": PaperKind.About.HOUSEHOLD})
 PAPER_LASTS = Words(
     {
@@ -617,6 +619,26 @@ register(
                         example="repas",
                     ),
                     Field("places", "places", Number(), example="120"),
+                ),
+            ),
+            Rows(
+                key="paiement_avant_la_place",
+                model=Advance,
+                match=("period",),
+                parent="activity",
+                compact=True,
+                order_by=("period__code", "pk"),
+                fields=(
+                    Field("à_payer", "kind", MONEY_FIRST),
+                    Field("part_en_%", "percent", Number(), default=None, example="30"),
+                    Field("minutes", "minutes", Number(), default=20),
+                    Field(
+                        "période",
+                        "period",
+                        Reference(Period, within="activity"),
+                        default=None,
+                        example="annee-2026-2027",
+                    ),
                 ),
             ),
             Rows(

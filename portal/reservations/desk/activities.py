@@ -32,6 +32,7 @@ from portal.reservations.models import (
     Activity,
     ActivityDeadline,
     ActivityPaper,
+    Advance,
     Capacity,
     Establishment,
     Formula,
@@ -154,6 +155,14 @@ class PaperInline(OfActivity[ActivityPaper]):
     fields = ("kind",)
 
 
+class AdvanceInline(OfActivity[Advance]):
+    """What is paid before a place is given. The town that fills nothing in asks for nothing."""
+
+    model = Advance
+    named_by = ("kind", "period")
+    fields = ("kind", "percent", "minutes", "period")
+
+
 def _activity_shown(request: HttpRequest) -> Any:
     """The key of the activity whose page is shown, or None on the page that adds one."""
     match = request.resolver_match
@@ -167,7 +176,7 @@ class ActivityAdmin(AsksBeforeClosing[Activity], TolerantChoices[Activity], With
     list_filter = ("service", "active", "during")
     search_fields = ("name", "code")
     form = ActivityForm
-    inlines = (FormulaInline, CapacityInline, PeriodInline, DeadlineInline, PaperInline)
+    inlines = (FormulaInline, CapacityInline, PeriodInline, DeadlineInline, PaperInline, AdvanceInline)
     prepopulated_fields = {"code": ("name",)}
     autocomplete_fields = ("establishments",)
     fieldsets = (

@@ -10,6 +10,7 @@ from portal.reservations.models.activities import (
     Period,
     Slot,
 )
+from portal.reservations.models.advances import Advance, Cart, CartDay
 from portal.reservations.models.bookings import (
     NEWEST_FIRST,
     Booking,
@@ -64,6 +65,7 @@ __all__ = [
     "Activity",
     "ActivityDeadline",
     "ActivityPaper",
+    "Advance",
     "Attendance",
     "AttendanceQuerySet",
     "AttendanceState",
@@ -75,6 +77,8 @@ __all__ = [
     "Campaign",
     "CancelledDay",
     "Capacity",
+    "Cart",
+    "CartDay",
     "Closure",
     "CountedMonth",
     "CountedReservation",

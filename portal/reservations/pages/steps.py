@@ -22,7 +22,7 @@ from families import which_home
 from families.custody import homes
 from portal.database.composed import Composed, Given, GivenMany
 from portal.french.elision import of
-from portal.reservations.acts import booking, conditions, enrolling, reservation_drafts
+from portal.reservations.acts import booking, carts, conditions, enrolling, reservation_drafts
 from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
@@ -1005,6 +1005,8 @@ def _record(
         if tell:
             booking.tell_recorded(recorded, amounts)
         at_desk = acting_of(request) is not None
+        if not at_desk and not back and (cart := carts.of_recording(recorded, at)) is not None:
+            return redirect("reservations:cart", cart.pk)
         messages.success(request, thanking.thanks(recorded, lines, at_desk=at_desk))
     return redirect(back[0] if back else "home")
 
