@@ -60,10 +60,10 @@ class Advance(models.Model):
                 violation_error_message="Cette activité dit déjà ce qui se paie avant la place.",
             ),
             models.CheckConstraint(
-                condition=Q(kind="part", percent__gte=1, percent__lte=99)
+                condition=Q(kind="part", percent__isnull=False, percent__gte=1, percent__lte=99)
                 | (~Q(kind="part") & Q(percent=None)),
                 name="advance_part_has_a_percent",
-                violation_error_message="Un acompte dit sa part du prix, de 1 à 99 %, et lui seul.",
+                violation_error_message="Un acompte dit sa part du prix, de 1 à 99 %%, et lui seul.",
             ),
             models.CheckConstraint(
                 condition=Q(minutes__gte=5, minutes__lte=1440),
