@@ -16,7 +16,7 @@ class BillingConfig(AppConfig):
         from billing.invoices import ledger, opening_balances, sealing
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
-        from billing.pages import asked
+        from billing.pages import asked, wallet
         from billing.pages.payments import way_to_pay
         from billing.payments import (
             audience,
@@ -28,6 +28,7 @@ class BillingConfig(AppConfig):
             joining,
             kinds,
             processing,
+            purse,
         )
         from billing.prices import bands, next_year
         from billing.prices.books import quotient_counts_when_told
@@ -50,11 +51,13 @@ class BillingConfig(AppConfig):
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
+        at_home.register(9, wallet.asked, Part.MONEY)
         at_home.register(10, asked.to_pay, Part.MONEY)
         quotients.lend(quotient_counts_when_told)
         certificates.lend(WhatIsBilled())
         ending_of_enrolments.lend(BilledDays())
-        money_first.lend(Estimates.load)
+        money_first.lend(Estimates.load, purse.available)
+        carts.lend_purse(wallet.words)
         carts.lend(way_to_pay)
         overriding.lend(closing.closed_for_activity)
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))

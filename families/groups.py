@@ -184,6 +184,7 @@ RIGHTS: dict[str, Rights] = {
             "deadlinewindow": EVERYTHING,
             "activitydeadline": EVERYTHING,
             "activitypaper": EVERYTHING,
+            "advance": EVERYTHING,
             # Adding slots is opening a period; nobody deletes what families may have booked.
             "slot": WRITE,
             "enrolment": CHANGE,

@@ -219,7 +219,8 @@ def payment(request: SignedInRequest, reference: str) -> HttpResponse:
         "billing/payments/payment.html",
         {
             "payment": found,
-            "parts": found.parts.select_related("invoice"),
+            "parts": (parts := list(found.parts.select_related("invoice"))),
+            "tops_up": found.cart is None and not parts,
             "refunds": found.refunds.filter(state="done"),
             # The bank's page still answers: unfinished, or a demonstration whose bank hesitates.
             "can_continue": bool(found.url)

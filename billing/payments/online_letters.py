@@ -54,6 +54,7 @@ def _addresses(payment: OnlinePayment) -> list[str]:
 def _context(payment: OnlinePayment) -> dict[str, object]:
     return {
         "payment": payment,
+        "tops_up": payment.cart is None and not payment.parts.all(),
         "cart": payment.cart,
         "too_late": payment.cart is not None and payment.cart.state != Cart.State.PAID,
         "validated": payment.state == OnlineState.VALIDATED,

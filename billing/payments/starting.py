@@ -175,6 +175,30 @@ def start_cart(cart: Cart, *, by: User | None, at: datetime) -> OnlinePayment:
     return _open(provider, payment, at)
 
 
+def start_top_up(
+    household: Household, amount: Decimal, *, regie: int | None, by: User | None, at: datetime
+) -> OnlinePayment:
+    """Opens the provider's page for money that the household adds to its account with a régie. Raises
+    OnlinePaymentRefused, with nothing charged."""
+    if amount <= 0 or amount != amount.quantize(ZERO):
+        raise OnlinePaymentRefused("Indiquez un montant positif, au centime près.")
+    with transaction.atomic():
+        Household.objects.lock([household.pk])
+        provider = _provider(regie, amount)
+        payment = OnlinePayment.objects.create(
+            reference=_reference(at),
+            household=household,
+            regie_id=regie,
+            provider=provider.name,
+            amount=amount,
+            email=by.email if by else "",
+            started_by=by,
+            started_at=at,
+            expires_at=at + timedelta(hours=1),
+        )
+    return _open(provider, payment, at)
+
+
 def check_order(household: Household, wanted: Mapping[int, Decimal | None]) -> None:
     """Raises what `start` would, before anything is summed up: OnlinePaymentRefused, UnderWay."""
     _order_of(household, wanted)
@@ -303,14 +327,16 @@ def look_again(payment_id: int) -> None:
 
 def _order(payment: OnlinePayment) -> PaymentOrder:
     portal = settings.PORTAL_URL.rstrip("/")
+    items = [
+        PaidItem(f"Facture n° {part.invoice.number}", part.amount, part.invoice.number)
+        for part in payment.parts.select_related("invoice")
+    ]
+    if not items:
+        what = f"Réservation, {payment.cart.activity}" if payment.cart is not None else "Compte famille"
+        items = [PaidItem(what, payment.amount, payment.reference)]
     return PaymentOrder(
         reference=payment.reference,
-        items=[PaidItem(f"Réservation, {payment.cart.activity}", payment.amount, payment.reference)]
-        if payment.cart is not None
-        else [
-            PaidItem(f"Facture n° {part.invoice.number}", part.amount, part.invoice.number)
-            for part in payment.parts.select_related("invoice")
-        ],
+        items=items,
         email=payment.email,
         started_at=payment.started_at,
         return_url=portal + reverse("billing:payment_return", args=[payment.reference]),

@@ -260,7 +260,9 @@ WHY = Words(
     }
 )
 NOTICE_LEVEL = Words({"information": Notice.Level.INFORMATION, "important": Notice.Level.IMPORTANT})
-MONEY_FIRST = Words({"tout": Advance.Kind.WHOLE, "acompte": Advance.Kind.PART})
+MONEY_FIRST = Words(
+    {"tout": Advance.Kind.WHOLE, "acompte": Advance.Kind.PART, "compte": Advance.Kind.ACCOUNT}
+)
 PAPER_ABOUT = Words({"enfant": PaperKind.About.CHILD, "foyer": PaperKind.About.HOUSEHOLD})
 PAPER_LASTS = Words(
     {
@@ -632,6 +634,7 @@ register(
                     Field("à_payer", "kind", MONEY_FIRST),
                     Field("part_en_%", "percent", Number(), default=None, example="30"),
                     Field("minutes", "minutes", Number(), default=20),
+                    Field("alerte_sous", "alert_below", Amount(), default=None, example="10.00"),
                     Field(
                         "période",
                         "period",

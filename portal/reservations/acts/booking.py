@@ -160,6 +160,7 @@ def submit(
             desk.decide_book(line)
     if desk.lost:
         raise PlacesLost(desk.lost)
+    desk.demand_cover()
 
     save_outcomes(lines)
     _record(reservation, lines, desk, by=by, at=at)
@@ -236,9 +237,8 @@ def _record(
     changes.create(desk.new)
     let_fall(changes)
     changes.write()
-    keep_in_cart(
-        [(one, desk.prices[id(one)]) for one, _ in desk.new if id(one) in desk.prices], desk.owed, by, at
-    )
+    held = [one for one, _ in desk.new if one.state == BookingState.HELD]
+    keep_in_cart([(one, desk.prices[id(one)]) for one in held], desk.owed, by, at)
     reservation.state = state_of(lines)
     reservation.submitted_at = at
     reservation.touched_at = at
@@ -315,7 +315,10 @@ def change(
     reservation.save()
     lines = _halves(reservation, booking, formula)
     desk = Submission.lock(reservation, lines, at, overrides, acting)
+    if money_first.by_account(booking.activity_id, reservation.period_id) is not None:
+        desk.owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])
     desk.decide_change(*lines)
+    desk.demand_cover()
     ReservationLine.objects.bulk_create(lines)
     _record(reservation, lines, desk, by=by, at=at)
     if tell:
@@ -516,7 +519,8 @@ class Submission:
         self.lost: list[Choice] = []
         self.against_late: Sequence[Unmet] = ()  # what speaks against days past their deadline
         self.owed = money_first.Owed()  # what is paid before a place is given: nothing unless it is said
-        self.prices: dict[int, Decimal] = {}  # of bookings that wait to be paid, by identity
+        # Of bookings that wait to be paid, or that the account has to cover, by identity.
+        self.prices: dict[int, Decimal] = {}
 
     @classmethod
     def lock(
@@ -532,6 +536,8 @@ class Submission:
         if custody is None or not custody.holds_on(timezone.localdate(at)):
             raise BookingRefused(homes.gone_sentence(reservation.enrolment.child))
         enrolment = reservation.enrolment
+        if money_first.by_account(enrolment.activity_id, reservation.period_id) is not None:
+            Household.objects.lock([reservation.household_id])  # what it holds is spent once
         days = {line.day for line in lines}
         asked = {"child": reservation.child_id, "activity": enrolment.activity_id, "days": days}
         live = _standing(**asked)
@@ -595,6 +601,17 @@ class Submission:
         if Override.DEADLINE in self.overrides and (answer.standing.is_late or Override.DEADLINE in over):
             return over | {Override.DEADLINE}, self.overrides.late, False
         return over, answer.standing.is_late, answer.standing == Standing.LATE_REQUEST
+
+    def demand_cover(self) -> None:
+        """Raises NotCovered where the account of the household has to cover these days and does not."""
+        if self.owed.by_account:
+            given = [
+                self.prices.get(id(one), money_first.ZERO) for one, _ in self.new if one.state in HOLDING
+            ]
+            given_up = [one.pk for one, state in self.ended.items() if state == BookingState.CANCELLED]
+            cost = sum(given, money_first.ZERO)
+            activity = self.reservation.enrolment.activity_id
+            money_first.demand_cover(self.reservation.household_id, activity, cost, without=given_up)
 
     def _note(self, line: ReservationLine, over: set[Override], booking: Booking) -> None:
         """The family reads of each day what was passed over for it, and why."""
@@ -710,11 +727,12 @@ class Submission:
             price = self.owed.price(line.formula_id, line.day, late=line.late)
             if price and Override.PAYMENT in self.overrides:
                 over.add(Override.PAYMENT)
-            elif price:
+                price = money_first.ZERO
+            elif price and not self.owed.by_account:
                 line.outcome, state = Outcome.HELD, BookingState.HELD
         self.busy.update((slot.day, slot.part) for slot in slots)
         booking = self._booking(line, activity, state)
-        if state == BookingState.HELD:
+        if price:
             self.prices[id(booking)] = price
         self._note(line, over, booking)
         if beyond:
@@ -1828,10 +1846,13 @@ def take_offer(booking: Booking, *, by: User, at: datetime) -> Cart | None:
     if period is not None:
         owed = money_first.Owed.load(held.enrolment, period, [held.day])
         price = owed.price(held.formula_id, held.day, late=held.late)
+    if owed.by_account:
+        money_first.demand_cover(held.household_id, held.activity_id, price)
+    pays = price > 0 and not owed.by_account
     changes = Changes(by=by, at=at, reason="La place proposée est prise.")
-    changes.take_up(held, BookingState.HELD if price else BookingState.ACCEPTED)
+    changes.take_up(held, BookingState.HELD if pays else BookingState.ACCEPTED)
     changes.write()
-    cart = keep_in_cart([(held, price)], owed, by, at) if price else None
+    cart = keep_in_cart([(held, price)], owed, by, at) if pays else None
     finish(changes)
     return cart
 
@@ -1874,6 +1895,8 @@ def _hold(booking: Booking, at: datetime) -> tuple[Booking, list[Slot], Custody]
     """The booking as it stands under lock, with the slots it concerns and its custody. Raises BookingRefused
     where the child does not live in its household today."""
     custody = homes.held(booking.child_id, booking.household_id)
+    if money_first.accounts():
+        Household.objects.lock([booking.household_id])
     slots = _lock_slots(shelves_of([booking]))
     held = _with_enrolment().get(pk=booking.pk)
     if custody is None or not custody.holds_on(timezone.localdate(at)):

@@ -16,6 +16,7 @@ from typing import Protocol
 from portal.database import trials
 from portal.database.kept import KeptAWhile
 from portal.french.amounts import euros
+from portal.reservations.acts.refusals import NotCovered
 from portal.reservations.days.late_days import LateDays
 from portal.reservations.models import Advance, Enrolment, Period
 
@@ -34,12 +35,18 @@ class Pricer(Protocol):
     def __call__(self, enrolment: Enrolment, first: date, last: date, /, *, period: Period) -> Costs: ...
 
 
+class Available(Protocol):
+    def __call__(self, household: int, activity: int, *, without: Collection[int] = ()) -> Decimal: ...
+
+
 _pricer: list[Pricer] = []
+_available: list[Available] = []
 
 
-def lend(pricer: Pricer) -> None:
-    """For who knows prices, once it is ready."""
-    _pricer[:] = [pricer]
+def lend(pricer: Pricer, available: Available) -> None:
+    """For who knows prices, and what the account of a household holds for an activity (keys), in euros; once
+    it is ready. `without`: bookings that are given up."""
+    _pricer[:], _available[:] = [pricer], [available]
 
 
 @KeptAWhile
@@ -65,6 +72,28 @@ def rule_of(activity: int, period: int | None) -> Advance | None:
     return rules.get((activity, period)) or rules.get((activity, None))
 
 
+def by_account(activity: int, period: int | None) -> Advance | None:
+    """The rule, where the account of the household has to cover the price."""
+    rule = rule_of(activity, period)
+    return rule if rule is not None and rule.kind == Advance.Kind.ACCOUNT else None
+
+
+def accounts() -> list[Advance]:
+    """The rules by which accounts have to cover the price; no query where there are none."""
+    return [one for one in _rules().values() if one.kind == Advance.Kind.ACCOUNT]
+
+
+def paid_first() -> list[int]:
+    """The activities (keys) that ask for money before a place, in any way."""
+    return sorted({activity for activity, _ in _rules()})
+
+
+def demand_cover(household: int, activity: int, cost: Decimal, *, without: Collection[int] = ()) -> None:
+    """Raises NotCovered where the account holds less than `cost`. The caller holds the household's row."""
+    if cost > 0 and _available and (left := _available[0](household, activity, without=without)) < cost:
+        raise NotCovered(cost, left)
+
+
 def offer_hours(activity: int, period: int | None) -> int | None:
     """How long a place that frees is offered although the activity gives it at once: nobody paid it yet."""
     return OFFER_HOURS if rule_of(activity, period) is not None else None
@@ -76,7 +105,9 @@ def to_pay(prices: Iterable[Decimal], percent: int) -> Decimal:
 
 
 def sentence(rule: Advance, prices: Iterable[Decimal]) -> str:
-    """« À payer dans les 20 minutes pour garder ces places : 54,00 € (30 % du prix). » Pure."""
+    """« À payer dans les 20 minutes : 54,00 € (30 % du prix, le reste sur facture)… » Pure."""
+    if rule.kind == Advance.Kind.ACCOUNT:
+        return ""
     due = to_pay(prices, rule.percent or WHOLE)
     if not due:
         return ""
@@ -110,6 +141,10 @@ class Owed:
         allowed = self._costs.free_late(formula, day) if late else 0
         pays = late and not self._late.take(formula, day, allowed)
         return self._costs.on(formula, day, late=pays) or ZERO
+
+    @property
+    def by_account(self) -> bool:
+        return self.rule is not None and self.rule.kind == Advance.Kind.ACCOUNT
 
     @property
     def percent(self) -> int:

@@ -160,7 +160,7 @@ class AdvanceInline(OfActivity[Advance]):
 
     model = Advance
     named_by = ("kind", "period")
-    fields = ("kind", "percent", "minutes", "period")
+    fields = ("kind", "percent", "minutes", "alert_below", "period")
 
 
 def _activity_shown(request: HttpRequest) -> Any:

@@ -19,6 +19,7 @@ class Advance(models.Model):
     class Kind(models.TextChoices):
         WHOLE = "whole", "Tout le prix des jours"
         PART = "part", "Un acompte : une part du prix des jours"
+        ACCOUNT = "account", "Rien : le compte du foyer doit couvrir le prix des jours"
 
     activity = models.ForeignKey(
         Activity, on_delete=models.CASCADE, related_name="advances", verbose_name="activité"
@@ -47,6 +48,15 @@ class Advance(models.Model):
         help_text="La place est gardée ce temps-là, une fois de plus quand la page de la banque s'ouvre ; "
         "ensuite elle est rendue.",
     )
+    alert_below = models.DecimalField(
+        "prévenir la famille quand il reste moins de (€)",
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Du compte du foyer, sur sa page d'accueil. Vide : seulement quand il ne couvre plus rien.",
+    )
 
     class Meta:
         verbose_name = "paiement avant la place"
@@ -64,6 +74,11 @@ class Advance(models.Model):
                 | (~Q(kind="part") & Q(percent=None)),
                 name="advance_part_has_a_percent",
                 violation_error_message="Un acompte dit sa part du prix, de 1 à 99 %%, et lui seul.",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="account") | Q(alert_below=None),
+                name="advance_alert_of_accounts_only",
+                violation_error_message="Seul le compte du foyer prévient quand il reste peu.",
             ),
             models.CheckConstraint(
                 condition=Q(minutes__gte=5, minutes__lte=1440),

@@ -19,7 +19,7 @@ from families.models import Household, User
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.reservations.acts import carts, money_first
-from portal.reservations.models import Booking, Cart
+from portal.reservations.models import Booking, Cart, Enrolment, Period
 from portal.reservations.pages import in_words
 from portal.reservations.states import BookingState
 from portal.web.signed_in import SignedInRequest
@@ -31,6 +31,20 @@ _way: list[WayToPay] = []
 
 def lend(way: WayToPay) -> None:
     _way[:] = [way]
+
+
+# What the account of a household holds for days that it has to cover, and where money is added to it.
+PurseWords = Callable[[Enrolment, Period], tuple[str, str]]
+_purse: list[PurseWords] = []
+
+
+def lend_purse(words: PurseWords) -> None:
+    _purse[:] = [words]
+
+
+def purse(enrolment: Enrolment, period: Period) -> tuple[str, str]:
+    """On a planning; nothing, and no query, where the account covers nothing."""
+    return _purse[0](enrolment, period) if _purse else ("", "")
 
 
 def asked(household: Household, user: User, at: datetime) -> list[Ask]:

@@ -35,6 +35,7 @@ from portal.reservations.models import (
 )
 from portal.reservations.models.queries import PeriodThere, offered_at, still_booked
 from portal.reservations.pages import blocks, checking, moves, prices, thanking, waits
+from portal.reservations.pages import carts as cart_pages
 from portal.reservations.pages.acting import (
     TELLS,
     Acting,
@@ -519,6 +520,7 @@ def _show_planning(
         "going_on": _address_after(request, ""),
         "restarted": _just_restarted(request),
         "periods": _other_periods(request, plan),
+        "purse": cart_pages.purse(plan.enrolment, plan.period),
         "at": at,
     }
     return render(request, service.template, context | service.context(request, plan))
