@@ -19,6 +19,7 @@ from django.utils import timezone
 from families.models import Household, User
 from portal.demo import (
     access,
+    camp,
     funds,
     imports,
     lots,
@@ -156,6 +157,7 @@ def load(
         canteen.fill(tick)
         canteen.close()
     Leisure(people=people, since=since, until=today + AHEAD, rng=Random(SEED), at=at).live()  # noqa: S311
+    camp.pitch(people, at)
     papers.give(people, Random(SEED), at)  # noqa: S311
     close_just_now(activity, people.agent, at)
     cook(activity, today, rng)
