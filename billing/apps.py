@@ -16,7 +16,8 @@ class BillingConfig(AppConfig):
         from billing.invoices import ledger, opening_balances, sealing
         from billing.invoices.billed_days import BilledDays
         from billing.models import LateCollection, PackedMeal
-        from billing.pages import asked
+        from billing.pages import asked, wallet
+        from billing.pages.payments import way_to_pay
         from billing.payments import (
             audience,
             brought,
@@ -27,9 +28,11 @@ class BillingConfig(AppConfig):
             joining,
             kinds,
             processing,
+            purse,
         )
         from billing.prices import bands, next_year
         from billing.prices.books import quotient_counts_when_told
+        from billing.prices.estimates import Estimates
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
         from billing.reminders import arrears
@@ -44,16 +47,21 @@ class BillingConfig(AppConfig):
         from families.privacy import holdings, telling
         from portal.letters import paper
         from portal.reservations.acts import ending as ending_of_enrolments
-        from portal.reservations.acts import overriding
+        from portal.reservations.acts import money_first, overriding
+        from portal.reservations.pages import carts
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
+        at_home.register(9, wallet.asked, Part.MONEY)
         at_home.register(10, asked.to_pay, Part.MONEY)
         at_home.register(11, asked.decisions, Part.MONEY)
         arrears.register_all()
         quotients.lend(quotient_counts_when_told)
         certificates.lend(WhatIsBilled())
         ending_of_enrolments.lend(BilledDays())
+        money_first.lend(Estimates.load, purse.available)
+        carts.lend_purse(wallet.words)
+        carts.lend(way_to_pay)
         overriding.lend(closing.closed_for_activity)
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         scopes.register(LateCollection, scopes.at("establishment", adds=False))

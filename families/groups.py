@@ -189,6 +189,7 @@ RIGHTS: dict[str, Rights] = {
             "dayrule": EVERYTHING,
             "activitypaper": EVERYTHING,
             "activitytext": EVERYTHING,
+            "advance": EVERYTHING,
             # Adding slots is opening a period; nobody deletes what families may have booked.
             "slot": WRITE,
             "enrolment": CHANGE,

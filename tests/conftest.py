@@ -54,7 +54,7 @@ from leisure import priorities
 from portal import town as town_module
 from portal.desk import jobs
 from portal.models import Town
-from portal.reservations.acts import booking, reservation_drafts
+from portal.reservations.acts import booking, money_first, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days import notices
 from portal.reservations.models import (
@@ -307,6 +307,7 @@ def fresh_start() -> None:
     means.forget()
     provisional.which_bills.forget()
     late_offers.forget()
+    money_first.forget()
     notices.current.forget()
     paper_kinds.forget()
     demanding_papers.forget()

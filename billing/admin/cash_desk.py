@@ -23,7 +23,7 @@ from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.regies import OfARegie
 from billing.documents import receipts
 from billing.models import Invoice, InvoiceWithBalance, Payment
-from billing.payments import deposits, means, paying, under_way
+from billing.payments import at_desk, deposits, means, paying, under_way
 from billing.rules.means import Means
 from billing.rules.pricing import rounded
 from families.custody import own
@@ -32,9 +32,12 @@ from families.models import Household
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
+from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.french.day_fields import NearDateField
+from portal.reservations.acts import carts
+from portal.reservations.models import Cart
 from portal.web.signed_in import SignedInRequest
 
 LINK = DeskLink(
@@ -57,6 +60,13 @@ class UnpaidInvoices(forms.ModelMultipleChoiceField[InvoiceWithBalance]):
 
     def label_from_instance(self, obj: InvoiceWithBalance) -> str:
         return f"{obj.number} ({obj.month_name}) : reste {euros(obj.left)}"
+
+
+class CartsToPay(forms.ModelChoiceField[Cart]):
+    """Places that are kept until they are paid, each with how much and until when."""
+
+    def label_from_instance(self, obj: Cart) -> str:
+        return f"{obj.activity} : {euros(carts.amount(obj))}, {moments.until(obj.ends_at)}"
 
 
 class PaymentForm(OfARegie, OnceForm):
@@ -82,12 +92,31 @@ class PaymentForm(OfARegie, OnceForm):
             required=False,
             help_text="Aucune cochée : la plus ancienne d'abord.",
         )
+        self.carts = carts.to_pay(household, timezone.now())
+        if self.carts:
+            self.fields["cart"] = CartsToPay(
+                self.carts,
+                label="Pour un panier",
+                required=False,
+                empty_label="Aucun",
+                help_text="Ses places sont réservées dès l'encaissement ; la somme reste au compte du foyer, "
+                "pour sa prochaine facture.",
+            )
         if any(one.no_change or one.limited for one in ways):
             self.fields["keep_surplus"] = forms.BooleanField(
                 label="Garder ce qui dépasse",
                 required=False,
                 help_text="Ce que le moyen ne peut pas payer aujourd'hui reste pour les factures suivantes.",
             )
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or self.cleaned_data
+        cart, amount = said.get("cart"), said.get("amount")
+        if cart is not None and said.get("invoices"):
+            self.add_error("cart", "Encaissez le panier et les factures à part.")
+        elif cart is not None and amount is not None and amount < (due := carts.amount(cart)):
+            self.add_error("amount", f"Ce panier est de {euros(due)}.")
+        return said
 
 
 class CashDesk(OwnPages[Payment]):
@@ -170,10 +199,11 @@ class CashDesk(OwnPages[Payment]):
         own.check(request.user, [home.pk], right="billing.add_payment", at=at)
         try:
             with form.once():
-                payment = paying.record(
+                payment = at_desk.take(
                     home,
                     said["amount"],
                     said["means"],
+                    cart=said.get("cart"),
                     paid_on=said["paid_on"],
                     by=request.user,
                     at=at,

@@ -12,6 +12,7 @@ from billing.models.payments import Payment
 from billing.models.regies import Regie
 from families.models import Household, User
 from families.visibility import VisibleQuerySet
+from portal.reservations.models import Cart
 
 
 class OnlineState(models.TextChoices):
@@ -42,7 +43,7 @@ class OnlinePaymentQuerySet(VisibleQuerySet["OnlinePayment"]):
 
 
 class OnlinePayment(models.Model):
-    """An order to pay invoices at a provider's page. Its states change in `billing.payments` only.
+    """An order to pay invoices, or a cart, at a provider's page. Its states change in `billing.payments`.
 
     The money itself is a Payment, made when the provider says it came.
     """
@@ -59,6 +60,15 @@ class OnlinePayment(models.Model):
     # None: the town's own.
     regie = models.ForeignKey(
         Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
+    # What it pays instead of invoices: places that are kept until then.
+    cart = models.ForeignKey(
+        Cart,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="online_payments",
+        verbose_name="panier",
     )
     provider = models.CharField("prestataire", max_length=8, choices=Provider)
     amount = models.DecimalField("montant", max_digits=10, decimal_places=2)

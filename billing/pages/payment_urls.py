@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from billing.pages import payments
+from billing.pages import payments, wallet
 
 urlpatterns = [
     path("regler/", payments.choose, name="pay"),
+    path("compte/ajouter/", wallet.top_up, name="top_up"),
+    path("panier/<int:cart_id>/payer/", payments.pay_cart, name="pay_cart"),
     path("regler/recapitulatif/", payments.summary, name="pay_summary"),
     path("paiements/<slug:reference>/", payments.payment, name="payment"),
     path("paiements/<slug:reference>/banque/", payments.go, name="payment_go"),

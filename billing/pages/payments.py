@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -36,6 +37,7 @@ from billing.payments.starting import InvoiceToPay
 from families import which_home
 from portal.files.handing_over import hand_over
 from portal.french import numbers
+from portal.reservations.models import Cart
 from portal.web.signed_in import SignedInRequest
 
 logger = logging.getLogger(__name__)
@@ -174,6 +176,26 @@ def summary(request: SignedInRequest) -> HttpResponse:
     )
 
 
+@require_POST
+def pay_cart(request: SignedInRequest, cart_id: int) -> HttpResponse:
+    """« Payer » of a cart: to the bank's page, or back to the cart, which says why not."""
+    cart = which_home.row(request, Cart.objects.visible_to(request.user), pk=cart_id)
+    try:
+        payment = starting.start_cart(cart, by=request.user, at=timezone.now())
+    except events.OnlinePaymentRefused as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("reservations:cart", cart.pk)
+    return redirect("billing:payment_go", payment.reference)
+
+
+def way_to_pay(cart: Cart) -> str:
+    """Where a cart is paid online; nothing where its régie takes no payments online."""
+    regie = next(iter(regies.of_activities([cart.activity_id]) or ()), None)
+    if choosing.current(regies.code_of(regie)) is None:
+        return ""
+    return reverse("billing:pay_cart", args=[cart.pk])
+
+
 @never_cache
 @require_safe
 def go(request: SignedInRequest, reference: str) -> HttpResponse:
@@ -190,14 +212,15 @@ def go(request: SignedInRequest, reference: str) -> HttpResponse:
 @require_safe
 def payment(request: SignedInRequest, reference: str) -> HttpResponse:
     """Where a payment stands, and what can be done now."""
-    rows = OnlinePayment.objects.visible_to(request.user).select_related("payment")
+    rows = OnlinePayment.objects.visible_to(request.user).select_related("payment", "cart__activity")
     found = which_home.row(request, rows, reference=reference)
     return render(
         request,
         "billing/payments/payment.html",
         {
             "payment": found,
-            "parts": found.parts.select_related("invoice"),
+            "parts": (parts := list(found.parts.select_related("invoice"))),
+            "tops_up": found.cart is None and not parts,
             "refunds": found.refunds.filter(state="done"),
             # The bank's page still answers: unfinished, or a demonstration whose bank hesitates.
             "can_continue": bool(found.url)

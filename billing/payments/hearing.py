@@ -3,7 +3,7 @@
 hear(provider, said, at=…) -> [OnlinePayment]      verified answers, one or a thousand
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -24,12 +24,14 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import online_letters, paying, strays
+from billing.payments import late_carts, online_letters, paying, strays
 from billing.payments.events import Heard, Kind
 from billing.payments.providers.interface import CURRENCY, Answer, ProviderOutcome
 from billing.payments.refunding import learn
 from families.models import Household
 from portal.french.amounts import euros
+from portal.reservations.acts import carts
+from portal.reservations.acts.carts import Became
 
 
 class StillToPay(TypedDict):
@@ -67,6 +69,8 @@ def hear(
         for part in parts:
             shares.setdefault(part.online_payment.reference, []).append((part.invoice_id, part.amount))
             left[part.invoice_id] = part.left
+        for one in _without_parts(known.values(), payments):
+            payments[one.reference], shares[one.reference] = one, []
         # The same payment is one object, however many parts or answers name it.
         changes = [_Change(one, payments.get(one.answer.reference), at) for one in said]
         _keep(provider, changes)
@@ -88,6 +92,8 @@ def hear(
         )
         for payment, booked in zip(credited, money, strict=True):
             payment.payment = booked
+            if payment.cart is not None and carts.pay(payment.cart, by=None, at=at) is Became.NOTHING:
+                transaction.on_commit(partial(late_carts.give_back.enqueue, payment.pk), robust=True)
         changed = {c.payment.pk: c.payment for c in changes if c.payment and c.touched}
         _save(list(changed.values()))
         told = sorted({c.payment.pk for c in changes if c.payment and c.tells})
@@ -98,6 +104,12 @@ def hear(
             for taken in change.said.answer.taken_back:
                 learn(change.payment, taken, at)
     return list(payments.values())
+
+
+def _without_parts(known: Iterable[OnlinePayment], found: Collection[str]) -> Sequence[OnlinePayment]:
+    """Those that pay no invoice but places, as they stand under the lock; no query where there are none."""
+    keys = [one.pk for one in known if one.reference not in found]
+    return list(OnlinePayment.objects.filter(pk__in=keys).select_related("cart")) if keys else []
 
 
 def _save(changed: Sequence[OnlinePayment]) -> None:

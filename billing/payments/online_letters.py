@@ -7,6 +7,7 @@ from billing.models import OnlinePayment, OnlineRefund, OnlineState
 from families.emails import addresses
 from portal.french.amounts import euros
 from portal.letters import mailing
+from portal.reservations.models import Cart
 from portal.tasks.attempts import whole
 
 
@@ -17,7 +18,9 @@ def tell(payment_ids: list[int]) -> None:
     rows = OnlinePayment.objects.filter(
         pk__in=payment_ids, state__in=[OnlineState.VALIDATED, OnlineState.REFUSED]
     )
-    for payment in rows.select_related("payment", "household").prefetch_related("parts__invoice"):
+    for payment in rows.select_related("payment", "household", "cart__activity").prefetch_related(
+        "parts__invoice"
+    ):
         mailing.post(
             "billing/online_payment", _addresses(payment), _context(payment), home=payment.household_id
         )
@@ -51,6 +54,9 @@ def _addresses(payment: OnlinePayment) -> list[str]:
 def _context(payment: OnlinePayment) -> dict[str, object]:
     return {
         "payment": payment,
+        "tops_up": payment.cart is None and not payment.parts.all(),
+        "cart": payment.cart,
+        "too_late": payment.cart is not None and payment.cart.state != Cart.State.PAID,
         "validated": payment.state == OnlineState.VALIDATED,
         "amount": euros(payment.amount),
         "invoices": [f"{part.invoice.number} : {euros(part.amount)}" for part in payment.parts.all()],

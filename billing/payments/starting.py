@@ -1,6 +1,7 @@
 """Starting an online payment: which invoices it may pay, its row, then the provider's page.
 
     start(household, wanted, by=…, at=…) -> OnlinePayment      opens the provider's page for some invoices
+    start_cart(cart, by=…, at=…) -> OnlinePayment              the same for places kept until they are paid
 
 Starting, hearing, asking and refunding are together the only writers of online payments. No word of a browser
 comes here: a return from the provider's page only makes us ask. Every change is made under the lock of the
@@ -49,6 +50,9 @@ from billing.payments.providers.interface import (
 )
 from families.models import Household, User
 from portal.french.amounts import euros
+from portal.reservations.acts import carts
+from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.models import Cart
 
 # No 0, O, 1, I: a reference may be read over the telephone.
 LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -136,6 +140,65 @@ def start(
     return _open(provider, payment, at)
 
 
+def start_cart(cart: Cart, *, by: User | None, at: datetime) -> OnlinePayment:
+    """Opens the provider's page for places that are kept until they are paid; once, they are kept as long
+    again from now. What is paid already on the way there is answered.
+
+    Raises OnlinePaymentRefused, with nothing charged, once the cart is over.
+    """
+    with transaction.atomic():
+        Household.objects.lock([cart.household_id])
+        under_way = OnlinePayment.objects.open().filter(cart=cart).first()
+        if under_way is not None:
+            return under_way
+        try:
+            cart = carts.extend(cart, at=at)
+        except BookingRefused as refusal:
+            raise OnlinePaymentRefused(str(refusal)) from refusal
+        amount = carts.amount(cart)
+        if not amount:
+            raise OnlinePaymentRefused("Il n'y a plus rien à payer dans ce panier.")
+        regie = next(iter(regies.of_activities([cart.activity_id]) or ()), None)
+        provider = _provider(regie, amount)
+        payment = OnlinePayment.objects.create(
+            reference=_reference(at),
+            household_id=cart.household_id,
+            regie_id=regie,
+            cart=cart,
+            provider=provider.name,
+            amount=amount,
+            email=by.email if by else "",
+            started_by=by,
+            started_at=at,
+            expires_at=at + timedelta(hours=1),
+        )
+    return _open(provider, payment, at)
+
+
+def start_top_up(
+    household: Household, amount: Decimal, *, regie: int | None, by: User | None, at: datetime
+) -> OnlinePayment:
+    """Opens the provider's page for money that the household adds to its account with a régie. Raises
+    OnlinePaymentRefused, with nothing charged."""
+    if amount <= 0 or amount != amount.quantize(ZERO):
+        raise OnlinePaymentRefused("Indiquez un montant positif, au centime près.")
+    with transaction.atomic():
+        Household.objects.lock([household.pk])
+        provider = _provider(regie, amount)
+        payment = OnlinePayment.objects.create(
+            reference=_reference(at),
+            household=household,
+            regie_id=regie,
+            provider=provider.name,
+            amount=amount,
+            email=by.email if by else "",
+            started_by=by,
+            started_at=at,
+            expires_at=at + timedelta(hours=1),
+        )
+    return _open(provider, payment, at)
+
+
 def check_order(household: Household, wanted: Mapping[int, Decimal | None]) -> None:
     """Raises what `start` would, before anything is summed up: OnlinePaymentRefused, UnderWay."""
     _order_of(household, wanted)
@@ -146,17 +209,22 @@ def _order_of(
 ) -> tuple[Provider, list[tuple[Invoice, Decimal]], Decimal]:
     """Who takes it, what is paid of each invoice, and in all, within what the provider takes."""
     parts = _parts(household, wanted)
-    provider = choosing.current(regies.code_of(parts[0][0].regie_id))
+    amount = sum((share for _, share in parts), ZERO)
+    return _provider(parts[0][0].regie_id, amount), parts, amount
+
+
+def _provider(regie: int | None, amount: Decimal) -> Provider:
+    """Who takes that amount for a régie. Raises OnlinePaymentRefused."""
+    provider = choosing.current(regies.code_of(regie))
     if provider is None:
         raise OnlinePaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
-    amount = sum((share for _, share in parts), ZERO)
     if amount < provider.minimum:
         raise OnlinePaymentRefused(f"Le paiement en ligne commence à {euros(provider.minimum)}.")
     if amount > provider.maximum:
         raise OnlinePaymentRefused(
             f"Le paiement en ligne s'arrête à {euros(provider.maximum)} : payez en deux fois."
         )
-    return provider, parts, amount
+    return provider
 
 
 def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[tuple[Invoice, Decimal]]:
@@ -259,12 +327,16 @@ def look_again(payment_id: int) -> None:
 
 def _order(payment: OnlinePayment) -> PaymentOrder:
     portal = settings.PORTAL_URL.rstrip("/")
+    items = [
+        PaidItem(f"Facture n° {part.invoice.number}", part.amount, part.invoice.number)
+        for part in payment.parts.select_related("invoice")
+    ]
+    if not items:
+        what = f"Réservation, {payment.cart.activity}" if payment.cart is not None else "Compte famille"
+        items = [PaidItem(what, payment.amount, payment.reference)]
     return PaymentOrder(
         reference=payment.reference,
-        items=[
-            PaidItem(f"Facture n° {part.invoice.number}", part.amount, part.invoice.number)
-            for part in payment.parts.select_related("invoice")
-        ],
+        items=items,
         email=payment.email,
         started_at=payment.started_at,
         return_url=portal + reverse("billing:payment_return", args=[payment.reference]),

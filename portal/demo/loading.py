@@ -20,6 +20,7 @@ from families.models import Household, User
 from portal.demo import (
     access,
     arrears,
+    camp,
     fees,
     funds,
     imports,
@@ -161,6 +162,7 @@ def load(
         canteen.fill(tick)
         canteen.close()
     Leisure(people=people, since=since, until=today + AHEAD, rng=Random(SEED), at=at).live()  # noqa: S311
+    camp.pitch(people, at)
     papers.give(people, Random(SEED), at)  # noqa: S311
     texts.leave_some_to_read(people, at)
     close_just_now(activity, people.agent, at)

@@ -32,6 +32,7 @@ class ReservationsConfig(AppConfig):
             asked_first,
             booking,
             brought,
+            carts,
             conditions,
             enrolling,
             erasing,
@@ -49,6 +50,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.desk.lots import register_actions
         from portal.reservations.desk.threads import ThreadPlaces
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
+        from portal.reservations.pages import carts as cart_pages
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds, processing
         from portal.reservations.reminders.freed_places import FREED
@@ -60,7 +62,8 @@ class ReservationsConfig(AppConfig):
 
         fresh.register("reservations", "0012_usual_audiences")
         approval.lend(enrolling.Prepared())
-        tasks.lend(booking.let_offers_go)
+        tasks.lend(booking.let_offers_go, carts.let_go)
+        at_home.register(4, cart_pages.asked)
         at_home.register(5, waiting.offers)
         at_home.register(30, blocks.unfinished)
         at_home.register(35, blocks.to_renew)

@@ -42,6 +42,7 @@ KEYS = {
     "reservations.Booking.household": Joins.MOVES,
     "reservations.Booking.child": Joins.MOVES,
     "reservations.Place.child": Joins.MOVES,
+    "reservations.Cart.household": Joins.MOVES,
     "reservations.Attendance.household": Joins.RULED,
     "reservations.Attendance.child": Joins.RULED,
     "reservations.AbsenceCertificate.household": Joins.MOVES,
@@ -148,7 +149,9 @@ def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
     home = joining.emptied.pk
     enrolments = Enrolment.objects.live().filter(household=home).count()
     to_come = Booking.objects.live().filter(household=home, day__gte=today)
-    waits = to_come.filter(state__in=(BookingState.REQUESTED, BookingState.WAITLISTED, BookingState.OFFERED))
+    waits = to_come.filter(
+        state__in=(BookingState.REQUESTED, BookingState.WAITLISTED, BookingState.OFFERED, BookingState.HELD)
+    )
     drafts = Reservation.objects.drafts().filter(household=home).count()
     moves = Move.objects.filter(household=home, state=MoveState.REQUESTED).count()
     notices = AbsenceNotice.objects.standing().filter(household=home, day__gte=today).count()

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from portal import nightly
-from portal.reservations.acts import booking, closing, enrolling, leaving, reservation_drafts
+from portal.reservations.acts import booking, carts, closing, enrolling, leaving, reservation_drafts
 from portal.reservations.models import Enrolment
 from portal.reservations.presence import certificates
 from portal.reservations.statistics import counting
@@ -22,7 +22,7 @@ def enrolments_over(at: datetime) -> int:
 
 
 def offers_let_go(at: datetime) -> int:
-    return booking.let_offers_go(at=at)
+    return booking.let_offers_go(at=at) + carts.let_go(at=at)
 
 
 def freed_by_closures(at: datetime) -> int:

@@ -9,6 +9,7 @@ class BookingState(models.TextChoices):
     REQUESTED = "requested", "Demande de réservation"
     WAITLISTED = "waitlisted", "Liste d'attente"
     OFFERED = "offered", "Place proposée"
+    HELD = "held", "Place gardée, à payer"
     ACCEPTED = "accepted", "Réservation acceptée"
     CANCEL_REQUESTED = "cancel_requested", "Annulation demandée"
     CANCELLED = "cancelled", "Annulée"
@@ -17,8 +18,9 @@ class BookingState(models.TextChoices):
 
 # The child is expected: in the kitchen, on registers, on the invoice.
 HOLDING = (BookingState.ACCEPTED, BookingState.CANCEL_REQUESTED)
-# Takes a place, counted in Slot.taken: an offered one is kept until its hour, for a child not expected yet.
-TAKING = (*HOLDING, BookingState.OFFERED)
+# Takes a place, counted in Slot.taken: an offered one, or one to be paid, is kept until its hour, for a child
+# not expected yet.
+TAKING = (*HOLDING, BookingState.OFFERED, BookingState.HELD)
 # Still stands: excludes another booking of the same slot for the child.
 LIVE = (BookingState.REQUESTED, BookingState.WAITLISTED, *TAKING)
 
@@ -107,6 +109,7 @@ class Outcome(models.TextChoices):
     REQUESTED = "requested", "En attente de traitement"
     WAITLISTED = "waitlisted", "Liste d'attente"
     OFFERED = "offered", "Place proposée"
+    HELD = "held", "Place gardée, à payer"
     ACCEPTED = "accepted", "Acceptée"
     REFUSED = "refused", "Refusée"
     CANCELLED = "cancelled", "Annulée depuis"
@@ -129,6 +132,7 @@ class CellState(models.TextChoices):
     REQUESTED = "requested", "demande de réservation"
     WAITLISTED = "waitlisted", "liste d'attente"
     OFFERED = "offered", "place proposée"
+    HELD = "held", "place gardée, à payer"
     CANCEL_REQUESTED = "cancel_requested", "annulation demandée"
     CANCELLED = "cancelled", "annulé"
     REFUSED = "refused", "refusé"

@@ -31,6 +31,7 @@ from portal.reservations.models import (
     ActivityDeadline,
     ActivityPaper,
     ActivityText,
+    Advance,
     Audience,
     Campaign,
     Capacity,
@@ -292,6 +293,9 @@ WHY = Words(
     }
 )
 NOTICE_LEVEL = Words({"information": Notice.Level.INFORMATION, "important": Notice.Level.IMPORTANT})
+MONEY_FIRST = Words(
+    {"tout": Advance.Kind.WHOLE, "acompte": Advance.Kind.PART, "compte": Advance.Kind.ACCOUNT}
+)
 PAPER_ABOUT = Words({"enfant": PaperKind.About.CHILD, "foyer": PaperKind.About.HOUSEHOLD})
 PAPER_LASTS = Words(
     {
@@ -723,6 +727,27 @@ register(
                         example="repas",
                     ),
                     Field("places", "places", Number(), example="120"),
+                ),
+            ),
+            Rows(
+                key="paiement_avant_la_place",
+                model=Advance,
+                match=("period",),
+                parent="activity",
+                compact=True,
+                order_by=("period__code", "pk"),
+                fields=(
+                    Field("à_payer", "kind", MONEY_FIRST),
+                    Field("part_en_%", "percent", Number(), default=None, example="30"),
+                    Field("minutes", "minutes", Number(), default=20),
+                    Field("alerte_sous", "alert_below", Amount(), default=None, example="10.00"),
+                    Field(
+                        "période",
+                        "period",
+                        Reference(Period, within="activity"),
+                        default=None,
+                        example="annee-2026-2027",
+                    ),
                 ),
             ),
             Rows(

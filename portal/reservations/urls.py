@@ -2,7 +2,17 @@
 
 from django.urls import include, path, re_path
 
-from portal.reservations.pages import agenda, cancelling, changing, ending, moves, renewing, steps, waiting
+from portal.reservations.pages import (
+    agenda,
+    cancelling,
+    carts,
+    changing,
+    ending,
+    moves,
+    renewing,
+    steps,
+    waiting,
+)
 
 app_name = "reservations"
 of_reservations = [
@@ -18,6 +28,7 @@ of_reservations = [
     path("<int:reservation_id>/abandonner/", steps.abandon, name="abandon"),
     path("<int:reservation_id>/agenda.ics", agenda.of_reservation, name="agenda_of"),
     path("changer/<int:booking_id>/", changing.change, name="change"),
+    path("panier/<int:cart_id>/", carts.cart, name="cart"),
     path("attente/<int:booking_id>/", waiting.place, name="place"),
     path("changement/<int:move_id>/retirer/", moves.withdraw, name="withdraw_move"),
     path("reinscrire/", renewing.renew, name="renew"),

@@ -25,9 +25,9 @@ from billing.invoices import fees, invoicing
 from billing.invoices.creditable import Wanted
 from billing.models import (
     ActivityRegie,
+    ArrearsDecision,
     Fee,
     FeePrice,
-    ArrearsDecision,
     Invoice,
     JournalAccounts,
     LateCollection,

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from families.models import Child, Custody, Household, User
 from portal.database.composed import Composed, Given, GivenMany
 from portal.french import moments
 from portal.french.sentences import lower_first
-from portal.reservations.acts import enrolling, following, overriding, tasks
+from portal.reservations.acts import enrolling, following, money_first, overriding, tasks
 from portal.reservations.acts.conditions import Unmet, Wish, in_the_way, unmet
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
@@ -51,6 +52,8 @@ from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,
     Booking,
+    Cart,
+    CartDay,
     Closure,
     Enrolment,
     Establishment,
@@ -80,6 +83,7 @@ GONE = "La réservation a été retirée entre-temps."
 ALREADY_ASKED = "Un changement est déjà demandé pour ce jour : la mairie va vous répondre."
 NOT_BOOKED = "Ce jour n'est plus réservé ainsi : il a déjà été changé ou annulé."
 OFFERED = "Une place est proposée pour ce jour : répondez d'abord à cette proposition."
+TO_PAY = "Ce jour est gardé, à payer : payez d'abord, ou retirez-le."
 NO_LONGER_OFFERED = "Cette place n'est plus proposée : l'heure de la réponse est passée."
 NOT_ANSWERED = "La place proposée est restée sans réponse."
 NO_LONGER_WAITING = "Ce jour n'est plus sur la liste d'attente."
@@ -150,6 +154,8 @@ def submit(
     if not lines:
         raise BookingRefused("Aucun jour n'est choisi : choisissez au moins un jour à réserver ou à annuler.")
     desk = Submission.lock(reservation, lines, at, overrides, at_desk)
+    booked = {line.day for line in lines if line.action == Action.BOOK}
+    desk.owed = money_first.Owed.load(reservation.enrolment, reservation.period, booked)
     for line in lines:
         if line.action == Action.CANCEL:
             desk.decide_cancel(line)
@@ -159,6 +165,7 @@ def submit(
     if desk.lost:
         raise PlacesLost(desk.lost)
     desk.count_days(lines)
+    desk.demand_cover()
 
     save_outcomes(lines)
     _record(reservation, lines, desk, by=by, at=at)
@@ -235,12 +242,41 @@ def _record(
     changes.create(desk.new)
     let_fall(changes)
     changes.write()
+    held = [one for one, _ in desk.new if one.state == BookingState.HELD]
+    keep_in_cart([(one, desk.prices[id(one)]) for one in held], desk.owed, by, at)
     reservation.state = state_of(lines)
     reservation.submitted_at = at
     reservation.touched_at = at
     reservation.desk_reason = desk.overrides.said(desk.used)
     reservation.save(update_fields=["state", "submitted_at", "touched_at", "desk_reason"])
     finish(changes)
+
+
+def keep_in_cart(
+    held: Sequence[tuple[Booking, Decimal]], owed: money_first.Owed, by: User | None, at: datetime
+) -> Cart | None:
+    """The cart of what is kept until it is paid, with what was recorded at the same moment; None of nothing.
+    The worker gives its places back at its hour."""
+    if not held or owed.rule is None:
+        return None
+    of, rule = held[0][0], owed.rule
+    cart, new = Cart.objects.get_or_create(
+        household_id=of.household_id,
+        activity_id=of.activity_id,
+        made_at=at,
+        defaults={
+            "percent": owed.percent,
+            "minutes": rule.minutes,
+            "ends_at": at + timedelta(minutes=rule.minutes),
+            "made_by": by,
+        },
+    )
+    if cart.state != Cart.State.OPEN:
+        raise BookingRefused("Ce panier est déjà payé : enregistrez ces jours à part.")
+    CartDay.objects.bulk_create(CartDay(cart=cart, booking=one, price=price) for one, price in held)
+    if new:
+        transaction.on_commit(partial(tasks.let_offers_go_at, cart.ends_at), robust=True)
+    return cart
 
 
 def tell_recorded(
@@ -284,8 +320,11 @@ def change(
     reservation.save()
     lines = _halves(reservation, booking, formula)
     desk = Submission.lock(reservation, lines, at, overrides, acting)
+    if money_first.by_account(booking.activity_id, reservation.period_id) is not None:
+        desk.owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])
     desk.decide_change(*lines)
     desk.count_days(lines)
+    desk.demand_cover()
     ReservationLine.objects.bulk_create(lines)
     _record(reservation, lines, desk, by=by, at=at)
     if tell:
@@ -491,6 +530,9 @@ class Submission:
         self.lost: list[Choice] = []
         self.against: Sequence[Unmet] = ()  # what speaks against some days: past their deadline, or named
         self.days_taken: DaysTaken | None = None  # where the activity says how many days one takes
+        self.owed = money_first.Owed()  # what is paid before a place is given: nothing unless it is said
+        # Of bookings that wait to be paid, or that the account has to cover, by identity.
+        self.prices: dict[int, Decimal] = {}
 
     @classmethod
     def lock(
@@ -506,6 +548,8 @@ class Submission:
         if custody is None or not custody.holds_on(timezone.localdate(at)):
             raise BookingRefused(homes.gone_sentence(reservation.enrolment.child))
         enrolment = reservation.enrolment
+        if money_first.by_account(enrolment.activity_id, reservation.period_id) is not None:
+            Household.objects.lock([reservation.household_id])  # what it holds is spent once
         days = {line.day for line in lines}
         asked = {"child": reservation.child_id, "activity": enrolment.activity_id, "days": days}
         live = _standing(**asked)
@@ -572,6 +616,17 @@ class Submission:
             return over | {Override.DEADLINE}, self.overrides.late, False
         return over, answer.standing.is_late, answer.standing == Standing.LATE_REQUEST
 
+    def demand_cover(self) -> None:
+        """Raises NotCovered where the account of the household has to cover these days and does not."""
+        if self.owed.by_account:
+            given = [
+                self.prices.get(id(one), money_first.ZERO) for one, _ in self.new if one.state in HOLDING
+            ]
+            given_up = [one.pk for one, state in self.ended.items() if state == BookingState.CANCELLED]
+            cost = sum(given, money_first.ZERO)
+            activity = self.reservation.enrolment.activity_id
+            money_first.demand_cover(self.reservation.household_id, activity, cost, without=given_up)
+
     def _note(self, line: ReservationLine, over: set[Override], booking: Booking) -> None:
         """The family reads of each day what was passed over for it, and why."""
         if over:
@@ -607,6 +662,8 @@ class Submission:
             raise BookingRefused(ALREADY_ASKED)
         if booking.state == BookingState.OFFERED:
             raise BookingRefused(OFFERED)
+        if booking.state == BookingState.HELD:
+            raise BookingRefused(TO_PAY)
         if left.formula_id == taken.formula_id:
             raise BookingRefused("Choisissez une autre formule que celle qui est réservée.")
         self.decide_cancel(left)
@@ -664,6 +721,7 @@ class Submission:
             over.add(missing.kind)
         asks |= self.where.desk is None and activity.processing == Activity.Processing.ON_REQUEST
         beyond: list[Slot] = []
+        price = money_first.ZERO
         if asks:
             line.outcome = Outcome.REQUESTED
             state = BookingState.REQUESTED
@@ -681,8 +739,17 @@ class Submission:
         else:
             self.lost.append(Choice(line.formula_id, line.day))
             return None
+        if state == BookingState.ACCEPTED and self.owed.rule is not None:
+            price = self.owed.price(line.formula_id, line.day, late=line.late)
+            if price and Override.PAYMENT in self.overrides:
+                over.add(Override.PAYMENT)
+                price = money_first.ZERO
+            elif price and not self.owed.by_account:
+                line.outcome, state = Outcome.HELD, BookingState.HELD
         self.busy.update((slot.day, slot.part) for slot in slots)
         booking = self._booking(line, activity, state)
+        if price:
+            self.prices[id(booking)] = price
         self._note(line, over, booking)
         if beyond:
             self.beyond.append((booking, beyond))
@@ -1102,8 +1169,8 @@ def hand_over(
     new = []
     for booking in live:
         changes.move(booking, BookingState.CANCELLED)
-        if ends_unanswered(booking):
-            continue  # a change that nobody answered: what was booked before it goes over
+        if ends_unanswered(booking) or booking.state == BookingState.HELD:
+            continue  # what nobody answered: what was booked before it goes over; or nobody paid
         state = HANDED_OVER_AS.get(BookingState(booking.state), BookingState(booking.state))
         given = groups.booking(booking, state)
         changes.force(given, forced.get(booking.pk, []))
@@ -1322,6 +1389,8 @@ class _Moving:
         going = self.rooms.of(booking)
         if isinstance(going, str):
             return self._leave(booking, going)
+        if state == BookingState.HELD:
+            return self._leave(booking, following.NOT_PAID)
         if state in HOLDING and not self.rooms.has_room(going):
             return self._leave(booking, following.FULL)
         if state == BookingState.WAITLISTED:
@@ -1501,6 +1570,7 @@ DAY_PAST = "Ce jour est passé."
 ASKED_TO_CANCEL = "La famille avait demandé l'annulation."
 CHANGE_ASKED = "Le changement demandé ce jour-là est à refaire."
 NO_SLOT = "Ce jour n'est plus ouvert à la réservation."
+NEVER_PAID = "Cette place attendait d'être payée."
 FULL_AGAIN = "Il n'y a plus de place."
 REOPENED = "Rouvert par la mairie."
 
@@ -1687,6 +1757,8 @@ def stand_again(
             reason = NOT_ENROLLED
         elif was == BookingState.CANCEL_REQUESTED and key not in halves:
             reason = ASKED_TO_CANCEL
+        elif was == BookingState.HELD:
+            reason = NEVER_PAID
         elif was == BookingState.REQUESTED and origin is not None and origin.is_change:
             reason = CHANGE_ASKED
         elif reason := stands(booking):
@@ -1817,7 +1889,8 @@ def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()
         last = calls.of(booking)
         if last is None or not fits(wanted, taken):
             continue
-        if hours := booking.activity.offer_hours:
+        period = booking.reservation.period_id if booking.reservation else None
+        if hours := booking.activity.offer_hours or money_first.offer_hours(booking.activity_id, period):
             changes.offer(booking, wanted, offered_until(hours, last, at))
             offered.append(booking)
         else:
@@ -1835,24 +1908,34 @@ def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()
 
 
 @transaction.atomic
-def take_offer(booking: Booking, *, by: User, at: datetime) -> None:
-    """« Oui, je prends »: the place that was kept for the child is its own. Told again, changes nothing.
+def take_offer(booking: Booking, *, by: User, at: datetime) -> Cart | None:
+    """« Oui, je prends »: the place that was kept for the child is its own or, where it is paid before, waits
+    in the cart that is answered. Told again, changes nothing.
 
     Raises BookingRefused once the hour has passed, or when the child cannot come any more.
     """
     held, _, custody = _hold(booking, at)
-    if held.state in HOLDING:
-        return
+    if held.state in HOLDING or held.state == BookingState.HELD:
+        return Cart.objects.open().filter(days__booking=held.pk).first()
     if not held.is_offered(at):
         raise BookingRefused(NO_LONGER_OFFERED)
     if not custody.holds_on(held.day):
         raise BookingRefused(LIVES_ELSEWHERE)
     missing = in_the_way(held.enrolment, [held.day], at)
     check_enrolment(held.enrolment, books=True, unmet=missing)
+    owed, price, period = money_first.Owed(), money_first.ZERO, period_of(held)
+    if period is not None:
+        owed = money_first.Owed.load(held.enrolment, period, [held.day])
+        price = owed.price(held.formula_id, held.day, late=held.late)
+    if owed.by_account:
+        money_first.demand_cover(held.household_id, held.activity_id, price)
+    pays = price > 0 and not owed.by_account
     changes = Changes(by=by, at=at, reason="La place proposée est prise.")
-    changes.take_up(held)
+    changes.take_up(held, BookingState.HELD if pays else BookingState.ACCEPTED)
     changes.write()
+    cart = keep_in_cart([(held, price)], owed, by, at) if pays else None
     finish(changes)
+    return cart
 
 
 @transaction.atomic
@@ -1893,6 +1976,8 @@ def _hold(booking: Booking, at: datetime) -> tuple[Booking, list[Slot], Custody]
     """The booking as it stands under lock, with the slots it concerns and its custody. Raises BookingRefused
     where the child does not live in its household today."""
     custody = homes.held(booking.child_id, booking.household_id)
+    if money_first.accounts():
+        Household.objects.lock([booking.household_id])
     slots = _lock_slots(shelves_of([booking]))
     held = _with_enrolment().get(pk=booking.pk)
     if custody is None or not custody.holds_on(timezone.localdate(at)):

@@ -27,6 +27,7 @@ TITLES = {
     (Action.BOOK, Outcome.REQUESTED): "Jours demandés, en attente de la réponse de la mairie",
     (Action.BOOK, Outcome.WAITLISTED): "Jours complets, sur la liste d'attente",
     (Action.BOOK, Outcome.OFFERED): "Place proposée, en attente de votre réponse",
+    (Action.BOOK, Outcome.HELD): "Jours gardés pour vous, à payer maintenant",
     (Action.BOOK, Outcome.REFUSED): "Jours refusés",
     (Action.BOOK, Outcome.CANCELLED): "Jours annulés depuis",
     (Action.CANCEL, Outcome.ACCEPTED): "Jours annulés",
@@ -45,7 +46,7 @@ FOLLOWED = {
 }
 
 # What will be billed unless it is refused or cancelled.
-DUE = (Outcome.ACCEPTED, Outcome.REQUESTED)
+DUE = (Outcome.ACCEPTED, Outcome.REQUESTED, Outcome.HELD)
 # And above a change: the formula left, the one taken instead.
 CHANGES = {
     Outcome.ACCEPTED: "Changé : {} → {}",
@@ -262,6 +263,11 @@ def offered(household_id: int, booking_ids: list[int]) -> None:
 def let_go(household_id: int, booking_ids: list[int]) -> None:
     """Places that went to the next family, for want of an answer."""
     _post_bookings("reservations/let_go", household_id, booking_ids, reason="")
+
+
+def not_paid(household_id: int, booking_ids: list[int]) -> None:
+    """Places that were kept to be paid and are given back."""
+    _post_bookings("reservations/not_paid", household_id, booking_ids, reason="")
 
 
 def cancelled(household_id: int, booking_ids: list[int], reason: str) -> None:

@@ -41,6 +41,8 @@ HOLDINGS = {
     "reservations.ReservationLine": Fate.GONE,
     "reservations.Booking": Fate.BLANK,
     "reservations.Place": Fate.BLANK,
+    "reservations.Cart": Fate.BLANK,
+    "reservations.CartDay": Fate.BLANK,
     "reservations.BookingEvent": Fate.GONE,
     "reservations.CalendarChange": Fate.STAFF,
     "reservations.CancelledDay": Fate.GONE,

@@ -14,6 +14,7 @@ from portal.reservations.states import LIVE, BookingState
 
 # Why a day cannot follow, as « complet le jeudi 26 novembre » goes on.
 FULL = "complet"
+NOT_PAID = "gardé, pas encore payé"
 NOWHERE = "sans lieu choisi"
 BUSY = "déjà pris par une autre réservation"
 NO_PERIOD = "hors des périodes du nouveau lieu"

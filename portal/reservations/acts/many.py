@@ -344,7 +344,10 @@ class _Many:
             raise BookingRefused(left.reason)
         if wish.instead is not None:
             try:
-                if left.outcome == Outcome.REQUESTED or on_day.state == BookingState.OFFERED:
+                if left.outcome == Outcome.REQUESTED or on_day.state in (
+                    BookingState.OFFERED,
+                    BookingState.HELD,
+                ):
                     raise BookingRefused(ASKED_FIRST)
                 self._book(wish, enrolment, custody, wish.instead, asks=False)
             except BookingRefused:

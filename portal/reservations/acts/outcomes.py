@@ -8,6 +8,9 @@ from portal.reservations.acts.places import Changes
 from portal.reservations.models import Booking, Reservation, ReservationLine
 from portal.reservations.states import Action, BookingState, Outcome, ReservationState
 
+# What waits for its family, until an hour.
+KEPT_AS = {BookingState.OFFERED: Outcome.OFFERED, BookingState.HELD: Outcome.HELD}
+
 
 def save_outcomes(lines: Iterable[ReservationLine]) -> None:
     """Writes outcomes, one update for each distinct answer (there are few)."""
@@ -28,7 +31,7 @@ def lines_following(changes: Changes, promoted: Iterable[Booking]) -> list[Reser
     for booking in changes.moved[BookingState.CANCELLED]:
         origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.CANCELLED
     for booking in [*changes.taken_up, *promoted]:
-        outcome = Outcome.OFFERED if booking.state == BookingState.OFFERED else Outcome.ACCEPTED
+        outcome = KEPT_AS.get(BookingState(booking.state), Outcome.ACCEPTED)
         origins[booking.reservation_id, booking.formula_id, booking.day] = outcome
     following = [*changes.fallen]
     if origins:
@@ -77,7 +80,7 @@ def state_of(lines: Iterable[ReservationLine]) -> ReservationState:
     outcomes = {line.outcome for line in lines} - {Outcome.CANCELLED}
     if not outcomes:
         return ReservationState.CANCELLED
-    if Outcome.REQUESTED in outcomes or outcomes <= {Outcome.WAITLISTED, Outcome.OFFERED}:
+    if Outcome.REQUESTED in outcomes or outcomes <= {Outcome.WAITLISTED, Outcome.OFFERED, Outcome.HELD}:
         return ReservationState.PENDING
     if outcomes == {Outcome.ACCEPTED}:
         return ReservationState.ACCEPTED

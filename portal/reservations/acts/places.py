@@ -88,9 +88,9 @@ class Changes:
         self.move(booking, BookingState.OFFERED)
         self._gain(booking, slots)
 
-    def take_up(self, booking: Booking) -> None:
-        """An offered booking keeps the places that were kept for it."""
-        self.move(booking, BookingState.ACCEPTED)
+    def take_up(self, booking: Booking, state: BookingState = BookingState.ACCEPTED) -> None:
+        """An offered booking, or one that is paid, keeps the places that were kept for it."""
+        self.move(booking, state)
         self.taken_up.append(booking)
 
     def move(self, booking: Booking, state: BookingState) -> None:

@@ -4,13 +4,26 @@ show.
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import NamedTuple
 
 from portal.french import moments
+from portal.french.amounts import euros
 
 
 class BookingRefused(Exception):
     """The act is refused; the message is the French sentence to show."""
+
+
+class NotCovered(BookingRefused):
+    """The account of the household does not cover what days cost, in euros."""
+
+    def __init__(self, cost: Decimal, left: Decimal) -> None:
+        self.missing = cost - left
+        super().__init__(
+            f"Il manque {euros(self.missing)} sur votre compte famille : ces jours coûtent {euros(cost)}, "
+            f"il reste {euros(left)}. Ajoutez de l'argent : vos jours restent choisis."
+        )
 
 
 class Choice(NamedTuple):

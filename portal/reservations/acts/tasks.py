@@ -74,6 +74,13 @@ def tell_let_go(household_id: int, booking_ids: list[int]) -> None:
     emails.let_go(household_id, booking_ids)
 
 
+@whole
+@task(queue_name="mail")
+def tell_not_paid(household_id: int, booking_ids: list[int]) -> None:
+    """Places that were kept to be paid, and were not."""
+    emails.not_paid(household_id, booking_ids)
+
+
 class LetGo(Protocol):
     def __call__(self, *, at: datetime) -> int: ...
 
@@ -81,9 +88,9 @@ class LetGo(Protocol):
 _let_go: list[LetGo] = []
 
 
-def lend(let_go: LetGo) -> None:
-    """What the worker does of places offered, once the app is ready."""
-    _let_go[:] = [let_go]
+def lend(*let_go: LetGo) -> None:
+    """What the worker does of places offered, and of those to be paid, once the app is ready."""
+    _let_go[:] = let_go
 
 
 @task()

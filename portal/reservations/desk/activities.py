@@ -33,6 +33,7 @@ from portal.reservations.models import (
     ActivityDeadline,
     ActivityPaper,
     ActivityText,
+    Advance,
     Capacity,
     Establishment,
     Formula,
@@ -179,6 +180,14 @@ class TextInline(OfActivity[ActivityText]):
     fields = ("text",)
 
 
+class AdvanceInline(OfActivity[Advance]):
+    """What is paid before a place is given. The town that fills nothing in asks for nothing."""
+
+    model = Advance
+    named_by = ("kind", "period")
+    fields = ("kind", "percent", "minutes", "alert_below", "period")
+
+
 def _activity_shown(request: HttpRequest) -> Any:
     """The key of the activity whose page is shown, or None on the page that adds one."""
     match = request.resolver_match
@@ -192,7 +201,15 @@ class ActivityAdmin(AsksBeforeClosing[Activity], TolerantChoices[Activity], With
     list_filter = ("service", "active", "during")
     search_fields = ("name", "code")
     form = ActivityForm
-    inlines = (FormulaInline, CapacityInline, PeriodInline, DeadlineInline, PaperInline, TextInline)
+    inlines = (
+        FormulaInline,
+        CapacityInline,
+        PeriodInline,
+        DeadlineInline,
+        PaperInline,
+        TextInline,
+        AdvanceInline,
+    )
     prepopulated_fields = {"code": ("name",)}
     autocomplete_fields = ("establishments",)
     fieldsets = (

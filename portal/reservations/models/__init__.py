@@ -10,6 +10,7 @@ from portal.reservations.models.activities import (
     Period,
     Slot,
 )
+from portal.reservations.models.advances import Advance, Cart, CartDay
 from portal.reservations.models.bookings import (
     NEWEST_FIRST,
     Booking,
@@ -71,6 +72,7 @@ __all__ = [
     "ActivityDeadline",
     "ActivityPaper",
     "ActivityText",
+    "Advance",
     "Attendance",
     "AttendanceQuerySet",
     "AttendanceState",
@@ -82,6 +84,8 @@ __all__ = [
     "Campaign",
     "CancelledDay",
     "Capacity",
+    "Cart",
+    "CartDay",
     "Closure",
     "CountedMonth",
     "CountedReservation",

@@ -43,6 +43,7 @@ NOT_CERTAIN = {
     BookingState.REQUESTED: "demande en attente",
     BookingState.WAITLISTED: "liste d'attente",
     BookingState.OFFERED: "place proposée",
+    BookingState.HELD: "à payer",
     BookingState.CANCEL_REQUESTED: "annulation demandée",
 }
 OLD_PAGE = (

@@ -23,7 +23,7 @@ from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
 # What stands on a day and could be cancelled, or could have been.
-STANDING = (CellState.BOOKED, CellState.REQUESTED, CellState.WAITLISTED, CellState.OFFERED)
+STANDING = (CellState.BOOKED, CellState.REQUESTED, CellState.WAITLISTED, CellState.OFFERED, CellState.HELD)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,11 @@ def change(request: SignedInRequest, booking_id: int) -> HttpResponse:
     acting = acting_of(request)
     back = _planning(booking)
     if booking.state not in (BookingState.ACCEPTED, BookingState.REQUESTED, BookingState.WAITLISTED):
-        why = {BookingState.CANCEL_REQUESTED: acts.ALREADY_ASKED, BookingState.OFFERED: acts.OFFERED}
+        why = {
+            BookingState.CANCEL_REQUESTED: acts.ALREADY_ASKED,
+            BookingState.OFFERED: acts.OFFERED,
+            BookingState.HELD: acts.TO_PAY,
+        }
         messages.info(request, why.get(BookingState(booking.state), acts.NOT_BOOKED))
         return redirect(back)
     others = [one for one in booking.activity.formulas.all() if one.active and one.pk != booking.formula_id]

@@ -19,7 +19,7 @@ from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.dates import SHORT_WEEKDAYS, day_number, month_name
 from portal.french.plurals import agreed, counted
-from portal.reservations.acts import conditions
+from portal.reservations.acts import conditions, money_first
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
@@ -115,6 +115,14 @@ class Checked:
     @property
     def total_text(self) -> str:
         return prices.in_words(self.total)
+
+    @property
+    def to_pay_first(self) -> str:
+        """What is paid before its places are given: « 54,00 € à payer tout de suite : … »; or nothing."""
+        period = self.reservation.period_id if self.reservation else None
+        rule = money_first.rule_of(self.activity.pk, period)
+        prices_ = [one.price for one in self.to_book if one.price and not one.asks]
+        return "" if rule is None else money_first.sentence(rule, prices_)
 
     @property
     def cents(self) -> str:
@@ -316,6 +324,8 @@ def _passed(plan: Planning, lines: Sequence[ReservationLine]) -> list[Passed]:
         if cell.field == WAIT:
             possible[Override.CAPACITY].append(line.day)
     booked = [line.day for line in lines if line.action == Action.BOOK]
+    if money_first.rule_of(plan.enrolment.activity_id, plan.period.pk) is not None:
+        possible[Override.PAYMENT] = booked
     if plan.enrolment.lacks_health_file:
         needed[Override.PAPERS] += booked
     for missing in conditions.in_the_way(plan.enrolment, booked, plan.where.at) if booked else ():

@@ -22,6 +22,7 @@ WORDS = {
     BookingState.REQUESTED: ("demandé", "demandés"),
     BookingState.WAITLISTED: ("sur liste d'attente", "sur liste d'attente"),
     BookingState.OFFERED: ("proposé", "proposés"),
+    BookingState.HELD: ("à payer", "à payer"),
     BookingState.CANCEL_REQUESTED: ("à annuler", "à annuler"),
     BookingState.CANCELLED: ("annulé", "annulés"),
     BookingState.REFUSED: ("refusé", "refusés"),

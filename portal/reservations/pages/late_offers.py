@@ -1,5 +1,5 @@
-"""A place that is offered stands until its hour, whoever reads it and whether the worker runs or not: the
-first page opened after that hour lets it go, before anything is read of it."""
+"""A place that is offered, or kept to be paid, stands until its hour, whoever reads it and whether the worker
+runs or not: the first page opened after that hour lets it go, before anything is read of it."""
 
 import logging
 from collections.abc import Callable
@@ -13,17 +13,20 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from portal.database.kept import KeptAWhile
-from portal.reservations.acts import booking
-from portal.reservations.models import Booking
+from portal.reservations.acts import booking, carts, money_first
+from portal.reservations.models import Booking, Cart
 
 logger = logging.getLogger(__name__)
 
 
 @KeptAWhile
 def _next_hour() -> datetime | None:
-    """The first hour at which an offer that stands ends. Read twice a minute: an offer lasts longer."""
-    hour: datetime | None = Booking.objects.offered().aggregate(hour=Min("offered_until"))["hour"]
-    return hour
+    """The first hour at which an offer, or a cart, that stands ends. Read twice a minute: it lasts longer."""
+    offer: datetime | None = Booking.objects.offered().aggregate(hour=Min("offered_until"))["hour"]
+    cart = None
+    if money_first.is_asked():
+        cart = Cart.objects.open().aggregate(hour=Min("ends_at"))["hour"]
+    return min((hour for hour in (offer, cart) if hour is not None), default=None)
 
 
 def forget() -> None:
@@ -36,7 +39,7 @@ def let_go(*, at: datetime) -> int:
     hour = _next_hour()
     if hour is None or at < hour:
         return 0
-    gone = booking.let_offers_go(at=at)
+    gone = booking.let_offers_go(at=at) + carts.let_go(at=at)
     forget()
     return gone
 

@@ -88,6 +88,7 @@ WORDS = {
     CellState.REQUESTED: "demandé",
     CellState.WAITLISTED: "en attente",
     CellState.OFFERED: "proposé",
+    CellState.HELD: "à payer",
     CellState.CANCEL_REQUESTED: "annulation demandée",
     CellState.CANCELLED: "annulé",
     CellState.REFUSED: "refusé",

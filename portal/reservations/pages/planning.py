@@ -71,6 +71,7 @@ SHOWN_AS = {
     BookingState.REQUESTED: CellState.REQUESTED,
     BookingState.WAITLISTED: CellState.WAITLISTED,
     BookingState.OFFERED: CellState.OFFERED,
+    BookingState.HELD: CellState.HELD,
     BookingState.CANCEL_REQUESTED: CellState.CANCEL_REQUESTED,
     BookingState.CANCELLED: CellState.CANCELLED,
     BookingState.REFUSED: CellState.REFUSED,
@@ -828,7 +829,7 @@ class _CellMaker:
         cell.field = CANCEL
         line = self.lines.get(choice)
         cell.checked = line is not None and line.action == Action.CANCEL
-        if self.many:
+        if self.many and booking.state != BookingState.HELD:
             cell.change = booking.pk
         return cell
 

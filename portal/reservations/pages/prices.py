@@ -177,7 +177,11 @@ def of_recorded(lines: Iterable[ReservationLine], costs: Costs | None) -> dict[s
     chosen = LateDays()
     amounts = {}
     for line in lines:
-        if line.action != Action.BOOK or line.outcome not in (Outcome.ACCEPTED, Outcome.REQUESTED):
+        if line.action != Action.BOOK or line.outcome not in (
+            Outcome.ACCEPTED,
+            Outcome.REQUESTED,
+            Outcome.HELD,
+        ):
             continue
         choice = Choice(line.formula_id, line.day)
         usual = costs.on(*choice)

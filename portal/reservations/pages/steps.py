@@ -24,7 +24,7 @@ from portal.database.composed import Composed, Given, GivenMany
 from portal.french.elision import of
 from portal.french.plurals import counted
 from portal.french.sentences import lower_first
-from portal.reservations.acts import asked_first, booking, conditions, enrolling, reservation_drafts
+from portal.reservations.acts import asked_first, booking, carts, conditions, enrolling, reservation_drafts
 from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
@@ -37,6 +37,7 @@ from portal.reservations.models import (
 )
 from portal.reservations.models.queries import PeriodThere, offered_at, still_booked
 from portal.reservations.pages import blocks, checking, moves, prices, thanking, waits
+from portal.reservations.pages import carts as cart_pages
 from portal.reservations.pages.acting import (
     TELLS,
     Acting,
@@ -536,6 +537,7 @@ def _show_planning(
         "going_on": _address_after(request, ""),
         "restarted": _just_restarted(request),
         "periods": _other_periods(request, plan),
+        "purse": cart_pages.purse(plan.enrolment, plan.period),
         "at": at,
     }
     return render(request, service.template, context | service.context(request, plan))
@@ -1048,6 +1050,8 @@ def _record(
         if tell:
             booking.tell_recorded(recorded, amounts)
         at_desk = acting_of(request) is not None
+        if not at_desk and not back and (cart := carts.of_recording(recorded, at)) is not None:
+            return redirect("reservations:cart", cart.pk)
         messages.success(request, thanking.thanks(recorded, lines, at_desk=at_desk))
     return redirect(back[0] if back else "home")
 

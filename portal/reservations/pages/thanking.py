@@ -23,6 +23,7 @@ BECAME = {
         "annulations en attente de réponse",
     ),
     (Action.BOOK, Outcome.WAITLISTED): ("jour sur la liste d'attente", "jours sur la liste d'attente"),
+    (Action.BOOK, Outcome.HELD): ("jour gardé, à payer", "jours gardés, à payer"),
     (Action.BOOK, Outcome.REFUSED): ("jour refusé", "jours refusés"),
     (Action.CANCEL, Outcome.REFUSED): ("annulation refusée", "annulations refusées"),
 }
@@ -30,6 +31,7 @@ BECAME = {
 FOLLOWS = {
     Outcome.REQUESTED: "La mairie va vous répondre.",
     Outcome.WAITLISTED: "Un message vous préviendra dès qu'une place se libère.",
+    Outcome.HELD: "Payez maintenant : votre réservation n'est sûre qu'une fois payée.",
     Outcome.REFUSED: "Le détail dit pourquoi.",
 }
 

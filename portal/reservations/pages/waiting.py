@@ -103,7 +103,8 @@ def _answered(request: SignedInRequest, booking: Booking, answer: str, at: datet
     said = ""
     try:
         if answer == "oui":
-            acts.take_offer(booking, by=request.user, at=at)
+            if (cart := acts.take_offer(booking, by=request.user, at=at)) is not None:
+                return redirect("reservations:cart", cart.pk)
             said = f"C'est réservé : {_what(booking)}."
         elif answer in ("non", "quitter"):
             acts.leave_list(booking, by=request.user, at=at)

@@ -60,6 +60,7 @@ def _audit_lines() -> None:
     followed = {
         Outcome.ACCEPTED: HOLDING,
         Outcome.OFFERED: (BookingState.OFFERED,),
+        Outcome.HELD: (BookingState.HELD,),
         Outcome.REQUESTED: (BookingState.REQUESTED,),
         Outcome.WAITLISTED: (BookingState.WAITLISTED,),
         Outcome.CANCELLED: (BookingState.CANCELLED,),

@@ -1,0 +1,318 @@
+"""Money before the place: a cart that is paid, runs out, is paid too late; at the bank and at the desk."""
+
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from django.core.exceptions import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.invoices import invoicing, ledger
+from billing.models import Invoice, OnlinePayment, OnlineRefund, Payment
+from billing.payments import at_desk, late_carts, paying, starting
+from billing.payments.events import OnlinePaymentRefused
+from portal.reservations.acts import booking, carts, money_first
+from portal.reservations.acts.overriding import Overrides
+from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.models import Activity, Advance, Booking, Cart
+from portal.reservations.pages import late_offers
+from portal.reservations.states import Override
+from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
+from tests.billing.payments.paying_online import deliver, received
+from tests.conftest import brother_of
+from tests.portal.reservations.audit import (
+    MONDAY,
+    THURSDAY,
+    TUESDAY,
+    audit,
+    choices,
+    draft,
+    outcomes,
+    reserve,
+    states,
+)
+
+D = Decimal
+WEEK = (MONDAY, TUESDAY, THURSDAY)
+TWENTY = timedelta(minutes=20)
+
+
+@pytest.fixture(autouse=True)
+def places_stay_right(db):
+    yield
+    audit()
+
+
+@pytest.fixture
+def deposit(canteen, meals):
+    """30 % of the price of the days, within twenty minutes."""
+    return Advance.objects.create(activity=canteen.activity, kind=Advance.Kind.PART, percent=30)
+
+
+@pytest.fixture
+def whole(canteen, meals):
+    return Advance.objects.create(activity=canteen.activity, kind=Advance.Kind.WHOLE)
+
+
+@pytest.fixture
+def one_place(canteen):
+    """One place a day."""
+    for day in WEEK:
+        slot = canteen.slot(day)
+        slot.capacity = 1
+        slot.save()
+
+
+def the_cart():
+    return Cart.objects.latest("pk")
+
+
+def pay_online(stripe, who, at):
+    payment = starting.start_cart(the_cart(), by=who.user, at=at)
+    deliver(stripe.press(payment.provider_reference, "paid"))
+    payment.refresh_from_db()
+    return payment
+
+
+# A place that waits to be paid ----------------------------------------------------------------------------
+
+
+def test_days_wait_to_be_paid_and_take_their_place(deposit, one_place, canteen, books, waits, now):
+    reservation = reserve(books, canteen, *WEEK, at=now)
+    assert outcomes(reservation) == ["held"] * 3
+    assert reservation.state == "pending"
+    assert (the_cart().ends_at, carts.amount(the_cart())) == (now + TWENTY, D("2.88"))  # 30 % of 9.60
+    with pytest.raises(BookingRefused, match="plus de place"):
+        reserve(waits, canteen, MONDAY, at=now)
+    assert not Booking.objects.meals().exists()  # nobody cooks for them yet
+
+
+def test_the_whole_price_may_be_asked(whole, canteen, books, now):
+    reserve(books, canteen, *WEEK, at=now)
+    assert carts.amount(the_cart()) == D("9.60")
+
+
+def test_what_a_town_does_not_ask_is_given_at_once(meals, canteen, books, now):
+    assert outcomes(reserve(books, canteen, MONDAY, at=now)) == ["accepted"]
+    assert not Cart.objects.exists()
+
+
+def test_a_period_may_ask_for_more_than_its_activity(deposit, canteen, books, now):
+    Advance.objects.create(activity=canteen.activity, period=canteen.period, kind=Advance.Kind.WHOLE)
+    reserve(books, canteen, MONDAY, at=now)
+    assert carts.amount(the_cart()) == D("3.20")
+
+
+def test_what_costs_nothing_is_given_at_once(deposit, meals, canteen, books, now):
+    meals.bands.update(prices={"": "0.00"})
+    assert outcomes(reserve(books, canteen, MONDAY, at=now)) == ["accepted"]
+
+
+def test_siblings_recorded_together_are_one_cart(deposit, canteen, books, now):
+    brother = brother_of(books, "Hugo")
+    reserve(books, canteen, *WEEK, at=now)
+    him = SimpleNamespace(enrolment=brother, user=books.user)
+    reserve(him, canteen, MONDAY, at=now)
+    assert Cart.objects.count() == 1
+    assert carts.amount(the_cart()) == D("3.84")  # 30 % of 12.80
+
+
+def test_a_day_taken_back_is_not_paid(deposit, canteen, books, now):
+    reserve(books, canteen, *WEEK, at=now)
+    booking.submit(draft(books, canteen, at=now, cancel=choices(canteen, [MONDAY])), by=books.user, at=now)
+    assert states(books, MONDAY) == ["cancelled"]
+    assert carts.amount(the_cart()) == D("1.92")
+
+
+@given(
+    prices=st.lists(st.decimals(min_value=0, max_value=300, places=2), max_size=30),
+    percent=st.integers(min_value=1, max_value=100),
+)
+def test_a_deposit_is_never_more_than_the_price(prices, percent):
+    due = money_first.to_pay(prices, percent)
+    assert D(0) <= due <= sum(prices, D(0))
+    assert due == due.quantize(D("0.01"))
+    assert money_first.to_pay(prices, 100) == sum(prices, D(0))
+
+
+# Paid -----------------------------------------------------------------------------------------------------
+
+
+def test_the_payment_makes_the_reservation(deposit, stripe, canteen, books, now):
+    reservation = reserve(books, canteen, *WEEK, at=now)
+    payment = pay_online(stripe, books, now + timedelta(minutes=3))
+    assert payment.state == "validated"
+    reservation.refresh_from_db()
+    assert (outcomes(reservation), reservation.state) == (["accepted"] * 3, "accepted")
+    # It stands on the account, and the invoice uses it.
+    assert ledger.balances([books.household.pk]) == {books.household.pk: D("-2.88")}
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    paying.use_what_is_left(books.household)  # as the task that issues does
+    (invoice,) = Invoice.objects.with_balance()
+    assert (invoice.total, invoice.left.quantize(D("0.01"))) == (D("9.60"), D("6.72"))
+    assert ledger.balances([books.household.pk]) == {books.household.pk: D("6.72")}
+
+
+def test_told_twice_it_is_paid_once(deposit, stripe, canteen, books, now):
+    reserve(books, canteen, MONDAY, at=now)
+    payment = pay_online(stripe, books, now)
+    event = stripe.press(payment.provider_reference, "paid")
+    deliver(event)
+    deliver(event)
+    assert received(books.household) == [D("0.96")]
+    assert carts.pay(the_cart(), by=None, at=now) is carts.Became.ALREADY
+
+
+def test_a_card_refused_leaves_the_cart_open(deposit, stripe, canteen, books, now):
+    reserve(books, canteen, MONDAY, at=now)
+    payment = starting.start_cart(the_cart(), by=books.user, at=now)
+    deliver(stripe.expire(payment.provider_reference))
+    payment.refresh_from_db()
+    assert payment.state in ("refused", "cancelled")
+    assert (the_cart().state, states(books, MONDAY)) == ("open", ["held"])
+
+
+def test_the_banks_page_keeps_the_places_once_more(deposit, stripe, canteen, books, now):
+    reserve(books, canteen, MONDAY, at=now)
+    starting.start_cart(the_cart(), by=books.user, at=now + timedelta(minutes=18))
+    assert the_cart().ends_at == now + timedelta(minutes=38)
+    again = starting.start_cart(the_cart(), by=books.user, at=now + timedelta(minutes=30))
+    assert OnlinePayment.objects.get() == again  # the same page
+    assert the_cart().ends_at == now + timedelta(minutes=38)
+    assert carts.let_go(at=now + timedelta(minutes=38)) == 1
+
+
+def test_at_the_desk_it_is_paid_in_cash(deposit, canteen, books, agent, now):
+    reserve(books, canteen, MONDAY, at=now)
+    with pytest.raises(paying.PaymentRefused, match=r"0,96"):
+        at_desk.take(
+            books.household, D("0.50"), "cash", cart=the_cart(), paid_on=now.date(), by=agent, at=now
+        )
+    at_desk.take(books.household, D("0.96"), "cash", cart=the_cart(), paid_on=now.date(), by=agent, at=now)
+    assert states(books, MONDAY) == ["accepted"]
+    with pytest.raises(paying.PaymentRefused, match="fini ou déjà payé"):
+        at_desk.take(
+            books.household, D("0.96"), "cash", cart=the_cart(), paid_on=now.date(), by=agent, at=now
+        )
+    assert received(books.household) == [D("0.96")]
+
+
+def test_the_town_hall_passes_over_the_payment(deposit, canteen, books, agent, chief, now):
+    found = draft(books, canteen, at=now, book=choices(canteen, [MONDAY]))
+    type(found).objects.filter(pk=found.pk).update(at_desk=True)
+    passed = Overrides({Override.PAYMENT: "Aide du CCAS."})
+    recorded = booking.submit(found, by=chief, at=now, overrides=passed)
+    assert outcomes(recorded) == ["accepted"]
+    assert recorded.desk_reason == "Paiement : Aide du CCAS."
+    assert not Cart.objects.exists()
+
+
+# Not paid -------------------------------------------------------------------------------------------------
+
+
+def test_a_cart_that_runs_out_gives_its_place_to_the_next_child(
+    deposit, one_place, canteen, books, waits, now, django_capture_on_commit_callbacks, mailoutbox
+):
+    reservation = reserve(books, canteen, MONDAY, at=now)
+    reserve(waits, canteen, MONDAY, at=now, wait=True)
+    assert carts.let_go(at=now + TWENTY - timedelta(seconds=1)) == 0
+    with django_capture_on_commit_callbacks(execute=True):
+        assert carts.let_go(at=now + TWENTY) == 1
+    reservation.refresh_from_db()
+    assert (states(books, MONDAY), outcomes(reservation)) == (["cancelled"], ["cancelled"])
+    assert states(waits, MONDAY) == ["offered"]  # it has to pay as well
+    assert any("Places non payées" in letter.subject for letter in mailoutbox)
+    offered = Booking.objects.get(child=waits.child)
+    cart = booking.take_offer(offered, by=waits.user, at=now + TWENTY)
+    assert (cart, states(waits, MONDAY)) == (the_cart(), ["held"])
+    assert carts.pay(cart, by=None, at=now + TWENTY) is carts.Became.PLACES
+    assert states(waits, MONDAY) == ["accepted"]
+    assert Booking.objects.get(child=waits.child).reservation.state == "accepted"
+
+
+def test_whoever_reads_a_page_ends_it(deposit, one_place, canteen, books, waits, waits_client, now, round_at):
+    reserve(books, canteen, MONDAY, at=now)
+    late_offers.forget()
+    money_first.forget()
+    late_offers.let_go(at=now + TWENTY)
+    assert outcomes(reserve(waits, canteen, MONDAY, at=now + TWENTY)) == ["held"]
+
+
+def test_places_are_given_back_by_a_button(deposit, canteen, books, now):
+    reserve(books, canteen, *WEEK, at=now)
+    carts.give_back(the_cart(), by=books.user, at=now)
+    carts.give_back(the_cart(), by=books.user, at=now)
+    assert states(books, *WEEK) == ["cancelled"] * 3
+    with pytest.raises(OnlinePaymentRefused, match="fini"):
+        starting.start_cart(the_cart(), by=books.user, at=now)
+
+
+# Too late -------------------------------------------------------------------------------------------------
+
+
+def test_paid_after_its_end_it_takes_places_that_are_free(deposit, stripe, one_place, canteen, books, now):
+    reservation = reserve(books, canteen, *WEEK, at=now)
+    payment = starting.start_cart(the_cart(), by=books.user, at=now)
+    assert carts.let_go(at=now + timedelta(minutes=21)) == 1
+    deliver(stripe.press(payment.provider_reference, "paid"))
+    assert states(books, *WEEK) == ["accepted"] * 3
+    assert outcomes(reservation) == ["accepted"] * 3
+    assert the_cart().state == "paid"
+
+
+def test_paid_after_its_end_without_places_it_is_given_back_and_said(
+    deposit, stripe, one_place, canteen, books, waits, now, django_capture_on_commit_callbacks, mailoutbox
+):
+    reserve(books, canteen, *WEEK, at=now)
+    payment = starting.start_cart(the_cart(), by=books.user, at=now)
+    carts.let_go(at=now + timedelta(minutes=21))
+    Advance.objects.all().delete()
+    money_first.forget()
+    reserve(waits, canteen, MONDAY, at=now + timedelta(minutes=22))
+    mailoutbox.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        deliver(stripe.press(payment.provider_reference, "paid"))
+    assert states(books, *WEEK) == ["cancelled"] * 3  # all of them or none
+    assert received(books.household) == [D("2.88"), D("-2.88")]
+    assert ledger.balances([books.household.pk]) == {books.household.pk: D("0.00")}
+    late_carts.give_back.call(payment.pk)  # told again
+    assert OnlineRefund.objects.get().state == "done"
+    assert any("plus de place" in letter.body for letter in mailoutbox)
+
+
+# What contradicts -----------------------------------------------------------------------------------------
+
+
+def test_who_waits_for_an_answer_cannot_be_asked_to_pay_first(deposit, canteen):
+    Activity.objects.update(processing="on_request")
+    deposit.activity.refresh_from_db()
+    with pytest.raises(ValidationError, match="attendent la réponse"):
+        deposit.full_clean()
+
+
+@pytest.mark.parametrize(("kind", "percent"), [("part", None), ("whole", 30)])
+def test_a_deposit_says_its_part_and_nothing_else_does(canteen, kind, percent):
+    with pytest.raises(ValidationError, match="sa part du prix"):
+        Advance(activity=canteen.activity, kind=kind, percent=percent).full_clean()
+
+
+# Pages ----------------------------------------------------------------------------------------------------
+
+
+def test_the_cart_is_read_paid_and_given_back_by_its_own_family_alone(
+    deposit, canteen, books, books_client, stranger_client, now
+):
+    reserve(books, canteen, *WEEK, at=now)
+    address = f"/reservations/panier/{the_cart().pk}/"
+    page = books_client.get(address).content.decode()
+    assert "2,88" in page
+    assert "À payer avant" in page
+    assert "2,88" in books_client.get("/").content.decode()
+    assert stranger_client.get(address).status_code == 404
+    assert stranger_client.post(f"/factures/panier/{the_cart().pk}/payer/").status_code == 404
+    books_client.post(address, {"reponse": "rendre"})
+    assert states(books, *WEEK) == ["cancelled"] * 3
+    assert Payment.objects.count() == 0
+    assert "sont rendues" in books_client.get(address).content.decode()
