@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('billing', '0024_signed_documents'),
         ('families', '0030_fund_quotients_and_invitation_lots'),
-        ('reservations', '0025_limits_of_formulas'),
+        ('reservations', '0027_limits_of_formulas'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

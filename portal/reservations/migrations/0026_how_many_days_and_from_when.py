@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reservations', '0024_what_else_is_passed_over'),
+        ('reservations', '0025_papers_before_a_place'),
     ]
 
     operations = [

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0024_signed_documents'),
+        ('billing', '0027_arrears_decisions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='invoiceline',
             name='kind',
-            field=models.CharField(choices=[('presence', 'Présences'), ('flat', 'Forfait'), ('quantity', 'Prix selon le nombre'), ('free', 'Non facturé'), ('credit', 'Régularisation en votre faveur'), ('debit', 'Régularisation'), ('manual', 'Ligne ajoutée'), ('carried', 'Report')], default='presence', max_length=8, verbose_name='nature'),
+            field=models.CharField(choices=[('presence', 'Présences'), ('flat', 'Forfait'), ('quantity', 'Prix selon le nombre'), ('free', 'Non facturé'), ('credit', 'Régularisation en votre faveur'), ('debit', 'Régularisation'), ('manual', 'Ligne ajoutée'), ('carried', 'Report'), ('fee', 'Frais annuels')], default='presence', max_length=8, verbose_name='nature'),
         ),
         migrations.CreateModel(
             name='HistoricalTariffQuantity',

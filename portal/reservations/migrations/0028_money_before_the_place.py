@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('families', '0030_fund_quotients_and_invitation_lots'),
-        ('reservations', '0024_what_else_is_passed_over'),
+        ('reservations', '0027_limits_of_formulas'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reservations', '0024_what_else_is_passed_over'),
+        ('reservations', '0026_how_many_days_and_from_when'),
     ]
 
     operations = [

@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0024_signed_documents'),
-        ('reservations', '0025_money_before_the_place'),
+        ('billing', '0028_price_by_quantity'),
+        ('reservations', '0028_money_before_the_place'),
     ]
 
     operations = [
