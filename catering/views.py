@@ -158,9 +158,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "asked_first": asked_first.at_start(
                 household.pk, child.pk, [activity], school_year.pk, max(today, school_year.starts_on), at
             ),
-            "fees": fees.asked(
-                household, child, [activity], school_year, max(today, school_year.starts_on)
-            ),
+            "fees": fees.asked(household, child, [activity], school_year, max(today, school_year.starts_on)),
         },
     )
 
