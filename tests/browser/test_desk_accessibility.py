@@ -60,6 +60,7 @@ from families.models import (
     QuotientRound,
     ReadyAnswer,
     SecurityEvent,
+    TextAnswer,
     User,
 )
 from leisure.models import ActivityCriterion, PriorityFact, PriorityStreet
@@ -86,6 +87,7 @@ from tests.browser.looking import AXE, by_night, overflow, resize, violations
 from tests.conftest import NOW
 from tests.factories import (
     ActivityFactory,
+    AskedTextFactory,
     GuardianFactory,
     HouseholdFactory,
     InvoiceFactory,
@@ -251,6 +253,10 @@ def furnished(chief: User) -> Booking:
         became="done",
         cancelled=booking,
         state_before="accepted",
+    )
+    text = AskedTextFactory()
+    TextAnswer.objects.create(
+        version=text.versions.get(), household=booking.household, at=NOW, by_name="Camille Roux"
     )
     year = booking.enrolment.school_year
     turn = next_year.begin(year, next_year.proposed(year), by=chief, at=NOW)

@@ -6,9 +6,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from families.models import paper_kinds
+from families.models import asked_texts, paper_kinds
 from portal import town
 from portal.reservations.days import notices
+from portal.reservations.models import demanding_papers, texts_of_activities
 from portal.reservations.pages import late_offers
 from tests.billing.care import tax_pages
 from tests.conftest import PUBLIC_PAGES
@@ -27,6 +28,9 @@ def client_of_roux(books) -> Client:
 def queries(client: Client, address: str) -> int:
     town.current()  # kept by every process for half a minute,
     paper_kinds()  # and so is what the town asks for
+    asked_texts()
+    demanding_papers()
+    texts_of_activities()
     notices.current(timezone.localdate())  # and tells all
     late_offers.let_go(at=timezone.now())  # and what is offered
     with CaptureQueriesContext(connection) as counted:

@@ -70,6 +70,12 @@ def papers(wishes: Sequence[Wish], at: datetime) -> Sequence[Sequence[Unmet]]:
     return found
 
 
+def tried(row: ActivityPaper, wishes: Sequence[Wish], at: datetime) -> list[Unmet | None]:
+    """What a rule, saved or not, would say of each."""
+    lines = asking.read_all({wish.household for wish in wishes}, timezone.localdate(at))
+    return [_unmet(row, wish, lines[wish.household]) if _wanted([row], wish) else None for wish in wishes]
+
+
 def _wanted(rows: Collection[ActivityPaper], wish: Wish) -> list[ActivityPaper]:
     return [row for row in rows if paper_rules.wants(row.without, books=bool(wish.days))]
 

@@ -28,6 +28,7 @@ from portal.reservations.days import first_days
 from portal.reservations.days.rule_preview import overlapping_periods
 from portal.reservations.desk.deadlines import ActivityDeadlineForm
 from portal.reservations.desk.guarding import AsksBeforeClosing
+from portal.reservations.desk.paper_preview import TriesPapers
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -195,7 +196,9 @@ def _activity_shown(request: HttpRequest) -> Any:
 
 
 @admin.register(Activity)
-class ActivityAdmin(AsksBeforeClosing[Activity], TolerantChoices[Activity], WithHistory[Activity]):
+class ActivityAdmin(
+    TriesPapers, AsksBeforeClosing[Activity], TolerantChoices[Activity], WithHistory[Activity]
+):
     desk_order = 20
     list_display = ("name", "service", "processing", "during", "active", "order")
     list_filter = ("service", "active", "during")

@@ -119,6 +119,26 @@ def test_it_asks_nothing_more_where_the_paper_is_there(agent_client, stranger, c
     assert asked.state == "accepted"
 
 
+def test_the_desk_tries_a_rule_before_it_is_saved(agent_client, books, canteen):
+    kind = PaperKindFactory(lasts=PaperKind.Lasts.OWN_DATE)
+    PaperFactory(
+        kind=kind, household=books.household, child=books.child, state="accepted", ends_on="2026-11-18"
+    )
+    path = reverse("admin:reservations_activity_try_paper", args=[canteen.activity.pk])
+    assert (
+        path
+        in agent_client.get(
+            reverse("admin:reservations_activity_change", args=[canteen.activity.pk])
+        ).content.decode()
+    )
+    asked = f"{path}?kind={kind.pk}&without=place&counts=usual&day="
+    assert "Réserver ce jour : rien ne manque." in read(agent_client, f"{asked}2026-11-18")
+    assert "valable jusqu'au mercredi 18 novembre 2026" in read(agent_client, f"{asked}2026-11-19")
+    assert not ActivityPaper.objects.exists()
+    wrong = asked.replace("without=place", "without=asked").replace("usual", "sent")
+    assert "seulement demandé ne retient rien" in read(agent_client, f"{wrong}2026-11-19")
+
+
 def test_contradictions_are_said_when_they_are_typed(canteen):
     shown = PaperKindFactory(way=PaperKind.Way.DESK)
     row = ActivityPaper(

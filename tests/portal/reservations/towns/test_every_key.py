@@ -58,6 +58,7 @@ NO_SET_UP = {
 }
 WITHOUT_KEY = {
     "portal.Town.crest": "an image",
+    "families.TextVersion.file": "a PDF",
     "billing.Regie.activities": "written by the rows of `activités` under it",
 }
 
