@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from billing.models import FormulaTariff, Tariff, TariffBand
+from leisure.models import SERVICE as LEISURE
 from portal.demo.people import People
 from portal.reservations.acts import money_first
 from portal.reservations.acts.opening import open_slots
@@ -37,7 +38,7 @@ def pitch(people: People, at: datetime) -> None:
     camp = Activity.objects.create(
         code="sejour",
         name="Séjour à la montagne",
-        service="loisirs",
+        service=LEISURE,
         description="Cinq jours de neige et de veillées. L'acompte de 30 % réserve la place.",
         weekdays=0b11111,
         during=Activity.During.ALWAYS,

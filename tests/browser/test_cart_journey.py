@@ -8,6 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from billing.models import FormulaTariff, Payment, Tariff, TariffBand
+from leisure.models import SERVICE as LEISURE
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Advance, Booking, Slot
@@ -47,7 +48,7 @@ def camp(transactional_db, settings):
     )
     centre = CentreFactory(open_weekdays=0b1111111)
     activity = ActivityFactory(
-        service="loisirs", name="Séjour", establishments=[centre], weekdays=0b1111111, during="always"
+        service=LEISURE, name="Séjour", establishments=[centre], weekdays=0b1111111, during="always"
     )
     formula = FormulaFactory(activity=activity, name="Jour de séjour", parts=["noon"])
     rule = DeadlineRuleFactory(number=1, at=time(10))

@@ -185,7 +185,7 @@ class AdvanceInline(OfActivity[Advance]):
     """What is paid before a place is given. The town that fills nothing in asks for nothing."""
 
     model = Advance
-    named_by = ("kind", "period")
+    named_by = ("period",)
     fields = ("kind", "percent", "minutes", "alert_below", "period")
 
 
