@@ -143,7 +143,14 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     return render(
         request,
         "catering/enrolment.html",
-        {"form": form, "child": child, "school_year": school_year, "years": years, "before": before},
+        {
+            "form": form,
+            "child": child,
+            "school_year": school_year,
+            "years": years,
+            "before": before,
+            "next_usual": "",
+        },
     )
 
 
@@ -172,7 +179,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         | {
             "restaurant": enrolment.moves_to_id if enrolment.moves_on else enrolment.establishment_id,
             "starts_on": enrolment.starts_on.isoformat(),
-            "weekdays": enrolment.weekdays,
+            "weekdays": enrolment.weekdays if enrolment.next_weekdays is None else enrolment.next_weekdays,
         },
     )
     if request.method == "POST" and enrolment.is_over:
@@ -201,6 +208,8 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             updated = f"L'inscription {of(enrolment.child.first_name)} est à jour."
+            if changed.next_usual:
+                updated += f" Jours habituels : {changed.next_usual}."
             messages.success(request, moving.said(move) if move else updated)
             return redirect("home")
     return render(
@@ -212,6 +221,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
             "enrolment": enrolment,
             "move": moving.asked_for(enrolment),
             "school_year": enrolment.school_year,
+            "next_usual": enrolment.next_usual,
         },
     )
 

@@ -33,6 +33,10 @@ def moves_settled(at: datetime) -> int:
     return enrolling.settle(at=at)
 
 
+def usual_days_settled(at: datetime) -> int:
+    return enrolling.settle_weekdays(at=at)
+
+
 def enrolments_ended(at: datetime) -> int:
     return enrolling.finish(Enrolment.objects.all(), at=at)
 
@@ -54,6 +58,11 @@ nightly.register(
     "changements d'établissement",
     "{} inscription(s) dont l'établissement change à partir d'aujourd'hui.",
     moves_settled,
+)
+nightly.register(
+    "jours habituels",
+    "{} inscription(s) dont les jours habituels changent à partir d'aujourd'hui.",
+    usual_days_settled,
 )
 nightly.register(
     "absences justifiées de la veille",

@@ -249,6 +249,14 @@ SURCHARGE = Words(
         "prix": ActivityDeadline.Surcharge.PRICE,
     }
 )
+EFFECT = Words(
+    {
+        "tout_de_suite": Activity.Effect.AT_ONCE,
+        "mois_suivant": Activity.Effect.NEXT_MONTH,
+        "jours": Activity.Effect.DAYS,
+        "jours_d_ouverture": Activity.Effect.OPEN_DAYS,
+    }
+)
 DAY_RULE = Words(
     {
         "nombre": DayRule.Kind.COUNT,
@@ -548,6 +556,8 @@ register(
             Field("réservations", "processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("annulations", "cancel_processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("inscriptions", "enrolment_processing", PROCESSING, default=Activity.Processing.ON_REQUEST),
+            Field("prise_d'effet", "effect", EFFECT, default=Activity.Effect.AT_ONCE),
+            Field("jours_avant_effet", "effect_days", Number(), default=None, example="15"),
             Field("fin_par_les_familles", "families_end", Flag(), default=False),
             Field("liste_d'attente", "waiting_list", Flag(), default=True),
             Field("heures_pour_répondre", "offer_hours", Number(), default=None, example="24"),

@@ -178,6 +178,8 @@ class ActivityAdmin(AsksBeforeClosing[Activity], TolerantChoices[Activity], With
             {
                 "fields": (
                     "enrolment_processing",
+                    "effect",
+                    "effect_days",
                     "families_end",
                     "processing",
                     "cancel_processing",
