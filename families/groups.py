@@ -184,6 +184,8 @@ RIGHTS: dict[str, Rights] = {
             "deadlinewindow": EVERYTHING,
             "activitydeadline": EVERYTHING,
             "dayrule": EVERYTHING,
+            "neededchildren": EVERYTHING,
+            "sureopening": WRITE,
             "activitypaper": EVERYTHING,
             # Adding slots is opening a period; nobody deletes what families may have booked.
             "slot": WRITE,

@@ -119,8 +119,8 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: "reservations.campaign families.fileimport",
         Sight.SELDOM: """
             reservations.schoolyear reservations.yearturn reservations.publicholiday reservations.deadlinerule
-            reservations.activitydeadline reservations.dayrule reservations.audience families.paperkind
-            families.threadkind
+            reservations.activitydeadline reservations.dayrule reservations.neededchildren
+            reservations.sureopening reservations.audience families.paperkind families.threadkind
             families.readyanswer
             portal.refusalreason portal.letterwording reservations.townfile
             portal_town_first_steps portal_town_line families.reading families.owndecision

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from portal import nightly
-from portal.reservations.acts import booking, closing, enrolling, leaving, reservation_drafts
+from portal.reservations.acts import assuring, booking, closing, enrolling, leaving, reservation_drafts
 from portal.reservations.models import Enrolment
 from portal.reservations.presence import certificates
 from portal.reservations.statistics import counting
@@ -33,6 +33,10 @@ def moves_settled(at: datetime) -> int:
     return enrolling.settle(at=at)
 
 
+def openings_decided(at: datetime) -> int:
+    return assuring.decide(at=at)
+
+
 def usual_days_settled(at: datetime) -> int:
     return enrolling.settle_weekdays(at=at)
 
@@ -58,6 +62,11 @@ nightly.register(
     "changements d'établissement",
     "{} inscription(s) dont l'établissement change à partir d'aujourd'hui.",
     moves_settled,
+)
+nightly.register(
+    "ouvertures avec assez d'enfants",
+    "{} ouverture(s) confirmée(s) ou annulée(s) selon le nombre d'enfants.",
+    openings_decided,
 )
 nightly.register(
     "jours habituels",

@@ -31,6 +31,7 @@ from portal.reservations.models import (
     DeadlineWindow,
     Establishment,
     Formula,
+    NeededChildren,
     Notice,
     Part,
     Period,
@@ -257,6 +258,7 @@ EFFECT = Words(
         "jours_d_ouverture": Activity.Effect.OPEN_DAYS,
     }
 )
+NEEDED_PER = Words({"jour": NeededChildren.Per.DAY, "période": NeededChildren.Per.PERIOD})
 DAY_RULE = Words(
     {
         "nombre": DayRule.Kind.COUNT,
@@ -680,6 +682,26 @@ register(
                     Field("majoration", "surcharge", SURCHARGE, default=""),
                     Field("montant", "surcharge_amount", Amount(), default=None, example="1.50"),
                     Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0, example="2"),
+                ),
+            ),
+            Rows(
+                key="enfants_pour_ouvrir",
+                model=NeededChildren,
+                match=("establishment",),
+                parent="activity",
+                compact=True,
+                order_by=("establishment__code",),
+                fields=(
+                    Field("enfants", "children", Number(), example="8"),
+                    Field("pour", "per", NEEDED_PER, default=NeededChildren.Per.DAY),
+                    Field("jours_avant", "days_before", Number(), default=7, example="10"),
+                    Field(
+                        "établissement",
+                        "establishment",
+                        Reference(Establishment),
+                        default=None,
+                        example="verger",
+                    ),
                 ),
             ),
             Rows(

@@ -38,6 +38,7 @@ from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.day_rules import DayRule
 from portal.reservations.models.lots import Lot, LotDay
 from portal.reservations.models.moves import LeftDay, Move
+from portal.reservations.models.needed import NeededChildren, SureOpening
 from portal.reservations.models.notices import Notice
 from portal.reservations.models.papers import ActivityPaper
 from portal.reservations.models.presence import (
@@ -92,6 +93,7 @@ __all__ = [
     "LotDay",
     "MonthlyFigure",
     "Move",
+    "NeededChildren",
     "NextClass",
     "NextPupil",
     "Notice",
@@ -108,6 +110,7 @@ __all__ = [
     "Schooling",
     "Slot",
     "StaffRight",
+    "SureOpening",
     "ThreadPlace",
     "TownFile",
     "YearTurn",

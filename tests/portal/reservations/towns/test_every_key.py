@@ -44,6 +44,7 @@ NO_SET_UP = {
     "families.TrialHousehold",
     "families.User",
     "reservations.Schooling",
+    "reservations.SureOpening",
     # The roles of agents: a file of the town gives nobody a right.
     "auth.Group",
     "reservations.StaffRight",
