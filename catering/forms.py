@@ -15,6 +15,7 @@ from portal.french import moments
 from portal.french.dates import WEEKDAYS
 from portal.french.day_fields import NearDateField
 from portal.french.weekdays import WeekdayMaskFormField, names_of
+from portal.reservations.days import effects
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, SchoolYear
 from portal.web.form_fields import NamesItsFields, field_of
@@ -106,6 +107,8 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
             NOTHING_CHOSEN,
             *((day.isoformat(), moments.day(day, year=True)) for day in self.days),
         ]
+        if since := effects.sentence(activity, today, school_year.starts_on):
+            self.fields["starts_on"].help_text = since
         open_mask = activity.weekdays & _any_open(self.restaurants)
         field_of(self, "weekdays", WeekdayMaskFormField).choices = [
             (number, name.capitalize()) for number, name in enumerate(WEEKDAYS) if open_mask >> number & 1
@@ -166,7 +169,7 @@ def _any_open(restaurants: Iterable[Establishment]) -> int:
 
 def _starts(activity: Activity, school_year: SchoolYear, today: date, current: date | None) -> list[date]:
     """The next open days, and the date already chosen even when it is past."""
-    first = max(today, school_year.starts_on)
+    first = max(effects.first_day(activity, today), school_year.starts_on)
     last = min(first + timedelta(days=90), school_year.ends_on)
     days = OpenDays.load(activity, None, first, last).days(first, last)[:START_CHOICES]
     if current is not None and current not in days:

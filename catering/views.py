@@ -159,6 +159,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
                 household.pk, child.pk, [activity], school_year.pk, max(today, school_year.starts_on), at
             ),
             "fees": fees.asked(household, child, [activity], school_year, max(today, school_year.starts_on)),
+            "next_usual": "",
         },
     )
 
@@ -188,7 +189,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         | {
             "restaurant": enrolment.moves_to_id if enrolment.moves_on else enrolment.establishment_id,
             "starts_on": enrolment.starts_on.isoformat(),
-            "weekdays": enrolment.weekdays,
+            "weekdays": enrolment.weekdays if enrolment.next_weekdays is None else enrolment.next_weekdays,
         },
     )
     if request.method == "POST" and enrolment.is_over:
@@ -217,6 +218,8 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             updated = f"L'inscription {of(enrolment.child.first_name)} est à jour."
+            if changed.next_usual:
+                updated += f" Jours habituels : {changed.next_usual}."
             messages.success(request, moving.said(move) if move else updated)
             return redirect("home")
     return render(
@@ -228,6 +231,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
             "enrolment": enrolment,
             "move": moving.asked_for(enrolment),
             "school_year": enrolment.school_year,
+            "next_usual": enrolment.next_usual,
         },
     )
 

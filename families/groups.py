@@ -187,6 +187,8 @@ RIGHTS: dict[str, Rights] = {
             "deadlinewindow": EVERYTHING,
             "activitydeadline": EVERYTHING,
             "dayrule": EVERYTHING,
+            "neededchildren": EVERYTHING,
+            "sureopening": WRITE,
             "activitypaper": EVERYTHING,
             "activitytext": EVERYTHING,
             "advance": EVERYTHING,

@@ -21,8 +21,10 @@ from leisure.models import SERVICE
 from leisure.offers import choices, holds_meal, missing_pieces, offered_activities, offers
 from portal.french import moments
 from portal.french.elision import of
+from portal.french.sentences import lower_first
 from portal.reservations.acts import asked_first, enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
+from portal.reservations.days import effects
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.pages import acting, school_years, services, steps, weeks
@@ -111,6 +113,11 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "child": child,
             "school_year": school_year,
             "years": years,
+            "effects": [
+                f"{offer.activity} – {lower_first(said)}"
+                for offer in form.offers
+                if (said := effects.sentence(offer.activity, today, school_year.starts_on))
+            ],
             "not_offered": [offer for offer in found if offer.refusal],
             "asked_first": asked_first.at_start(
                 household.pk,

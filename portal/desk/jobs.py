@@ -125,8 +125,9 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: "reservations.campaign families.fileimport",
         Sight.SELDOM: """
             reservations.schoolyear reservations.yearturn reservations.publicholiday reservations.deadlinerule
-            reservations.activitydeadline reservations.dayrule reservations.audience families.paperkind
-            families.askedtext families.threadkind families.readyanswer
+            reservations.activitydeadline reservations.dayrule reservations.neededchildren
+            reservations.sureopening reservations.audience families.paperkind families.askedtext
+            families.threadkind families.readyanswer
             portal.refusalreason portal.letterwording reservations.townfile
             portal_town_first_steps portal_town_line families.reading families.owndecision
             families.securityevent families.retentionrule families.processingtexts

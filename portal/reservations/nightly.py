@@ -3,7 +3,15 @@
 from datetime import datetime
 
 from portal import nightly
-from portal.reservations.acts import booking, carts, closing, enrolling, leaving, reservation_drafts
+from portal.reservations.acts import (
+    assuring,
+    booking,
+    carts,
+    closing,
+    enrolling,
+    leaving,
+    reservation_drafts,
+)
 from portal.reservations.models import Enrolment
 from portal.reservations.presence import certificates
 from portal.reservations.statistics import counting
@@ -33,6 +41,14 @@ def moves_settled(at: datetime) -> int:
     return enrolling.settle(at=at)
 
 
+def openings_decided(at: datetime) -> int:
+    return assuring.decide(at=at)
+
+
+def usual_days_settled(at: datetime) -> int:
+    return enrolling.settle_weekdays(at=at)
+
+
 def enrolments_ended(at: datetime) -> int:
     return enrolling.finish(Enrolment.objects.all(), at=at)
 
@@ -54,6 +70,16 @@ nightly.register(
     "changements d'établissement",
     "{} inscription(s) dont l'établissement change à partir d'aujourd'hui.",
     moves_settled,
+)
+nightly.register(
+    "ouvertures avec assez d'enfants",
+    "{} ouverture(s) confirmée(s) ou annulée(s) selon le nombre d'enfants.",
+    openings_decided,
+)
+nightly.register(
+    "jours habituels",
+    "{} inscription(s) dont les jours habituels changent à partir d'aujourd'hui.",
+    usual_days_settled,
 )
 nightly.register(
     "absences justifiées de la veille",

@@ -41,6 +41,7 @@ from portal.reservations.models import (
     DeadlineWindow,
     Establishment,
     Formula,
+    NeededChildren,
     Notice,
     Part,
     Period,
@@ -266,6 +267,15 @@ SURCHARGE = Words(
         "prix": ActivityDeadline.Surcharge.PRICE,
     }
 )
+EFFECT = Words(
+    {
+        "tout_de_suite": Activity.Effect.AT_ONCE,
+        "mois_suivant": Activity.Effect.NEXT_MONTH,
+        "jours": Activity.Effect.DAYS,
+        "jours_d_ouverture": Activity.Effect.OPEN_DAYS,
+    }
+)
+NEEDED_PER = Words({"jour": NeededChildren.Per.DAY, "période": NeededChildren.Per.PERIOD})
 DAY_RULE = Words(
     {
         "nombre": DayRule.Kind.COUNT,
@@ -623,6 +633,8 @@ register(
             Field("réservations", "processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("annulations", "cancel_processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("inscriptions", "enrolment_processing", PROCESSING, default=Activity.Processing.ON_REQUEST),
+            Field("prise_d'effet", "effect", EFFECT, default=Activity.Effect.AT_ONCE),
+            Field("jours_avant_effet", "effect_days", Number(), default=None, example="15"),
             Field("fin_par_les_familles", "families_end", Flag(), default=False),
             Field("liste_d'attente", "waiting_list", Flag(), default=True),
             Field("heures_pour_répondre", "offer_hours", Number(), default=None, example="24"),
@@ -784,6 +796,26 @@ register(
                     Field("majoration", "surcharge", SURCHARGE, default=""),
                     Field("montant", "surcharge_amount", Amount(), default=None, example="1.50"),
                     Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0, example="2"),
+                ),
+            ),
+            Rows(
+                key="enfants_pour_ouvrir",
+                model=NeededChildren,
+                match=("establishment",),
+                parent="activity",
+                compact=True,
+                order_by=("establishment__code",),
+                fields=(
+                    Field("enfants", "children", Number(), example="8"),
+                    Field("pour", "per", NEEDED_PER, default=NeededChildren.Per.DAY),
+                    Field("jours_avant", "days_before", Number(), default=7, example="10"),
+                    Field(
+                        "établissement",
+                        "establishment",
+                        Reference(Establishment),
+                        default=None,
+                        example="verger",
+                    ),
                 ),
             ),
             Rows(

@@ -1,4 +1,4 @@
-"""« Semaine du 16 novembre : 2 jours cochés, il en faut 3 »: counted as one ticks, and without JavaScript."""
+"""« Semaine du 16 novembre : 2 jours cochés, il en faut 3 »: while one ticks, and without JavaScript."""
 
 import pytest
 from playwright.sync_api import expect

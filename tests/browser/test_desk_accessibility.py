@@ -77,7 +77,9 @@ from portal.reservations.models import (
     Lot,
     LotDay,
     Move,
+    NeededChildren,
     NextPupil,
+    SureOpening,
     YearTurn,
 )
 from portal.reservations.states import BookingState
@@ -302,6 +304,15 @@ def furnished(chief: User) -> Booking:
         by_name="chief",
         reason="Inscrits deux fois",
         said=["Un enfant suit."],
+    )
+    NeededChildren.objects.create(activity=booking.activity, children=2)
+    SureOpening.objects.create(
+        activity=booking.activity,
+        establishment=booking.establishment,
+        starts_on=booking.day,
+        ends_on=booking.day,
+        at=NOW,
+        by=chief,
     )
     Release.objects.create(version="0.2.0", since=NOW)
     ReadyAnswer.objects.create(name="Vérification", text="Bonjour {prénom}, nous vérifions.")

@@ -54,7 +54,7 @@ from leisure.models import PriorityFact
 from portal.demo import loading
 from portal.letters import mailing
 from portal.models import Backup, HeldDecision, LetterWording, PrintedList, PrintedPart, Restoration, Worker
-from portal.reservations.acts import lots, moving, next_year, trials
+from portal.reservations.acts import assuring, lots, moving, next_year, trials
 from portal.reservations.acts.going_up import Goes
 from portal.reservations.acts.next_year import Way
 from portal.reservations.acts.overriding import NONE
@@ -65,6 +65,7 @@ from portal.reservations.models import (
     Booking,
     Closure,
     FullSlot,
+    NeededChildren,
     SchoolClass,
     Schooling,
     Slot,
@@ -105,7 +106,15 @@ def _live() -> None:
     one_of_two(agent)
     kept_going()
     in_hand(home, agent)
+    sure_to_open(agent)
     tried(agent)
+
+
+def sure_to_open(agent: User) -> None:
+    """An activity opens only with so many children; a day of it is sure."""
+    one = Booking.objects.holding().order_by("day", "pk").last()
+    NeededChildren.objects.create(activity=one.activity, children=2, days_before=3)
+    assuring.confirm(one.activity, one.establishment, one.day, one.day, by=agent, at=AT)
 
 
 def tried(agent: User) -> None:

@@ -231,6 +231,11 @@ def promoted(household_id: int, booking_ids: list[int]) -> None:
     _post_bookings("reservations/promoted", household_id, booking_ids, reason="")
 
 
+def sure(household_id: int, booking_ids: list[int]) -> None:
+    """What opens only with enough children opens."""
+    _post_bookings("reservations/sure", household_id, booking_ids, reason="")
+
+
 @dataclass(frozen=True)
 class Offer:
     """A place offered to a child: « Lina : jeudi 26 novembre, Repas (Restaurant…) », until when, and where

@@ -18,7 +18,7 @@ from portal.reservations.acts import overriding, tasks
 from portal.reservations.acts.conditions import Unmet, Wish, unmet
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
-from portal.reservations.days import day_rule_book
+from portal.reservations.days import day_rule_book, effects
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
@@ -58,17 +58,19 @@ def request(
     passing_over: str = "",
     tell: bool = True,
 ) -> Enrolment:
-    """Asks for a yearly right; accepted at once where the activity says so, unless the household, or the
-    child in it, still waits for the town hall: then with it. Typed `at_desk`, it is accepted, and no campaign
-    is asked; age or class that speak against it on every day are passed over for the reason `beyond_limits`,
-    what else has to be there first (a paper…) for `passing_over`. Unless told otherwise, a letter says where
-    it stands.
+    """Asks for a yearly right, from `starts_on` or the day on which it can take effect; accepted at once
+    where the activity says so, unless the household, or the child in it, still waits for the town hall: then
+    with it. Typed `at_desk`, it is accepted from any day, and no campaign is asked; age or class that speak
+    against it on every day are passed over for the reason `beyond_limits`, what else has to be there first
+    (a paper…) for `passing_over`. Unless told otherwise, a letter says where it stands.
 
     Raises EnrolmentRefused when enrolments are not open, when the child does not live there, is taken on no
     day, already enrolled, or when something is missing.
     """
     # The child first, as whoever books it does; then the household.
     lives_there = _lives_there(child, household.pk, at)
+    if activity.effect and not at_desk:
+        starts_on = max(starts_on, effects.first_day(activity, timezone.localdate(at)))
     Household.objects.lock([household.pk])
     household.refresh_from_db(fields=["state", "resident"])
     if household.is_refused:
@@ -168,10 +170,22 @@ def change(
         raise EnrolmentRefused(why)
     if not enrolment.is_accepted:
         enrolment.establishment = establishment
-    enrolment.weekdays = weekdays
-    enrolment.starts_on = starts_on
+    _take_effect(enrolment, weekdays, starts_on, timezone.localdate(at))
     enrolment.save()
     return enrolment
+
+
+def _take_effect(enrolment: Enrolment, weekdays: int, starts_on: date, today: date) -> None:
+    """The first day and the usual days of an enrolment, from when its activity lets them count."""
+    soonest = effects.first_day(enrolment.activity, today)
+    if enrolment.activity.effect and starts_on != enrolment.starts_on:
+        starts_on = max(starts_on, min(soonest, enrolment.starts_on))
+    enrolment.starts_on = starts_on
+    enrolment.next_weekdays = enrolment.next_weekdays_on = None
+    if weekdays == enrolment.weekdays or not enrolment.is_accepted or soonest <= max(starts_on, today):
+        enrolment.weekdays = weekdays
+    else:
+        enrolment.next_weekdays, enrolment.next_weekdays_on = weekdays, soonest
 
 
 def go_to(enrolment: Enrolment, place: Establishment | None, *, since: date, today: date) -> None:
@@ -191,6 +205,22 @@ def go_to(enrolment: Enrolment, place: Establishment | None, *, since: date, tod
         enrolment.moves_to, enrolment.moves_on = place, since
     # What a family or a night writes of it meanwhile stays.
     enrolment.save(update_fields=["establishment", "moves_to", "moves_on"])
+
+
+@transaction.atomic
+def settle_weekdays(*, at: datetime) -> int:
+    """Enrolments whose day of changing their usual days has come have them now; returns how many."""
+    due = Enrolment.objects.select_for_update(of=("self",)).filter(
+        next_weekdays_on__lte=timezone.localdate(at)
+    )
+    changed = 0
+    for one in due.order_by("pk"):
+        if one.next_weekdays is not None:
+            one.weekdays = one.next_weekdays
+        one.next_weekdays = one.next_weekdays_on = None
+        one.save()
+        changed += 1
+    return changed
 
 
 @transaction.atomic
@@ -286,6 +316,8 @@ def hand_over(
                 moves_on=given.moves_on,
                 school_year_id=given.school_year_id,
                 weekdays=given.weekdays,
+                next_weekdays=given.next_weekdays,
+                next_weekdays_on=given.next_weekdays_on,
                 starts_on=max(given.starts_on, starts_on),
                 ends_on=given.ends_on,
                 end_reason=given.end_reason,

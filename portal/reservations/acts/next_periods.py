@@ -20,6 +20,7 @@ from portal.reservations.models import (
     ActivityDeadline,
     Campaign,
     Capacity,
+    DayRule,
     DeadlineWindow,
     Establishment,
     Period,
@@ -125,8 +126,11 @@ class Periods(Part):
         deadlines: dict[int, list[ActivityDeadline]] = defaultdict(list)
         for row in ActivityDeadline.objects.filter(period__in=[line.key for line in lines]):
             deadlines[row.period_id or 0].append(row)
+        day_rules: dict[int, list[DayRule]] = defaultdict(list)
+        for rule in DayRule.objects.filter(period__in=[line.key for line in lines]):
+            day_rules[rule.period_id or 0].append(rule)
         taken = set(Period.objects.values_list("activity", "code"))
-        copies = []
+        copies, rules = [], []
         for line in lines:
             before = originals.get(line.key)
             if before is None:
@@ -154,8 +158,13 @@ class Periods(Part):
                 row.pk, row._state.adding = None, True
                 row.period = period
                 copies.append(row)
+            for rule in day_rules[before.pk]:
+                rule.pk, rule._state.adding = None, True
+                rule.period = period
+                rules.append(rule)
             if calendars.of_activity(period).calendar_is_known:
                 opening.open_slots(period, at=at, terms=terms.get(before.pk))
+        DayRule.objects.bulk_create(rules)
         rows = ActivityDeadline.objects.bulk_create(copies)
         made.add(DEADLINE, *(one.pk for one in rows))
         return len(lines)
@@ -191,7 +200,7 @@ class Periods(Part):
             for one in others.filter(starts_on__lte=period.ends_on, ends_on__gte=period.starts_on):
                 slots = slots.exclude(day__range=(one.starts_on, one.ends_on))
             slots.delete()
-        # With their own deadlines.
+        # With their own deadlines, and how many days one takes in them.
         for period in periods:
             period.delete()
 

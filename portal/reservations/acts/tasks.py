@@ -62,6 +62,13 @@ def tell_promoted(household_id: int, booking_ids: list[int]) -> None:
 
 @whole
 @task(queue_name="mail")
+def tell_sure(household_id: int, booking_ids: list[int]) -> None:
+    """Days that open only with enough children are sure to open."""
+    emails.sure(household_id, booking_ids)
+
+
+@whole
+@task(queue_name="mail")
 def tell_offered(household_id: int, booking_ids: list[int]) -> None:
     """Places are offered to children on a waiting list: the family says whether it takes them."""
     emails.offered(household_id, booking_ids)

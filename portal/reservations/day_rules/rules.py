@@ -158,11 +158,11 @@ def need(rule: Rule, span: Span, offers: Offers, bounds: Bounds) -> Need:
 
 
 def judge(
-    asked: Need, before: Iterable[date], after: Iterable[date], usual: Iterable[int] = ()
+    asked: Need, before: Iterable[date], after: Iterable[date], is_usual: Callable[[date], bool]
 ) -> Broken | None:
-    """What stands against a child's days of a span being `after` instead of `before`; `usual`: its usual
-    weekdays. To leave all of them is always possible; and what stood otherwise already (by the town hall's
-    word, or before the rule) is no fault as long as it gets no worse."""
+    """What stands against a child's days of a span being `after` instead of `before`; `is_usual`: on its
+    usual weekdays. To leave all of them is always possible; and what stood otherwise already (by the town
+    hall's word, or before the rule) is no fault as long as it gets no worse."""
     had = {day for day in before if day in asked.span}
     has = {day for day in after if day in asked.span}
     rule = asked.rule
@@ -179,8 +179,7 @@ def judge(
             if asked.most is not None and len(weekdays) > asked.most and not weekdays <= known:
                 return Broken(asked, Fault.UNFIXED, tuple(sorted(has)))
         case Kind.USUAL:
-            allowed = set(usual)
-            if added := sorted(day for day in has - had if day.weekday() not in allowed):
+            if added := sorted(day for day in has - had if not is_usual(day)):
                 return Broken(asked, Fault.UNUSUAL, tuple(added))
         case Kind.COUNT:
             if asked.most is not None and len(has) > max(asked.most, len(had)):

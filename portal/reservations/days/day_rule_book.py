@@ -53,14 +53,13 @@ class DaysTaken:
     def broken(self, ended: Collection[Taken], new: Collection[Taken]) -> list[Broken]:
         """What stands against these days being left and those being taken, the first span first."""
         after = (self.standing - set(ended)) | set(new)
-        usual = weekdays_in(self.where.enrolment.weekdays)
         found = []
         for rule in self.rules:
             changed = _of(rule, [*ended, *new])
             had, has = _of(rule, self.standing), _of(rule, after)
             for span in rules.spans(rule, changed, self.bounds):
                 asked = rules.need(rule, span, self.offer, self.bounds)
-                if (why := rules.judge(asked, had, has, usual)) is not None:
+                if (why := rules.judge(asked, had, has, self.where.enrolment.is_usual)) is not None:
                     found.append(why)
         return sorted(found, key=lambda one: one.need.span)
 

@@ -1,6 +1,6 @@
 """What an agent sees of a rule while writing it: its sentence, and what families of the town could take."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -72,9 +72,13 @@ def preview(row: DayRule, at: datetime) -> DayRulePreview:
     return found
 
 
-def _line(asked: Need, days: list[date], usual: Iterable[int]) -> SpanLine:
+def _line(asked: Need, days: list[date], usual: Collection[int]) -> SpanLine:
     """A family takes the first day, the first two…"""
-    tried = [(number, rules.judge(asked, (), days[:number], usual)) for number in range(1, len(days) + 1)]
+
+    def is_usual(day: date) -> bool:
+        return day.weekday() in usual
+
+    tried = [(number, rules.judge(asked, (), days[:number], is_usual)) for number in range(1, len(days) + 1)]
     refused = []
     for why, numbers in groupby((one for one in tried if one[1]), key=lambda one: _fault(one[1])):
         several = [number for number, _ in numbers]

@@ -223,6 +223,8 @@ class ActivityAdmin(
             {
                 "fields": (
                     "enrolment_processing",
+                    "effect",
+                    "effect_days",
                     "families_end",
                     "processing",
                     "cancel_processing",

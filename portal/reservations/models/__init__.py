@@ -39,6 +39,7 @@ from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.day_rules import DayRule
 from portal.reservations.models.lots import Lot, LotDay
 from portal.reservations.models.moves import LeftDay, Move
+from portal.reservations.models.needed import NeededChildren, SureOpening
 from portal.reservations.models.notices import Notice
 from portal.reservations.models.papers import (
     ActivityPaper,
@@ -102,6 +103,7 @@ __all__ = [
     "LotDay",
     "MonthlyFigure",
     "Move",
+    "NeededChildren",
     "NextClass",
     "NextPupil",
     "Notice",
@@ -118,6 +120,7 @@ __all__ = [
     "Schooling",
     "Slot",
     "StaffRight",
+    "SureOpening",
     "ThreadPlace",
     "TownFile",
     "YearTurn",

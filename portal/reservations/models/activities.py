@@ -33,6 +33,12 @@ class Activity(models.Model):
         HOLIDAYS = "holidays", "Vacances scolaires"
         ALWAYS = "always", "Toute l'année"
 
+    class Effect(models.TextChoices):
+        AT_ONCE = "", "Tout de suite"
+        NEXT_MONTH = "next_month", "Le premier jour du mois suivant"
+        DAYS = "days", "Des jours après la demande"
+        OPEN_DAYS = "open_days", "Des jours d'ouverture après la demande"
+
     code = models.SlugField("code", max_length=60, unique=True)
     name = models.CharField("nom", max_length=120)
     service = models.SlugField("service", max_length=20, db_index=True)
@@ -58,6 +64,22 @@ class Activity(models.Model):
     )
     enrolment_processing = models.CharField(
         "traitement des inscriptions", max_length=10, choices=Processing, default=Processing.ON_REQUEST
+    )
+    effect = models.CharField(
+        "une inscription prend effet",
+        max_length=10,
+        choices=Effect,
+        blank=True,
+        default=Effect.AT_ONCE,
+        db_default="",
+        help_text="Un changement des jours habituels aussi. La mairie inscrit dès le jour qu'elle veut.",
+    )
+    effect_days = models.PositiveSmallIntegerField(
+        "combien de jours après",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(120)],
+        help_text="Seulement pour « des jours après la demande ».",
     )
     families_end = models.BooleanField(
         "les familles mettent fin elles-mêmes à une inscription",
@@ -112,7 +134,12 @@ class Activity(models.Model):
                 condition=Q(first_grade=None) | Q(last_grade=None) | Q(last_grade__gte=F("first_grade")),
                 name="activity_grades_in_order",
                 violation_error_message="La dernière classe vient avant la première.",
-            )
+            ),
+            models.CheckConstraint(
+                condition=~Q(effect__in=("days", "open_days")) | Q(effect_days__isnull=False),
+                name="activity_effect_says_how_many_days",
+                violation_error_message="Indiquez combien de jours après la demande elle prend effet.",
+            ),
         ]
 
     def __str__(self) -> str:

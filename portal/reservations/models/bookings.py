@@ -16,7 +16,8 @@ from families.models import Child, Decided, Household, User
 from families.visibility import Login, OfChild
 from portal.database.composed import Given
 from portal.database.trials import TrialsApart
-from portal.french.weekdays import WeekdayMaskField
+from portal.french import moments
+from portal.french.weekdays import WeekdayMaskField, names_of
 from portal.reservations.models.activities import Activity, Formula, Period, Slot
 from portal.reservations.models.calendar import Establishment, SchoolYear
 from portal.reservations.states import (
@@ -67,6 +68,11 @@ class Enrolment(Decided):
         SchoolYear, on_delete=models.PROTECT, related_name="enrolments", verbose_name="année scolaire"
     )
     weekdays = WeekdayMaskField("jours de fréquentation", default=0, blank=True)
+    # From `next_weekdays_on` on these, until then `weekdays`, which follow in the night of that day.
+    next_weekdays = models.PositiveSmallIntegerField(
+        "prochains jours de fréquentation", null=True, blank=True, editable=False
+    )
+    next_weekdays_on = models.DateField("change de jours le", null=True, blank=True, editable=False)
     # From `moves_on` on the child goes there (null: each reservation chooses), until then to `establishment`,
     # which follows in the night of that day.
     moves_to = models.ForeignKey(
@@ -141,6 +147,21 @@ class Enrolment(Decided):
     def place_id_on(self, day: date) -> int | None:
         """Its key, at no query."""
         return self.moves_to_id if self.has_moved_on(day) else self.establishment_id
+
+    def is_usual(self, day: date) -> bool:
+        """Whether it is one of its usual weekdays, as they are that day."""
+        mask = self.weekdays
+        if self.next_weekdays is not None and self.next_weekdays_on and day >= self.next_weekdays_on:
+            mask = self.next_weekdays
+        return bool(mask >> day.weekday() & 1)
+
+    @property
+    def next_usual(self) -> str:
+        """« lundi, jeudi, à partir du mardi 1er décembre »: usual days to come; nothing where none are."""
+        if self.next_weekdays is None or self.next_weekdays_on is None:
+            return ""
+        since = f"à partir du {moments.day(self.next_weekdays_on)}"
+        return f"{names_of(self.next_weekdays) or 'aucun'}, {since}"
 
     def has_moved_on(self, day: date) -> bool:
         return self.moves_on is not None and day >= self.moves_on

@@ -7,6 +7,7 @@ First names, formulas and closures only: of who has found the address nothing el
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
@@ -27,7 +28,7 @@ from families.models import CalendarLink, Child
 from portal import town
 from portal.files.handing_over import hand_over
 from portal.french import moments
-from portal.reservations.days import closures
+from portal.reservations.days import closures, needed
 from portal.reservations.days.closures import Attended, Closed
 from portal.reservations.models import Booking, Enrolment, Reservation, SchoolYear
 from portal.reservations.pages.entries import Entry
@@ -157,6 +158,7 @@ def of_reservation(request: SignedInRequest, reservation_id: int) -> HttpRespons
         pk=reservation_id,
     )
     bookings = Booking.objects.visible_to(request.user).live().filter(reservation=reservation)
+    bookings = bookings.annotate(unsure=needed.unsure_booking())
     found = [_of_booking(one) for one in bookings.select_related("child", "formula").order_by("day", "pk")]
     if not found:
         messages.info(request, "Aucun jour de cette réservation n'est à ajouter à votre agenda.")
@@ -177,6 +179,7 @@ def _entries(link: CalendarLink, at: datetime, first: date, last: date) -> list[
         .filter(day__range=(first, last))
         .exclude(hidden)
         .exclude(offered_until__lte=at)
+        .annotate(unsure=needed.unsure_booking())
         .select_related("child", "formula", "enrolment")
         .order_by("day", "child__birth_date", "pk")
     )
@@ -233,8 +236,9 @@ def _by_enrolment(enrolments: QuerySet[Enrolment]) -> Iterator[Attended]:
             yield Attended(activity, there, school_class, max(moves_on, since or moves_on), last)
 
 
-def _of_booking(booking: Booking) -> Entry:
-    state = NOT_CERTAIN.get(BookingState(booking.state), "")
+def _of_booking(booking: Any) -> Entry:
+    """Of a booking read with whether it is `unsure` that the day opens."""
+    state = NOT_CERTAIN.get(BookingState(booking.state), "sous réserve" if booking.unsure else "")
     return Entry(
         uid=f"booking-{booking.pk}@{_host()}",
         summary=f"{booking.child.first_name} : {booking.formula.name}" + (f" ({state})" if state else ""),

@@ -27,11 +27,12 @@ from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.day_rules import wording
-from portal.reservations.days import day_rule_book
+from portal.reservations.days import day_rule_book, needed
 from portal.reservations.days.calendars import days_between
 from portal.reservations.days.day_rule_book import DaysTaken
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.limits import Limits
+from portal.reservations.days.needed import Unsure
 from portal.reservations.days.offer import NO_FORMULA
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
@@ -65,6 +66,8 @@ MONDAY_TO_FRIDAY = range(5)
 WEEKDAY_NUMBERS = frozenset("0123456")
 NOTHING_THERE = (CellState.CLOSED, CellState.LATE, CellState.EARLY)
 
+# What stands in a cell although nothing can be ticked there.
+STANDING = (CellState.BOOKED, CellState.REQUESTED, CellState.WAITLISTED, CellState.CANCEL_REQUESTED)
 # What a live booking looks like in its cell.
 SHOWN_AS = {
     BookingState.ACCEPTED: CellState.BOOKED,
@@ -261,6 +264,10 @@ class Planning:
             plan.waits = maker.waiting
             plans.append(plan)
         plans[0].beside = plans[1:]
+        if any(one.unsure for one in formulas):
+            unsure = needed.Unsure.of(activity.pk, first, last)
+            for plan in plans:
+                plan.say_what_is_unsure(unsure)
         if any(one.counted for one in formulas):
             for plan, taken in zip(plans, day_rule_book.load([one.where for one in plans]), strict=True):
                 plan.days_taken = taken
@@ -323,6 +330,16 @@ class Planning:
             name = CANCEL if line.action == Action.CANCEL else WAIT if line.accepts_waiting else BOOK
             ticks.of(name).add(choice)
         return ticks
+
+    def say_what_is_unsure(self, unsure: Unsure) -> None:
+        """In the cells of days that open only with so many children, and are not sure yet."""
+        for cell in self.cells.values():
+            if not cell.field and cell.state not in STANDING:
+                continue
+            if why := unsure.sentence(self.establishment.pk, self.period, cell.day):
+                cell.note = f"{why} {cell.note}".strip()
+                cell.short = "sous réserve"
+                cell.name += ", sous réserve"
 
     def counts(self, ticks: Ticks) -> list[str]:
         """What stands against these ticks by how many days one takes, a sentence a week or month:
@@ -556,6 +573,7 @@ def _in(span: tuple[date, date], day: date) -> bool:
 
 class Counted(TypedDict):
     counted: bool  # whether the activity says how many days one takes
+    unsure: bool  # whether its days open only with so many children
 
 
 CountedFormula: TypeAlias = "WithAnnotations[Formula, Counted]"
@@ -564,7 +582,8 @@ CountedFormula: TypeAlias = "WithAnnotations[Formula, Counted]"
 @Composed
 def _formulas() -> "QuerySet[CountedFormula]":
     found = Formula.objects.filter(activity=Given("activity"))
-    return found.annotate(counted=day_rule_book.counted(OuterRef("activity")))
+    activity = OuterRef("activity")
+    return found.annotate(counted=day_rule_book.counted(activity), unsure=needed.wanted(activity))
 
 
 def _draft_lines(

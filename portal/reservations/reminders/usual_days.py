@@ -66,7 +66,7 @@ def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Ch
             continue
         attended = schoolings[enrolment.child_id, enrolment.school_year_id]
         for day in outlook.days():
-            if not enrolment.weekdays >> day.weekday() & 1 or day < enrolment.starts_on:
+            if not enrolment.is_usual(day) or day < enrolment.starts_on:
                 continue
             if (enrolment.child_id, enrolment.activity_id, day) in decided:
                 continue

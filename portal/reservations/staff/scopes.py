@@ -73,6 +73,7 @@ from portal.reservations.models import (
     LotDay,
     MonthlyFigure,
     Move,
+    NeededChildren,
     Notice,
     Period,
     PublicHoliday,
@@ -84,6 +85,7 @@ from portal.reservations.models import (
     SchoolYear,
     Slot,
     StaffRight,
+    SureOpening,
 )
 from portal.reservations.states import EnrolmentState
 
@@ -251,6 +253,7 @@ _scopes: dict[type[Model], Scope] = {
     CalendarChange: Scope(_changes),
     CancelledDay: at("booking__establishment", adds=False),
     Slot: at("establishment"),
+    SureOpening: at("establishment"),
     Capacity: at("establishment"),
     MonthlyFigure: at("establishment", adds=False),
     Period: Scope(_periods),
@@ -301,6 +304,7 @@ _scopes: dict[type[Model], Scope] = {
     DeadlineRule: TOWN,
     DeadlineWindow: TOWN,
     Formula: TOWN,
+    NeededChildren: TOWN,
     SchoolYear: TOWN,
     PublicHoliday: TOWN,
     SchoolHoliday: TOWN,

@@ -37,7 +37,7 @@ def judged(rule, after, before=(), *, offers=None, usual=()):
     found = []
     for span in rules.spans(rule, changed, BOUNDS):
         need = rules.need(rule, span, offers, BOUNDS)
-        if why := rules.judge(need, before, after, usual):
+        if why := rules.judge(need, before, after, lambda day: day.weekday() in usual):
             found.append(why)
     return found
 

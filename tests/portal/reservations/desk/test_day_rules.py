@@ -86,7 +86,8 @@ def test_the_town_s_file_says_them_and_writes_them(town, now):
     assert {row.sentence for row in DayRule.objects.all()} == {
         "Au moins 3 jours par semaine, 2 quand un jour est férié.",
         "Demi-forfait : 2 jours fixes par semaine, les mêmes tout le mois.",
-        "Période entière : tous les jours ouverts, ou aucun, à partir du 4 janvier 2027 jusqu'au 2 juillet 2027.",
+        "Période entière : tous les jours ouverts, ou aucun, "
+        "à partir du 4 janvier 2027 jusqu'au 2 juillet 2027.",
     }
     written = export()
     assert "au_moins_avec_un_férié: 2" in written and "principe: tout_ou_rien" in written

@@ -45,6 +45,7 @@ NO_SET_UP = {
     "families.User",
     "leisure.PriorityFact",
     "reservations.Schooling",
+    "reservations.SureOpening",
     # The roles of agents: a file of the town gives nobody a right.
     "auth.Group",
     "reservations.StaffRight",

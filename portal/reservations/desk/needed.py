@@ -1,0 +1,101 @@
+"""What opens only with so many children, at the desk: the minimum, where the days to come stand, and
+« Confirmer » before the night does."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from portal.desk import own_choices
+from portal.desk.choices import TolerantChoices
+from portal.desk.site import DeskAdmin
+from portal.french import moments
+from portal.reservations.acts import assuring
+from portal.reservations.models import NeededChildren, SureOpening
+from portal.web.signed_in import SignedInRequest
+
+
+@admin.register(NeededChildren)
+class NeededChildrenAdmin(TolerantChoices[NeededChildren], DeskAdmin[NeededChildren]):
+    desk_order = 25
+    list_display = ("activity", "establishment", "children", "per", "days_before")
+    list_filter = ("activity",)
+    list_select_related = ("activity", "establishment")
+    search_fields = ("activity__name", "establishment__name")
+    autocomplete_fields = ("activity", "establishment")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("activity", "establishment", "children", "per", "days_before"),
+                "description": "Jusqu'à ce nombre, les jours se réservent « sous réserve ». Chaque nuit, ce "
+                "qui l'atteint est confirmé, et ce qui ne l'a pas atteint à temps est annulé sans frais. "
+                "Les familles sont prévenues.",
+            },
+        ),
+    )
+    change_form_template = "admin/reservations/needed_children.html"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id) if object_id else None
+        coming = assuring.foresee(row, at=timezone.now()) if row else []
+        return super().changeform_view(
+            request, object_id, form_url, {"coming": coming} | (extra_context or {})
+        )
+
+
+@admin.register(SureOpening)
+class SureOpeningAdmin(TolerantChoices[SureOpening], DeskAdmin[SureOpening]):
+    """To add one is to confirm, before the night does, that these days open; nobody takes a promise back."""
+
+    desk_order = 26
+    list_display = ("activity", "establishment", "days", "at", "by")
+    list_display_links = ("activity",)
+    list_filter = ("activity", "establishment")
+    list_select_related = ("activity", "establishment", "by")
+    search_fields = ("activity__name", "establishment__name")
+    autocomplete_fields = ("activity", "establishment")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("activity", "establishment", "starts_on", "ends_on"),
+                "description": "Ces jours ont lieu, quel que soit le nombre d'enfants : leurs familles sont "
+                "prévenues. Pour ne pas ouvrir, ajoutez une fermeture.",
+            },
+        ),
+    )
+
+    @admin.display(description="jours")
+    def days(self, obj: SureOpening) -> str:
+        return moments.span(obj.starts_on, obj.ends_on, year=True)
+
+    def has_change_permission(self, request: HttpRequest, obj: SureOpening | None = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
+    def get_form(
+        self, request: HttpRequest, obj: SureOpening | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is None:
+            own_choices.require(form, request.user, "establishment", self.right_for("add"))
+        return form
+
+    def save_model(self, request: SignedInRequest, obj: SureOpening, form: Any, change: bool) -> None:  # type: ignore[override]
+        made = assuring.confirm(
+            obj.activity,
+            obj.establishment,
+            obj.starts_on,
+            obj.ends_on,
+            by=request.user,
+            at=timezone.now(),
+        )
+        obj.pk, obj.at, obj.by = made.pk, made.at, made.by
+        messages.success(request, "Les familles qui ont réservé ces jours sont prévenues.")
