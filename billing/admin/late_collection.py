@@ -51,7 +51,7 @@ def _example(rule: rules.LateRule, minutes: int) -> str:
     left_at = time(min(at // 60, 23), at % 60)
     found = rules.late(rule, left_at, rule.from_nth - 1)
     said = "pas de retard" if found is None else euros(found.amount)
-    return f"Départ à {rules.hour(left_at)} : {said}."
+    return f"Départ à {moments.hour(left_at)} : {said}."
 
 
 class EveningForm(forms.Form):

@@ -11,6 +11,7 @@ from simple_history.models import HistoricalRecords
 from billing.rules import late_collection as rules
 from families.models import Child, Household, User
 from families.visibility import OfChild
+from portal.french import moments
 from portal.reservations.models import Activity, Establishment
 
 
@@ -83,7 +84,7 @@ class LateCollectionRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.activity} – départ après {rules.hour(self.closes_at)}"
+        return f"{self.activity} – départ après {moments.hour(self.closes_at)}"
 
     def clean(self) -> None:
         super().clean()

@@ -334,15 +334,19 @@ def _paperless_in_words(rule: AbsenceRule) -> list[str]:
     return [sentence.format(free=free) for sentence in said]
 
 
+def hour(at: time) -> str:
+    """« 10 h », « 18 h 30 », as `portal.french.moments` says it with a clock at hand."""
+    return f"{at.hour}{NBSP}h{NBSP}{at.minute:02}" if at.minute else f"{at.hour}{NBSP}h"
+
+
 def _before(rule: AbsenceRule) -> str:
-    at = rule.told_before or time.min
-    hour = f"{at.hour}{NBSP}h{NBSP}{at.minute:02}" if at.minute else f"{at.hour}{NBSP}h"
+    at = hour(rule.told_before or time.min)
     days = rule.told_days_before
     when = {
         0: "le premier jour d'absence",
         1: "la veille du premier jour d'absence",
     }.get(days, f"{days} jours avant le premier jour d'absence")
-    return f"avant {hour} {when}"
+    return f"avant {at} {when}"
 
 
 def _until(hours: int) -> str:

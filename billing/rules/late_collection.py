@@ -6,8 +6,8 @@ from datetime import date, time
 from decimal import Decimal
 from enum import StrEnum
 
-from billing.rules.absences import year_start
-from portal.french.amounts import NBSP, euros
+from billing.rules.absences import hour, year_start
+from portal.french.amounts import euros
 from portal.french.plurals import agreed, counted
 
 QUARTER = 15
@@ -111,10 +111,6 @@ def in_words(rule: LateRule) -> list[str]:
         first = agreed(free, f"Le premier retard {of} n'est", f"Les {free} premiers retards {of} ne sont")
         said.append(f"{first} pas {agreed(free, 'facturé', 'facturés')}.")
     return said
-
-
-def hour(at: time) -> str:
-    return f"{at.hour}{NBSP}h{NBSP}{at.minute:02}" if at.minute else f"{at.hour}{NBSP}h"
 
 
 def _minutes(at: time) -> int:

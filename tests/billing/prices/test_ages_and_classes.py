@@ -15,7 +15,7 @@ from billing.prices.estimates import Estimates
 from billing.rules import pricing
 from portal.french import grades
 from portal.french.grades import Grade
-from portal.reservations.models import Schooling
+from portal.reservations.models import Activity, Schooling
 from portal.reservations.towns import town_file
 from tests.factories import SchoolClassFactory, SchoolingFactory
 
@@ -151,6 +151,7 @@ tarifs:
     formules: [{formule: mercredis/journee}]
 """
     )
+    assert Activity.objects.get(code="mercredis").formulas_limited
     said = town_file.export()
     for words in ("âge_compté: au_31_décembre", "à_partir_de_la_classe: CP", "à_la_classe: CE2"):
         assert words in said, words
