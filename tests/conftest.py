@@ -28,6 +28,7 @@ from hypothesis import HealthCheck, settings
 
 from billing.documents import provisional
 from billing.models import means
+from billing.payments import instalments
 from billing.prices import estimates
 from catering.models import Menu
 from families import calendar_links
@@ -299,6 +300,7 @@ def fresh_start() -> None:
     timezone.deactivate()
     estimates.forget()
     means.forget()
+    instalments.town_settings.forget()
     provisional.which_bills.forget()
     late_offers.forget()
     notices.current.forget()

@@ -32,6 +32,7 @@ from billing.models import (
     DepositLine,
     FormerDocument,
     HouseholdFee,
+    InstalmentPlan,
     Invoice,
     InvoiceLine,
     InvoiceNotice,
@@ -272,6 +273,7 @@ def _delete_invoices(invoices: set[int]) -> None:
         HouseholdFee.objects.filter(pk__in=asked, billings=None).delete()
     lines._raw_delete("default")
     NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
+    InstalmentPlan.objects.filter(invoice__in=invoices).delete()
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
 
