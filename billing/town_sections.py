@@ -567,6 +567,8 @@ register(
             ),
             Field("buraliste", "tobacconist", Flag(), default=False),
             Field("paiement_partiel_en_ligne", "part_payment", Flag(), default=False),
+            Field("échéances_au_plus", "instalments_most", Number(), default=0, example="3"),
+            Field("échéances_à_partir_de", "instalments_from", Amount(), default=Decimal(0), example="60"),
             Field("bordereaux_à_partir_du", "deposits_from", Day(), default=None),
         ),
     )

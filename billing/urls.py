@@ -16,6 +16,7 @@ urlpatterns = [
     path("previsionnelle/", invoices.provisional_invoice, name="provisional"),
     path("essai.pdf", invoices.specimen_pdf, name="specimen"),
     path("<int:invoice_id>/", invoices.invoice, name="invoice"),
+    path("<int:invoice_id>/en-plusieurs-fois/", invoices.pay_in_parts, name="pay_in_parts"),
     path("avoirs/<slug:number>/", invoices.credit_note, name="credit_note"),
     path("avoirs/<slug:number>/pdf/", invoices.credit_note_pdf, name="credit_note_pdf"),
     path("<int:invoice_id>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),

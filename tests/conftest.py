@@ -29,6 +29,7 @@ from hypothesis import HealthCheck, settings
 from billing.documents import provisional
 from billing.invoices import late_collection
 from billing.models import means
+from billing.payments import instalments
 from billing.prices import estimates
 from billing.reminders import arrears
 from catering.models import Menu
@@ -305,6 +306,7 @@ def fresh_start() -> None:
     timezone.deactivate()
     estimates.forget()
     means.forget()
+    instalments.town_settings.forget()
     provisional.which_bills.forget()
     late_offers.forget()
     money_first.forget()

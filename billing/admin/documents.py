@@ -20,6 +20,7 @@ from django_stubs_ext import WithAnnotations
 from billing import tasks
 from billing.admin.answers import AnswersInvoices
 from billing.admin.exporting import downloads, note_households
+from billing.admin.instalments import InParts
 from billing.admin.kept import FoundByNumber, note_if_erased
 from billing.admin.regies import SaysRegie
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
@@ -418,6 +419,7 @@ class NewDueDateInline(ShownOnlyInline[NewDueDate, Invoice]):
 
 @admin.register(Invoice)
 class InvoiceAdmin(
+    InParts,
     AnswersInvoices,
     SaysRegie[Invoice],
     RemindsInvoices,
@@ -456,6 +458,7 @@ class InvoiceAdmin(
         "month_shown",
         "issued_at",
         "pay_by_shown",
+        "in_parts_shown",
         "household",
         "payer",
         "address",

@@ -17,6 +17,7 @@ from billing.models import (
     CreditNote,
     CreditNoteLine,
     HouseholdFee,
+    Instalment,
     Invoice,
     InvoiceLine,
     InvoiceNotice,
@@ -188,6 +189,15 @@ def tables(subject: Subject) -> Iterator[Table]:
         (
             (row.label, str(row.child or ""), row.amount, row.arises_on, "oui" if row.waived_at else "")
             for row in asked.order_by("arises_on", "pk")
+        ),
+    )
+    parts = Instalment.objects.filter(plan__invoice__household=home).select_related("plan__invoice")
+    yield Table(
+        "Échéances de factures payées en plusieurs fois",
+        ("Facture", "À payer au plus tard le", "Montant", "Annulé"),
+        (
+            (row.plan.invoice.number, row.due_on, row.amount, "oui" if row.plan.ended_at else "")
+            for row in parts.order_by("plan", "due_on")
         ),
     )
     months = RecalculatedHousehold.objects.filter(

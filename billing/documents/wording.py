@@ -7,7 +7,19 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.db.models import Case, CharField, Exists, F, Q, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Round
 from django.utils import timezone
 
 from billing.models import (
@@ -24,7 +36,7 @@ from billing.models import (
     is_reversed,
     state_of,
 )
-from billing.models.invoices import MONEY
+from billing.models.invoices import MONEY, next_instalment
 from billing.models.means import label
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
@@ -99,11 +111,16 @@ class AccountRow(NamedTuple):
     kind: str  # of a payment
     at_bank: bool  # an invoice that is being paid at a bank's page
     by_debit: bool  # or by a debit asked for
+    part: Decimal | None  # what is asked for on `due_on`, where it is paid in several times
     owing: bool  # whether any invoice of the household is left to pay
 
     @property
     def month_name(self) -> str:
         return month_name(self.day)
+
+    @property
+    def asked(self) -> Decimal:
+        return self.left if self.part is None else self.part
 
     @property
     def on_its_way(self) -> bool:
@@ -135,7 +152,8 @@ class HomeMoney:
 
     @property
     def total_due(self) -> Decimal:
-        return sum((row.left for row in self.due), Decimal(0))
+        """What the next due dates ask for."""
+        return sum((row.asked for row in self.due), Decimal(0))
 
     def left_after(self, under_way: Sequence[OnlinePayment]) -> Decimal:
         """What stays to be paid once these open payments came: what they do not pay of their invoices too."""
@@ -187,6 +205,10 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
     nothing = Value("", output_field=CharField())
     mine = Invoice.objects.with_balance().filter(household=Given("household"))
     owing = Exists(mine.filter(left__gt=Decimal(0)))
+    first = next_instalment().values("up_to")[:1]
+    part = Round(
+        ExpressionWrapper(Subquery(first) - F("total") + F("left"), output_field=MONEY), 2, output_field=MONEY
+    )
     columns = (
         "what",
         "row",
@@ -201,6 +223,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         "nature",
         "at_bank",
         "by_debit",
+        "part",
         "owing",
     )
     of_invoices = mine.annotate(
@@ -216,6 +239,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         nature=nothing,
         at_bank=starting.is_paid_online(),
         by_debit=starting.is_debited(),
+        part=part,
         owing=owing,
     )
     of_payments = Payment.objects.filter(household=Given("household")).annotate(
@@ -231,6 +255,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         nature=F("kind"),
         at_bank=Value(False),
         by_debit=Value(False),
+        part=Value(None, output_field=MONEY),
         owing=owing,
     )
     rows = (

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0026_fees_a_year_and_months_due'),
+        ('billing', '0026_fees_months_due_and_instalments'),
         ('families', '0030_fund_quotients_and_invitation_lots'),
         ('reservations', '0024_what_else_is_passed_over'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

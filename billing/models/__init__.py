@@ -8,6 +8,7 @@ from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.fees import Fee, FeePrice, HouseholdFee
 from billing.models.former import FormerDocument
+from billing.models.instalments import Instalment, InstalmentPlan
 from billing.models.invoices import (
     Balance,
     BilledItem,
@@ -112,6 +113,8 @@ __all__ = [
     "FormerDocument",
     "FormulaTariff",
     "HouseholdFee",
+    "Instalment",
+    "InstalmentPlan",
     "Invoice",
     "InvoiceLine",
     "InvoiceNotice",

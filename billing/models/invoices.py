@@ -9,11 +9,13 @@ from typing import Any, Protocol, TypeAlias, TypedDict
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Round
 from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from billing.models.fees import HouseholdFee
+from billing.models.instalments import Instalment, InstalmentPlan
 from billing.models.numbered import Numbered
 from billing.models.payments import Payment, PaymentState
 from billing.models.regies import Regie
@@ -104,20 +106,36 @@ def state_of(
 
 
 class Balance(TypedDict):
-    """What `with_balance()` adds to an invoice, in euros; `left` is to pay, on `pay_by` at the latest."""
+    """What `with_balance()` adds to an invoice, in euros; `left` is to pay, on `pay_by` at the latest, or,
+    `parted`, in several times, the next of them then."""
 
     paid: Decimal
     credited: Decimal
     written_off: Decimal
     left: Decimal
     pay_by: date
+    parted: bool
 
 
-def pay_by(invoice: str = "") -> Coalesce:
-    """Until when an invoice is to be paid, for an annotation: what it says (`due_on`), or the day that was
-    given since (`NewDueDate`). `invoice`: the way to it, as « invoice__ »."""
+def pay_by(invoice: str = "", settled: Combinable | None = None) -> Coalesce:
+    """Until when an invoice is to be paid, for an annotation: what it says (`due_on`), the day that was given
+    since (`NewDueDate`), or, paid in several times, that of the first instalment that is not `settled` (of
+    rows with a balance; of others, said by the caller). `invoice`: the way to it, as « invoice__ »."""
     given = NewDueDate.objects.filter(invoice=OuterRef(f"{invoice}pk")).order_by("-pk").values("due_on")
-    return Coalesce(Subquery(given[:1]), F(f"{invoice}due_on"))
+    part = next_instalment(invoice, settled).values("due_on")
+    return Coalesce(Subquery(part[:1]), Subquery(given[:1]), F(f"{invoice}due_on"))
+
+
+# Less than a cent: SQLite adds in binary.
+NEARLY = Value(Decimal("0.005"))
+
+
+def next_instalment(invoice: str = "", settled: Combinable | None = None) -> "models.QuerySet[Instalment]":
+    """The instalments of an invoice in the outer query that are not settled, the first one first."""
+    if settled is None:
+        settled = OuterRef("paid") + OuterRef("credited") + OuterRef("written_off")
+    rows = Instalment.objects.filter(plan__invoice=OuterRef(f"{invoice}pk"), plan__ended_at=None)
+    return rows.filter(up_to__gt=ExpressionWrapper(settled + NEARLY, output_field=MONEY)).order_by("due_on")
 
 
 class Owing(Protocol):
@@ -151,6 +169,7 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
         paid = PaymentAllocation.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.VALIDATED)
         credited = CreditNote.objects.filter(invoice=OuterRef("pk"))
         written_off = WriteOff.objects.filter(invoice=OuterRef("pk"))
+        plan = InstalmentPlan.objects.filter(invoice=OuterRef("pk"), ended_at=None)
         taken_off = F("paid") + F("credited") + F("written_off")
         return self.annotate(
             paid=_sum_of(paid),
@@ -161,8 +180,7 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
                 + Value(Decimal(0), output_field=MONEY),
                 output_field=MONEY,
             ),
-            pay_by=pay_by(),
-        )
+        ).annotate(pay_by=pay_by(), parted=Exists(plan))
 
 
 MONEY = models.DecimalField(max_digits=12, decimal_places=2)

@@ -3,13 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from billing.models.regies import Issuer
 from billing.models.tariffs import NEVER_NEGATIVE
 from billing.rules.arrears import CANTEEN_IS_A_RIGHT, Beforehand
+from billing.rules.instalments import MOST
 from portal.database.history import History
 from portal.reservations.models import Activity
 
@@ -128,6 +129,23 @@ class BillingSettings(Issuer):
         "paiement partiel en ligne",
         default=False,
         help_text="Une famille peut payer une partie d'une facture.",
+    )
+    instalments_most = models.PositiveSmallIntegerField(
+        "payer une facture en plusieurs fois : nombre d'échéances au plus",
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(MOST, f"Au plus {MOST} échéances.")],
+        help_text="0 : la famille ne le choisit pas ; un agent le peut toujours, sur la page de la facture."
+        " 3 : en 2 ou 3 fois, un mois entre deux échéances. La facture elle-même ne change pas ;"
+        " prélèvements et relances suivent les échéances.",
+    )
+    instalments_from = models.DecimalField(
+        "pour une facture d'au moins",
+        max_digits=8,
+        decimal_places=2,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        validators=[NEVER_NEGATIVE],
     )
     deposits_from = models.DateField(
         "bordereaux et versements à partir du",

@@ -1,6 +1,7 @@
 """What a family sees of its invoices."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -9,17 +10,22 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from billing.documents import credit_notes, pdf, provisional, specimens, wording, yearly
 from billing.invoices import late_collection, regies
+from billing.invoices.refusals import BillingRefused
 from billing.models import CreditNote, Invoice, InvoiceState, Payment
+from billing.payments import instalments, plans
+from billing.payments.instalments import town_settings
 from billing.payments.providers import choosing
 from billing.reminders import reminding
+from billing.rules import instalments as rules
 from families import which_home
 from families.models import Household
 from portal.database import trials
 from portal.files.handing_over import hand_over
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 24
@@ -70,8 +76,38 @@ def invoice(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         "given_up": [row for row in found.write_offs.all() if row.told],
         "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
         "payable": shown.payable and choosing.current(regies.code_of(found.regie_id)) is not None,
+        **_in_parts(shown),
     }
     return render(request, "billing/invoice_page.html", context)
+
+
+def _in_parts(shown: wording.ShownInvoice) -> dict[str, Any]:
+    """The due dates of an invoice that is paid in several times, or those that may be chosen."""
+    if not shown.to_pay:
+        return {}
+    now, today = shown.invoice, timezone.localdate()
+    schedule = plans.among([now]).get(now.pk)
+    if schedule is not None:
+        return {"parts": [(part, part.late(today)) for part in schedule.parts(now)]}
+    if not shown.payable:
+        return {}
+    offered = instalments.choices(now, town_settings(), today)
+    return {"times": [(len(one), rules.in_words(one)) for one in offered]}
+
+
+@require_POST
+def pay_in_parts(request: SignedInRequest, invoice_id: int) -> HttpResponse:
+    """« Payer en plusieurs fois »: so many due dates, from now on."""
+    found = which_home.row(request, Invoice.objects.visible_to(request.user), pk=invoice_id)
+    try:
+        plan = instalments.agree(
+            found, posted_number(request.POST.get("fois", "")) or 0, by=request.user, at=timezone.now()
+        )
+    except BillingRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"C'est noté : vous payez en {plan.instalments.count()} fois.")
+    return redirect("billing:invoice", found.pk)
 
 
 @require_safe

@@ -29,7 +29,7 @@ from billing.models import (
     PaymentEvent,
     Regie,
 )
-from billing.payments import asking, events, starting, strays
+from billing.payments import asking, events, plans, starting, strays
 from billing.payments.providers import choosing
 from billing.payments.providers import demo_bank as bank
 from billing.payments.providers.interface import NotificationRefused, ProviderDown, ProviderRefused
@@ -83,13 +83,20 @@ def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str
     ticked = set(request.GET.getlist("facture"))
     today = timezone.localdate()
     under_way = OnlinePayment.objects.in_bulk({one.under_way for one in unpaid if one.under_way})
+    agreed = plans.among(unpaid)
+    parts = {pk: agreed[pk].next(one.total - one.left) for one in unpaid if (pk := one.pk) in agreed}
+    in_parts = BillingSettings.current().part_payment
     rows = [
         {
             "invoice": invoice,
             "payment": under_way.get(invoice.under_way),
             "free": (free := _is_free(invoice)),
             "ticked": str(invoice.pk) in ticked or (not ticked and not error and free),
-            "amount": request.GET.get(f"montant-{invoice.pk}", f"{invoice.left:.2f}".replace(".", ",")),
+            "amount": request.GET.get(
+                f"montant-{invoice.pk}", f"{parts.get(invoice.pk, invoice.left):.2f}".replace(".", ",")
+            ),
+            "part": parts.get(invoice.pk),
+            "in_parts": in_parts or invoice.pk in parts,
             "cents": int(invoice.left * 100),
             "late": invoice.state_on(today) == InvoiceState.OVERDUE,
         }
@@ -108,7 +115,7 @@ def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str
     context = {
         "rows": rows,
         "error": error,
-        "in_parts": BillingSettings.current().part_payment,
+        "in_parts": in_parts,
         "groups": groups,
         "several": online if len(online) > 1 else [],
         "possible": bool(online),

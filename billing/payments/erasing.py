@@ -49,6 +49,8 @@ HOLDINGS = {
     "billing.InvoiceLine": Fate.LAW,
     "billing.InvoicePdf": Fate.LAW,
     "billing.BilledItem": Fate.LAW,
+    "billing.InstalmentPlan": Fate.LAW,
+    "billing.Instalment": Fate.LAW,
     "billing.CreditNote": Fate.LAW,
     "billing.CreditNoteLine": Fate.LAW,
     "billing.CreditedItem": Fate.LAW,

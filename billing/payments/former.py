@@ -33,6 +33,7 @@ from billing.models import (
     DepositLine,
     FormerDocument,
     HouseholdFee,
+    InstalmentPlan,
     Invoice,
     InvoiceLine,
     InvoiceNotice,
@@ -274,6 +275,7 @@ def _delete_invoices(invoices: set[int]) -> None:
     lines._raw_delete("default")
     NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
     ArrearsDecision.invoices.through.objects.filter(invoice__in=invoices)._raw_delete("default")
+    InstalmentPlan.objects.filter(invoice__in=invoices).delete()
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
 

@@ -15,7 +15,7 @@ written by the library `sepaxml` and checked against the schema of ISO 20022 tha
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -44,9 +44,10 @@ from billing.models import (
     PaymentState,
     UndoneBecause,
 )
-from billing.payments import own_account, paying, undoing
+from billing.payments import own_account, paying, plans, undoing
 from families.models import Household, User
 from portal.database.encrypted import Unreadable
+from portal.french.dates import end_of_month, months_after
 
 # Banks ask for one or the other; the older one is understood everywhere still.
 SCHEMAS = ("pain.008.001.02", "pain.008.001.08")
@@ -78,25 +79,28 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a file would debit. `elsewhere`: how many unpaid invoices are of households without a mandate."""
+    """What a file would debit: of each invoice (key) what is `asked`, the whole, or of one paid in several
+    times what is due by then. `elsewhere`: how many unpaid invoices are of households without a mandate."""
 
     invoices: Sequence[InvoiceToDebit]
     left_out: Sequence[LeftOut]
     elsewhere: int
     mandates: dict[int, Mandate]
 
-    @property
-    def total(self) -> Decimal:
-        return sum((invoice.left for invoice in self.invoices), Decimal(0))
+    asked: Mapping[int, Decimal]
 
     @property
-    def debtors(self) -> list[tuple[InvoiceToDebit, Mandate]]:
-        return [(invoice, self.mandates[invoice.mandate_id]) for invoice in self.invoices]
+    def total(self) -> Decimal:
+        return sum((self.asked[invoice.pk] for invoice in self.invoices), Decimal(0))
+
+    @property
+    def debtors(self) -> list[tuple[InvoiceToDebit, Mandate, Decimal]]:
+        return [(one, self.mandates[one.mandate_id], self.asked[one.pk]) for one in self.invoices]
 
     @property
     def fingerprint(self) -> str:
         """Changes with what would be debited, of whom and from which mandate."""
-        rows = [f"{one.pk}:{one.left:.2f}:{one.mandate_id}" for one in self.invoices]
+        rows = [f"{one.pk}:{self.asked[one.pk]:.2f}:{one.mandate_id}" for one in self.invoices]
         return hashlib.sha256("|".join(rows).encode()).hexdigest()[:16]
 
 
@@ -107,8 +111,25 @@ def _unpaid(month: date, regie: int | None) -> QuerySet[InvoiceWithBalance]:
 def due(month: date, regie: int | None = None) -> list[InvoiceToDebit]:
     """Unpaid invoices of a month and of those before it whose household has a mandate, by number.
 
-    Those being paid online or debited already are left out.
+    Those being paid online or debited already are left out, and those of which no part is due yet.
     """
+    found = _with_mandate(month, regie)
+    asked = _asked(found, month)
+    return [invoice for invoice in found if asked[invoice.pk] > 0]
+
+
+def _asked(invoices: Sequence[InvoiceWithBalance], month: date) -> dict[int, Decimal]:
+    """What a file of the month asks for of each: all that is left, or, paid in several times, what is due by
+    the end of the month in which it is collected, the next one."""
+    until = end_of_month(months_after(month, 1))
+    agreed = plans.among(invoices)
+    return {
+        one.pk: agreed[one.pk].asked_by(one.total - one.left, until) if one.pk in agreed else one.left
+        for one in invoices
+    }
+
+
+def _with_mandate(month: date, regie: int | None) -> list[InvoiceToDebit]:
     live = Mandate.objects.filter(household=OuterRef("household"), regie=regie, revoked_on=None)
     mandate = live.values("pk")[:1]
     return list(
@@ -123,7 +144,10 @@ def due(month: date, regie: int | None = None) -> list[InvoiceToDebit]:
 
 def outlook(month: date, regie: int | None = None) -> Outlook:
     """What a file would debit, and what it leaves out, in a fixed number of queries."""
-    invoices = due(month, regie)
+    with_mandate = _with_mandate(month, regie)
+    asked = _asked(with_mandate, month)
+    invoices = [invoice for invoice in with_mandate if asked[invoice.pk] > 0]
+    not_yet = {invoice.pk for invoice in with_mandate if asked[invoice.pk] <= 0}
     debited = {invoice.pk for invoice in invoices}
     waiting = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
     online = OnlinePaymentInvoice.objects.filter(
@@ -142,7 +166,10 @@ def outlook(month: date, regie: int | None = None) -> Outlook:
     for invoice in others:
         if invoice.pk in debited:
             continue
-        if invoice.waits:
+        if invoice.pk in not_yet:
+            until = f"{invoice.pay_by:%d/%m/%Y}"
+            left_out.append(LeftOut(invoice, f"payée en plusieurs fois, prochaine échéance le {until}"))
+        elif invoice.waits:
             left_out.append(LeftOut(invoice, f"déjà confiée à la banque pour le {invoice.waits:%d/%m/%Y}"))
         elif not invoice.had:
             elsewhere += 1
@@ -150,7 +177,7 @@ def outlook(month: date, regie: int | None = None) -> Outlook:
             why = "en cours de paiement en ligne" if invoice.online else "mandat révoqué"
             left_out.append(LeftOut(invoice, why))
     mandates = Mandate.objects.in_bulk({invoice.mandate_id for invoice in invoices})
-    return Outlook(invoices, left_out, elsewhere, mandates)
+    return Outlook(invoices, left_out, elsewhere, mandates, asked)
 
 
 def check(collected_on: date, *, at: datetime, regie: int | None = None) -> None:
@@ -188,7 +215,7 @@ def make(
         debited = set(
             Debit.objects.filter(mandate__in=mandates, returned_on=None).values_list("mandate_id", flat=True)
         )
-        content = _write(facts, invoices, mandates, debited, collected_on, schema)
+        content = _write(facts, found, debited, collected_on, schema)
         made = DebitFile.objects.create(
             message=own_account.message(DebitFile.objects.all(), facts, f"{month:%Y%m}", at),
             regie_id=regie,
@@ -201,7 +228,7 @@ def make(
             mandate = mandates[invoice.mandate_id]
             payment = paying.record(
                 invoice.household,
-                invoice.left,
+                found.asked[invoice.pk],
                 Payment.Means.DEBIT,
                 paid_on=collected_on,
                 by=by,
@@ -221,8 +248,7 @@ def _check_creditor(facts: Issuer) -> None:
 
 def _write(
     facts: Issuer,
-    invoices: Sequence[InvoiceToDebit],
-    mandates: dict[int, Mandate],
+    found: Outlook,
     seen: set[int],
     collected_on: date,
     schema: str,
@@ -233,8 +259,7 @@ def _write(
         schema=schema,
         clean=True,
     )
-    for invoice in invoices:
-        mandate = mandates[invoice.mandate_id]
+    for invoice, mandate, amount in found.debtors:
         if isinstance(mandate.iban, Unreadable):
             raise DebitRefused(
                 f"L'IBAN du mandat {mandate.rum} est illisible : aucune clé de chiffrement ne l'ouvre."
@@ -242,7 +267,7 @@ def _write(
         payment = {
             "name": mandate.debtor,
             "IBAN": mandate.iban,
-            "amount": int(invoice.left * 100),
+            "amount": int(amount * 100),
             "type": "RCUR" if mandate.pk in seen else "FRST",
             "collection_date": collected_on,
             "mandate_id": mandate.rum,

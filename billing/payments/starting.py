@@ -37,6 +37,7 @@ from billing.models import (
     OnlineState,
     PaymentState,
 )
+from billing.payments import plans
 from billing.payments.asking import check
 from billing.payments.events import CENT, ZERO, Kind, OnlinePaymentRefused, logger, write_down
 from billing.payments.providers import choosing
@@ -249,6 +250,7 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
         )
     )
     in_parts = BillingSettings.current().part_payment
+    agreed = plans.among(found[pk] for pk in wanted)
     parts: list[tuple[Invoice, Decimal]] = []
     for pk, asked in wanted.items():
         invoice = found[pk]
@@ -259,7 +261,7 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
                 f"La facture n°\xa0{invoice.number} est déjà confiée à la banque pour prélèvement."
             )
         share = invoice.left if asked is None else asked
-        if share != invoice.left and not in_parts:
+        if share != invoice.left and not in_parts and share != _next_part(agreed, invoice):
             raise OnlinePaymentRefused("Votre mairie demande de payer chaque facture en entier.")
         if share <= 0 or share != share.quantize(ZERO) or share > invoice.left:
             raise OnlinePaymentRefused(
@@ -267,6 +269,11 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
             )
         parts.append((invoice, share))
     return parts
+
+
+def _next_part(agreed: Mapping[int, plans.Schedule], invoice: InvoiceWithBalance) -> Decimal | None:
+    plan = agreed.get(invoice.pk)
+    return None if plan is None else plan.next(invoice.total - invoice.left)
 
 
 def _open(provider: Provider, payment: OnlinePayment, at: datetime) -> OnlinePayment:

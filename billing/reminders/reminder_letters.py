@@ -2,14 +2,14 @@
 
 addresses(households) -> {household: [address]}     whom their mails go to
 addressees(households) -> {household: Addressees}   the same, and whose news are printed: no mail reaches them
-issue(invoice), reminder(invoices, facts)           what the mails show
+issue(invoice), reminder(invoices, facts, today)    what the mails show
 letters(households, at, settings) -> [Letter]       what their letters of a reminding say, a letter a régie
 draw(letters, at) -> bytes                          their PDF, a page or more each
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TypeAlias
 from urllib.parse import urlencode
 
 from django.conf import settings as django_settings
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
@@ -34,6 +34,7 @@ from billing.models import (
     WriteOff,
     pay_by,
 )
+from billing.payments import plans
 from families.models import Guardian, Household, household_number
 from portal.french import moments
 from portal.french.amounts import euros
@@ -182,14 +183,25 @@ class Owed:
     due_on: str
 
 
-def _owed(invoice: Invoice, left: Decimal, until: date) -> Owed:
+def late_of(invoices: Collection[tuple[int, Decimal, Decimal]], today: date) -> dict[int, Decimal]:
+    """What is asked for of invoices that are reminded of, each with its total and what is left: all of that,
+    or, paid in several times, what was due before today. One query."""
+    agreed = plans.of([pk for pk, _, _ in invoices])
+    eve = today - timedelta(days=1)
+    return {
+        pk: agreed[pk].asked_by(total - left, eve) if pk in agreed else left for pk, total, left in invoices
+    }
+
+
+def _owed(invoice: Invoice, left: Decimal, until: date, late: Decimal) -> Owed:
+    """`late`: what is asked for of what is left."""
     return Owed(
         invoice.number,
-        invoice.month_name,
+        invoice.month_name if late == left else f"{invoice.month_name}, en plusieurs fois",
         _of_month(invoice),
         euros(invoice.total),
         euros(invoice.total - left),
-        euros(left),
+        euros(late),
         short_day(until, year=True),
     )
 
@@ -207,13 +219,14 @@ def _reference(invoices: Sequence[Invoice]) -> str:
     return f"foyer {household_number(invoices[0].household_id)}"
 
 
-def reminder(invoices: Sequence[RemindedInvoice], facts: Issuer) -> dict[str, object]:
+def reminder(invoices: Sequence[RemindedInvoice], facts: Issuer, today: date) -> dict[str, object]:
     """What a household's mail shows of its invoices of one régie, as they were before this reminder."""
     issuer = invoicing.issuer_of(facts)
+    late = late_of([(one.pk, one.total, one.left) for one in invoices], today)
     last = any(invoice.reminders + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
     return {
-        "invoices": [_owed(invoice, invoice.left, invoice.pay_by) for invoice in invoices],
-        "left": euros(sum((invoice.left for invoice in invoices), Decimal(0))),
+        "invoices": [_owed(one, one.left, one.pay_by, late[one.pk]) for one in invoices],
+        "left": euros(sum(late.values(), Decimal(0))),
         "again": any(invoice.reminders for invoice in invoices),
         "last": last,
         "notice": facts.reminder_notice if last else "",
@@ -261,9 +274,15 @@ def letters(households: Sequence[int], at: datetime, settings: BillingSettings) 
     ).select_related("invoice__household")
     own_first = F("invoice__regie_id").asc(nulls_first=True)
     order = ("invoice__household", own_first, "pay_by", "invoice__sequence")
-    kept = list(rows.annotate(pay_by=pay_by("invoice__")).order_by(*order))
+    kept = list(
+        rows.annotate(pay_by=pay_by("invoice__", OuterRef("invoice__total") - OuterRef("left"))).order_by(
+            *order
+        )
+    )
     facts = regies.facts_of((notice.invoice.regie_id for notice in kept), settings)
     issuers = {regie: invoicing.issuer_of(one) for regie, one in facts.items()}
+    told = [(notice.invoice_id, notice.invoice.total, notice.left) for notice in kept]
+    late = late_of(told, timezone.localdate(at))
     found = []
     for (_, regie), group in groupby(kept, key=_whose):
         notices, issuer = list(group), issuers[regie]
@@ -274,8 +293,8 @@ def letters(households: Sequence[int], at: datetime, settings: BillingSettings) 
                 household=home,
                 title=LEVELS[level],
                 payer=" et ".join(payers[home.pk]) or invoices[-1].payer,
-                owed=[_owed(notice.invoice, notice.left, notice.pay_by) for notice in notices],
-                total=euros(sum((notice.left for notice in notices), Decimal(0))),
+                owed=[_owed(one.invoice, one.left, one.pay_by, late[one.invoice_id]) for one in notices],
+                total=euros(sum((late[notice.invoice_id] for notice in notices), Decimal(0))),
                 first=level == 1,
                 last=level == InvoiceNotice.LAST_REMINDER,
                 means=means(issuer, _reference(invoices)),

@@ -286,7 +286,7 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
         facts = regies.facts_of((invoice.regie_id for invoice in wanted), settings)
         for (household, regie), owed in groupby(wanted, key=lambda one: (one.household_id, one.regie_id)):
             if to := addresses.get(household):
-                context = reminder_letters.reminder(list(owed), facts[regie])
+                context = reminder_letters.reminder(list(owed), facts[regie], timezone.localdate(at))
                 letters += mailing.written("billing/reminder", to, context, home=household)
         mailing.queue(letters)
     return len(wanted)

@@ -60,6 +60,7 @@ OWN_PAGES = {
     "billing_householdfee_waive": "billing.waive_householdfee",
     "billing_invoice_credit": "billing.add_creditnote",
     "billing_invoice_write_off": "billing.add_writeoff",
+    "billing_invoice_in_parts": "billing.add_instalmentplan",
     "billing_invoice_letters": "billing.add_invoicenotice families.export_household",
     "billing_invoice_pdf": "billing.view_invoice",
     "billing_invoice_print_letters": "billing.add_invoicenotice",
