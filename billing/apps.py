@@ -15,7 +15,7 @@ class BillingConfig(AppConfig):
         from billing.documents import chronicle, own_data, pdf
         from billing.invoices import ledger, opening_balances, sealing
         from billing.invoices.billed_days import BilledDays
-        from billing.models import PackedMeal
+        from billing.models import ChildStatus, PackedMeal
         from billing.pages import asked
         from billing.payments import (
             audience,
@@ -53,6 +53,7 @@ class BillingConfig(AppConfig):
         ending_of_enrolments.lend(BilledDays())
         overriding.lend(closing.closed_for_activity)
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
+        scopes.register(ChildStatus, scopes.of_child("child"))
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("facturation", erasing.PART)
         fates.declare(joining.KEYS)

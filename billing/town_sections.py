@@ -18,6 +18,7 @@ from billing.models import (
     PaymentMeans,
     PaymentMeansUse,
     Regie,
+    Status,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -84,6 +85,7 @@ WHEN = Words(
         "absence": TariffModifier.When.ABSENT,
         "rang": TariffModifier.When.RANK,
         "enfants": TariffModifier.When.CHILDREN,
+        "situation": TariffModifier.When.STATUS,
         "niveau": TariffModifier.When.LEVEL,
         "âge": TariffModifier.When.AGE,
         "pai": TariffModifier.When.PAI,
@@ -121,6 +123,14 @@ SPAN = Words(
 )
 COUNT = Words({"jours": TariffQuantity.Count.DAYS, "présences": TariffQuantity.Count.PRESENCES})
 COUNTED = Words({"réservés": TariffQuantity.Counted.RESERVED, "venus": TariffQuantity.Counted.ATTENDED})
+STATUS = Words(
+    {
+        "handicap": Status.DISABILITY,
+        "boursier": Status.SCHOLARSHIP,
+        "famille_d'accueil": Status.FOSTER,
+        "personnel": Status.STAFF,
+    }
+)
 SITUATION = Words(
     {
         "hors_délai": FormulaTariff.Situation.LATE,
@@ -366,7 +376,7 @@ register(
             Rows(
                 key="règles_particulières",
                 model=TariffModifier,
-                match=("when", "number", "level", "effect", "column", "amount"),
+                match=("when", "number", "level", "status", "effect", "column", "amount"),
                 parent="tariff",
                 exact=True,
                 compact=True,
@@ -374,6 +384,7 @@ register(
                     Field("quand", "when", WHEN),
                     Field("à_partir_de", "number", Number(), default=0, example="2"),
                     Field("niveau", "level", LEVEL, default=""),
+                    Field("situation", "status", STATUS, default=""),
                     Field("effet", "effect", EFFECT),
                     Field("valeur", "amount", Amount(), default=Decimal(0), example="1.50"),
                     Field("colonne", "column", default="", example="pai"),

@@ -199,7 +199,7 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"sentmail": VIEW, "town": "open_line", "refusalreason": EVERYTHING},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
-        "billing": {"packedmeal": WRITE},
+        "billing": {"packedmeal": WRITE, "childstatus": WRITE},
     },
     REGIE: {
         "families": {
@@ -240,9 +240,11 @@ RIGHTS: dict[str, Rights] = {
             "tariffband": EVERYTHING,
             "tariffrate": EVERYTHING,
             "tariffmodifier": EVERYTHING,
+            "tariffquantity": EVERYTHING,
             "formulatariff": EVERYTHING,
             "manualcharge": EVERYTHING,
             "packedmeal": EVERYTHING,
+            "childstatus": EVERYTHING,
             "paymentmeansuse": EVERYTHING,
         },
     },

@@ -13,6 +13,7 @@ from django.utils import timezone
 from billing.documents import accounts, credit_notes, pdf
 from billing.models import (
     AccountEntry,
+    ChildStatus,
     CreditNote,
     CreditNoteLine,
     Invoice,
@@ -65,6 +66,15 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.written_off,
             )
             for row in invoices.iterator(chunk_size=A_BITE)
+        ),
+    )
+    statuses = ChildStatus.objects.filter(child__households=home).select_related("child")
+    yield Table(
+        "Situations reconnues",
+        ("Enfant", "Situation", "Du", "Au", "Justificatif"),
+        (
+            (str(row.child), row.get_kind_display(), row.valid_from, row.valid_to, row.proof)
+            for row in statuses.order_by("child", "valid_from").iterator(chunk_size=A_BITE)
         ),
     )
     lines = InvoiceLine.objects.filter(

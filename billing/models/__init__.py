@@ -61,8 +61,10 @@ from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,
+    ChildStatus,
     FormulaTariff,
     PackedMeal,
+    Status,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -90,6 +92,7 @@ __all__ = [
     "BookClosing",
     "BudgetCode",
     "CashCount",
+    "ChildStatus",
     "Counted",
     "CreditNote",
     "CreditNoteLine",
@@ -141,6 +144,7 @@ __all__ = [
     "ReminderLetter",
     "Seal",
     "StatementCredit",
+    "Status",
     "Tariff",
     "TariffBand",
     "TariffModifier",

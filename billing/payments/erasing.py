@@ -14,6 +14,7 @@ from billing.invoices import drafting
 from billing.invoices.billable import Billable, Scope
 from billing.models import (
     BillingSettings,
+    ChildStatus,
     CreditNote,
     Invoice,
     JoinedAccount,
@@ -68,6 +69,7 @@ HOLDINGS = {
     "billing.Mandate": Fate.BLANK,
     "billing.ManualCharge": Fate.BLANK,
     "billing.PackedMeal": Fate.GONE,
+    "billing.ChildStatus": Fate.GONE,
     "billing.Recalculation": Fate.GONE,
     "billing.RecalculatedHousehold": Fate.GONE,
     # A number, a date, an amount, a hash.
@@ -165,6 +167,10 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     keys = list(meals.values_list("pk", flat=True))
     meals.delete()
     histories.forget(PackedMeal, keys)
+    statuses = ChildStatus.objects.filter(child__in=leaving.children)
+    keys = list(statuses.values_list("pk", flat=True))
+    statuses.delete()
+    histories.forget(ChildStatus, keys)
     if leaving.household is None:
         return
     home = leaving.household

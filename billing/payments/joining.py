@@ -51,6 +51,7 @@ KEYS = {
     "billing.JoinedAccount.kept": Joins.STAYS,
     "billing.ManualCharge.household": Joins.MOVES,
     "billing.ManualCharge.child": Joins.MOVES,
+    "billing.ChildStatus.child": Joins.MOVES,
     "billing.OnlinePayment.household": Joins.MOVES,
     "billing.Mandate.household": Joins.RULED,
     "billing.ReminderLetter.household": Joins.RULED,

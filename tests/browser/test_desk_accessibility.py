@@ -25,6 +25,7 @@ from billing.invoices import invoicing
 from billing.invoices.creditable import Wanted
 from billing.models import (
     ActivityRegie,
+    ChildStatus,
     Invoice,
     JournalAccounts,
     ManualCharge,
@@ -255,6 +256,7 @@ def furnished(chief: User) -> Booking:
     )
     trials.make(trials.Wanted([trials.TrialChild(date(2019, 1, 1))]), by=chief, at=NOW)
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
+    ChildStatus.objects.create(child=booking.child, kind="scholarship", valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )

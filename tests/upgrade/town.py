@@ -14,7 +14,14 @@ from django.core.files.base import ContentFile
 from billing.documents import pdf
 from billing.invoices import invoicing, recalculating
 from billing.invoices.creditable import Wanted
-from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
+from billing.models import (
+    ChildStatus,
+    Invoice,
+    ManualCharge,
+    PackedMeal,
+    RecalculatedHousehold,
+    Status,
+)
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
 from families.custody import codes
@@ -184,6 +191,12 @@ def absences(home: Household, parent: User, agent: User) -> None:
         household=home, child=coming.child, day=coming.day, announced_by=parent, announced_at=AT
     )
     PackedMeal.objects.create(enrolment=missed.enrolment, valid_from=AT.date() - timedelta(days=30))
+    ChildStatus.objects.create(
+        child=missed.child,
+        kind=Status.SCHOLARSHIP,
+        valid_from=AT.date() - timedelta(days=30),
+        known_on=AT.date(),
+    )
 
 
 def desk_notes(home: Household, agent: User) -> None:

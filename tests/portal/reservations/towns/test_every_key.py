@@ -26,6 +26,7 @@ pytestmark = pytest.mark.once
 NO_SET_UP = {
     # People, what they asked for and what they paid.
     "account.EmailAddress",
+    "billing.ChildStatus",
     "billing.ManualCharge",
     "billing.Mandate",
     "billing.PackedMeal",
