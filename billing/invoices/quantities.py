@@ -31,6 +31,7 @@ from billing.prices.books import FactsBook, PriceBook
 from billing.rules import pricing
 from billing.rules import quantities as rules
 from portal.french.amounts import euros
+from portal.french.day_fields import first_of_month
 from portal.reservations.models import AttendanceState, Period
 
 
@@ -195,7 +196,7 @@ class _Town:
         if name.startswith("w"):
             return rules.week_of(date.fromisoformat(name[1:]))
         if name.startswith("m"):
-            return rules.month_of(date.fromisoformat(f"{name[1:]}-01"))
+            return rules.month_of(first_of_month(name[1:]))
         return rules.Extent(name, *self.periods.get(int(name[1:]), (date.max, date.min)))
 
     def touches(self, home: int, extent: rules.Extent) -> bool:
