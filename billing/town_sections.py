@@ -21,6 +21,7 @@ from billing.models import (
     PaymentMeans,
     PaymentMeansUse,
     Regie,
+    Status,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -110,6 +111,7 @@ WHEN = Words(
         "absence": TariffModifier.When.ABSENT,
         "rang": TariffModifier.When.RANK,
         "enfants": TariffModifier.When.CHILDREN,
+        "situation": TariffModifier.When.STATUS,
         "niveau": TariffModifier.When.LEVEL,
         "classe": TariffModifier.When.GRADE,
         "âge": TariffModifier.When.AGE,
@@ -148,6 +150,14 @@ SPAN = Words(
 )
 COUNT = Words({"jours": TariffQuantity.Count.DAYS, "présences": TariffQuantity.Count.PRESENCES})
 COUNTED = Words({"réservés": TariffQuantity.Counted.RESERVED, "venus": TariffQuantity.Counted.ATTENDED})
+STATUS = Words(
+    {
+        "handicap": Status.DISABILITY,
+        "boursier": Status.SCHOLARSHIP,
+        "famille_d'accueil": Status.FOSTER,
+        "personnel": Status.STAFF,
+    }
+)
 SITUATION = Words(
     {
         "hors_délai": FormulaTariff.Situation.LATE,
@@ -401,6 +411,7 @@ register(
                     "level",
                     "first_grade",
                     "last_grade",
+                    "status",
                     "effect",
                     "column",
                     "amount",
@@ -415,6 +426,7 @@ register(
                     Field("niveau", "level", LEVEL, default=""),
                     Field("de_la_classe", "first_grade", GRADE, default=None),
                     Field("à_la_classe", "last_grade", GRADE, default=None),
+                    Field("situation", "status", STATUS, default=""),
                     Field("effet", "effect", EFFECT),
                     Field("valeur", "amount", Amount(), default=Decimal(0), example="1.50"),
                     Field("colonne", "column", default="", example="pai"),

@@ -207,7 +207,12 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"sentmail": VIEW, "town": "open_line", "refusalreason": EVERYTHING},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
-        "billing": {"packedmeal": WRITE, "latecollection": WRITE, "latecollectionrule": VIEW},
+        "billing": {
+            "packedmeal": WRITE,
+            "latecollection": WRITE,
+            "latecollectionrule": VIEW,
+            "childstatus": WRITE,
+        },
     },
     REGIE: {
         "families": {
@@ -252,9 +257,11 @@ RIGHTS: dict[str, Rights] = {
             "tariffband": EVERYTHING,
             "tariffrate": EVERYTHING,
             "tariffmodifier": EVERYTHING,
+            "tariffquantity": EVERYTHING,
             "formulatariff": EVERYTHING,
             "manualcharge": EVERYTHING,
             "packedmeal": EVERYTHING,
+            "childstatus": EVERYTHING,
             "paymentmeansuse": EVERYTHING,
         },
     },

@@ -15,10 +15,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from billing.invoices import told_since
 from billing.models import (
     BillingSettings,
+    ChildStatus,
     FormulaTariff,
     PackedMeal,
+    Status,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -273,6 +276,7 @@ class ModifierForm(TrimmedForm[TariffModifier]):
             "level",
             "first_grade",
             "last_grade",
+            "status",
             "effect",
             "amount",
             "column",
@@ -440,6 +444,9 @@ class SimulatorForm(forms.Form):
     units = forms.DecimalField(
         label="Quantité", initial=Decimal(1), min_value=Decimal(0), max_value=Decimal(1000), decimal_places=2
     )
+    status = forms.ChoiceField(
+        label="Situation reconnue", required=False, choices=[("", "–"), *Status.choices]
+    )
     late = forms.BooleanField(label="Réservée hors délai", required=False)
     unreserved = forms.BooleanField(label="Présence sans réservation", required=False)
     absent = forms.BooleanField(label="Absence non justifiée", required=False)
@@ -472,6 +479,7 @@ class SimulatorForm(forms.Form):
             absent=said["absent"],
             units=said["units"],
             column=said["column"].strip(),
+            statuses=frozenset({said["status"]} - {""}),
         )
         if said["formula"]:
             return PriceBook.load([said["formula"].pk], said["day"], said["day"]).price(
@@ -685,6 +693,42 @@ class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
     list_select_related = ("enrolment__child", "enrolment__activity", "enrolment__school_year")
     search_fields = ("enrolment__child__folded",)
     autocomplete_fields = ("enrolment",)
+
+
+HEALTH_RIGHT = "families.view_childhealth"
+
+
+@admin.register(ChildStatus)
+class ChildStatusAdmin(TolerantChoices[ChildStatus], DeskAdmin[ChildStatus]):
+    """A handicap is there for who may read of health alone."""
+
+    desk_order = 31
+    list_display = ("child", "kind", "valid_from", "valid_to", "proof")
+    list_filter = ("kind",)
+    list_select_related = ("child",)
+    search_fields = ("child__folded",)
+    autocomplete_fields = ("child",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ChildStatus]:
+        rows = super().get_queryset(request)
+        return rows if request.user.has_perm(HEALTH_RIGHT) else rows.exclude(kind=Status.DISABILITY)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "kind" and not request.user.has_perm(HEALTH_RIGHT):
+            kwargs["choices"] = [("", "–"), *(one for one in Status.choices if one[0] != Status.DISABILITY)]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: ChildStatus, form: Any, change: bool) -> None:
+        """What is written anew is known from today on: months that were billed may be recalculated."""
+        if {"child", "kind", "valid_from", "valid_to"} & set(form.changed_data):
+            obj.known_on = timezone.localdate()
+        super().save_model(request, obj, form, change)
+        if told_since.statuses_count() and obj.valid_from < timezone.localdate().replace(day=1):
+            messages.info(
+                request,
+                "Des jours d'avant ce mois sont peut-être déjà facturés à un autre prix : ils le gardent,"
+                " sauf si vous recalculez leur mois (« Recalculer un mois »).",
+            )
 
 
 @admin.register(BillingSettings)

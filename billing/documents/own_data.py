@@ -14,6 +14,7 @@ from billing.documents import accounts, credit_notes, pdf
 from billing.models import (
     AccountEntry,
     ArrearsDecision,
+    ChildStatus,
     CreditNote,
     CreditNoteLine,
     HouseholdFee,
@@ -69,6 +70,15 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.written_off,
             )
             for row in invoices.iterator(chunk_size=A_BITE)
+        ),
+    )
+    statuses = ChildStatus.objects.filter(child__households=home).select_related("child")
+    yield Table(
+        "Situations reconnues",
+        ("Enfant", "Situation", "Du", "Au", "Justificatif"),
+        (
+            (str(row.child), row.get_kind_display(), row.valid_from, row.valid_to, row.proof)
+            for row in statuses.order_by("child", "valid_from").iterator(chunk_size=A_BITE)
         ),
     )
     lines = InvoiceLine.objects.filter(

@@ -26,10 +26,12 @@ from billing.invoices.other_days import late_forgiven
 from billing.invoices.presence_prices import NOTHING, PresencePrices
 from billing.invoices.reading import Presence, Reading, standing_at
 from billing.models import BilledItem, Counted, FormulaTariff, InvoiceLine, Tariff
+from billing.prices import spans
 from billing.prices.books import FactsBook, PriceBook
 from billing.rules import pricing
 from billing.rules import quantities as rules
 from portal.french.amounts import euros
+from portal.french.day_fields import first_of_month
 from portal.reservations.models import AttendanceState, Period
 
 
@@ -162,12 +164,12 @@ class _Town:
         for link in links.select_related("tariff"):
             formulas.add(link.formula_id)
             tariffs[link.tariff_id] = link.tariff
-        spans = set(
+        counted_by = set(
             Tariff.objects.filter(pk__in=tariffs).values_list("quantities__span", flat=True).distinct()
         )
         periods: dict[int, tuple[date, date]] = {}
         period_of: dict[int, list[tuple[int, date, date]]] = defaultdict(list)
-        if rules.Span.PERIOD in spans:
+        if rules.Span.PERIOD in counted_by:
             for pk, activity, starts_on, ends_on in (
                 Period.objects.filter(activity__formulas__in=formulas)
                 .values_list("pk", "activity", "starts_on", "ends_on")
@@ -187,14 +189,14 @@ class _Town:
         """The reservation's period, else the one that its day lies in; 0: none."""
         if presence.period in self.periods:
             return presence.period or 0
-        spans = self.period_of.get(presence.activity, ())
-        return next((pk for pk, first, last in spans if first <= presence.day <= last), 0)
+        known = self.period_of.get(presence.activity, ())
+        return next((pk for pk, first, last in known if first <= presence.day <= last), 0)
 
     def extent(self, name: str) -> rules.Extent:
         if name.startswith("w"):
             return rules.week_of(date.fromisoformat(name[1:]))
         if name.startswith("m"):
-            return rules.month_of(date.fromisoformat(f"{name[1:]}-01"))
+            return rules.month_of(first_of_month(name[1:]))
         return rules.Extent(name, *self.periods.get(int(name[1:]), (date.max, date.min)))
 
     def touches(self, home: int, extent: rules.Extent) -> bool:
@@ -376,7 +378,7 @@ def _adjustment(
         was=was.amount,
         name=name,
         turn=was.turns.get(name, 0) + 1,
-        label=f"{words} – {extent.words}",
+        label=f"{words} – {spans.in_words(extent)}",
         explanation=" ".join(explained),
         vat_percent=now.tariff.vat_percent if now else line.vat_percent if line else NOTHING,
         care_percent=now.tariff.care_percent if now else line.care_percent if line else NOTHING,

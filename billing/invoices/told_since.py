@@ -9,8 +9,9 @@ from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 
 from billing.invoices.billable import Scope
-from billing.models import BillingSettings, Recalculation
+from billing.models import BillingSettings, ChildStatus, Recalculation, TariffModifier
 from families.models import FamilyQuotient, Residence
+from portal.database.kept import KeptAWhile
 from portal.french import moments
 from portal.reservations.models import Schooling
 
@@ -38,7 +39,8 @@ class ToldSince:
 
 def told_since(at: datetime) -> list[ToldSince]:
     """The last ones that a year's months may be recalculated for, the latest first, one a household and
-    month; not those recalculated since. In five queries."""
+    month; not those recalculated since. In five queries, six where tariffs
+    ask for situations that the town hall recognises."""
     first = (timezone.localdate(at) - LOOKED_AT).replace(day=1)
     seen: dict[tuple[int | None, date], datetime] = {}
     decided = Recalculation.objects.filter(confirmed_at__isnull=False, month__gte=first)
@@ -85,6 +87,18 @@ def _facts(first: date) -> Iterator[ToldSince]:
         ):
             if since and known_on:
                 yield ToldSince(home, month, since, _begins(known_on), "changement de classe")
+    if statuses_count():
+        known = _since_billed(ChildStatus.objects.all(), "known_on", "child__households", first)
+        for home, month, since, known_on in known.values_list(
+            "child__households", "child__households__invoices__month", "valid_from", "known_on"
+        ).distinct():
+            yield ToldSince(home, month, since, _begins(known_on), "situation reconnue")
+
+
+@KeptAWhile
+def statuses_count() -> bool:
+    """Whether a tariff asks for what the town hall recognises of children."""
+    return TariffModifier.objects.filter(when=TariffModifier.When.STATUS).exists()
 
 
 def _begins(day: date) -> datetime:

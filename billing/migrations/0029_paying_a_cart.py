@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0028_price_by_quantity'),
+        ('billing', '0028_price_by_quantity_and_status'),
         ('reservations', '0028_money_before_the_place'),
     ]
 

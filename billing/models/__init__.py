@@ -65,8 +65,10 @@ from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,
+    ChildStatus,
     FormulaTariff,
     PackedMeal,
+    Status,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -96,6 +98,7 @@ __all__ = [
     "BookClosing",
     "BudgetCode",
     "CashCount",
+    "ChildStatus",
     "Counted",
     "CreditNote",
     "CreditNoteLine",
@@ -154,6 +157,7 @@ __all__ = [
     "ReminderLetter",
     "Seal",
     "StatementCredit",
+    "Status",
     "Tariff",
     "TariffBand",
     "TariffModifier",

@@ -9,9 +9,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from billing.rules import flats, pricing, quantities
+from families.models import Child
 from portal.french import grades
 from portal.french.grades import Grade
 from portal.french.month_fields import MonthMaskField
@@ -360,6 +362,15 @@ class TariffRate(models.Model):
         )
 
 
+class Status(models.TextChoices):
+    """What the town hall may recognise of a child that changes its price."""
+
+    DISABILITY = pricing.Status.DISABILITY.value, "Handicap (AEEH)"
+    SCHOLARSHIP = pricing.Status.SCHOLARSHIP.value, "Élève boursier"
+    FOSTER = pricing.Status.FOSTER.value, "Enfant confié à une famille d'accueil"
+    STAFF = pricing.Status.STAFF.value, "Enfant du personnel"
+
+
 class TariffModifier(models.Model):
     """What a circumstance does to the price of a tariff: non-residents, late reservations, siblings…"""
 
@@ -370,6 +381,7 @@ class TariffModifier(models.Model):
         ABSENT = pricing.When.ABSENT.value, "Absence non justifiée"
         RANK = pricing.When.RANK.value, "À partir du … enfant"
         CHILDREN = pricing.When.CHILDREN.value, "À partir de … enfants inscrits"
+        STATUS = pricing.When.STATUS.value, "Situation reconnue de l'enfant"
         LEVEL = pricing.When.LEVEL.value, "Niveau scolaire"
         GRADE = pricing.When.GRADE.value, "De la classe … à la classe …"
         AGE = pricing.When.AGE.value, "Moins de … ans"
@@ -398,6 +410,9 @@ class TariffModifier(models.Model):
         choices=Activity.AgeCounts,
         default=Activity.AgeCounts.DAY,
         db_default="day",
+    )
+    status = models.CharField(
+        "situation", max_length=12, blank=True, choices=Status, default="", db_default=""
     )
     effect = models.CharField("effet", max_length=8, choices=Effect)
     amount = models.DecimalField("valeur", max_digits=9, decimal_places=4, default=Decimal(0))
@@ -439,6 +454,11 @@ class TariffModifier(models.Model):
                 violation_error_message="Indiquez le niveau scolaire.",
             ),
             models.CheckConstraint(
+                condition=~Q(when="status") | ~Q(status=""),
+                name="modifier_says_which_status",
+                violation_error_message="Indiquez la situation.",
+            ),
+            models.CheckConstraint(
                 condition=~Q(effect="column") | ~Q(column=""),
                 name="modifier_says_which_column",
                 violation_error_message="Indiquez la colonne prise.",
@@ -465,6 +485,7 @@ class TariffModifier(models.Model):
             frozenset(self.columns),
             (self.last_grade or 0) if by_grade else 0,
             pricing.AgeOn(self.age_counts),
+            self.status,
         )
 
 
@@ -616,6 +637,43 @@ class FormulaTariff(models.Model):
             self.supplement,
             self.tariff_id,
         )
+
+
+class ChildStatus(models.Model):
+    """A situation that the town hall recognises of a child from a day to a day, so that another price counts;
+    for each of its homes. A handicap is read and written with the right to health only."""
+
+    child = models.ForeignKey(Child, on_delete=models.CASCADE, related_name="statuses", verbose_name="enfant")
+    kind = models.CharField("situation", max_length=12, choices=Status)
+    valid_from = models.DateField("du")
+    valid_to = models.DateField("au", null=True, blank=True)
+    proof = models.CharField(
+        "justificatif",
+        max_length=120,
+        blank=True,
+        help_text="Ce que vous avez vu, sans détail médical : « notification du 3 septembre ».",
+    )
+    known_on = models.DateField("su le", editable=False, default=timezone.localdate)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "situation reconnue"
+        verbose_name_plural = "situations reconnues"
+        ordering = ["-valid_from"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")),
+                name="status_ends_after_start",
+                violation_error_message="La situation doit finir après son début.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Situation reconnue – {self.child}"
+
+    def on(self, day: date) -> bool:
+        return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
 
 
 class PackedMeal(models.Model):

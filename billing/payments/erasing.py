@@ -16,6 +16,7 @@ from billing.invoices.billable import Billable, Scope
 from billing.models import (
     ArrearsDecision,
     BillingSettings,
+    ChildStatus,
     CreditNote,
     HouseholdFee,
     Invoice,
@@ -81,6 +82,7 @@ HOLDINGS = {
     "billing.ArrearsDecision": Fate.GONE,
     "billing.ArrearsDecision_activities": Fate.GONE,
     "billing.ArrearsDecision_invoices": Fate.GONE,
+    "billing.ChildStatus": Fate.GONE,
     "billing.Recalculation": Fate.GONE,
     "billing.RecalculatedHousehold": Fate.GONE,
     # A number, a date, an amount, a hash.
@@ -185,6 +187,10 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     ManualCharge.objects.filter(late__in=keys).update(late=None)
     evenings.delete()
     histories.forget(LateCollection, keys)
+    statuses = ChildStatus.objects.filter(child__in=leaving.children)
+    keys = list(statuses.values_list("pk", flat=True))
+    statuses.delete()
+    histories.forget(ChildStatus, keys)
     if leaving.household is None:
         return
     home = leaving.household

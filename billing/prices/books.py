@@ -32,6 +32,7 @@ from django.utils import timezone
 
 from billing.models import (
     BillingSettings,
+    ChildStatus,
     FormulaTariff,
     PackedMeal,
     Tariff,
@@ -74,7 +75,7 @@ LEVEL_AND_NAME = Concat("school_class__level", Value("|"), "school_class__name")
 OLDEST = 26
 
 # The kinds of rows that one query brings for a household.
-QUOTIENT, ENROLLED, LEVEL, PACKED, LATE, LIVES, BORN = range(7)
+QUOTIENT, ENROLLED, LEVEL, PACKED, LATE, LIVES, BORN, STATUS = range(8)
 
 
 @dataclass(frozen=True)
@@ -270,6 +271,7 @@ class FactsBook:
         # (child, school year) -> [(first day, last day, level, known on)], the last first
         self._levels: dict[tuple[int, int], list[tuple[date, date, str, date | None]]] = defaultdict(list)
         self._births: dict[int, date] = {}
+        self._statuses: dict[int, list[ChildStatus]] = defaultdict(list)
         self._packed: dict[tuple[int, int], list[PackedMeal]] = defaultdict(list)
         self._years: list[SchoolYear] = []
         self._year_of: dict[date, SchoolYear | None] = {}
@@ -288,7 +290,7 @@ class FactsBook:
         *,
         asks: Collection[pricing.When] = frozenset(pricing.When),
     ) -> "FactsBook":
-        """In nine queries at most, whatever the number of households and days; `asks` (PriceBook's own)
+        """In ten queries at most, whatever the number of households and days; `asks` (PriceBook's own)
         leaves out what no tariff asks for."""
         book = cls()
         book._settings = BillingSettings.current()
@@ -340,6 +342,11 @@ class FactsBook:
                 .values_list("child_id", "school_year_id", "starts_on", "ends_on", LEVEL_AND_NAME, "known_on")
             ):
                 book._attends(child, year, (first_day, last_day), level, known_on)
+        if pricing.When.STATUS in asks:
+            for status in ChildStatus.objects.filter(
+                child__enrolments__household_id__in=households, valid_from__lte=last
+            ).distinct():
+                book._statuses[status.child_id].append(status)
         if pricing.When.PAI in asks:
             for packed in PackedMeal.objects.filter(enrolment__household_id__in=households).select_related(
                 "enrolment"
@@ -394,6 +401,8 @@ class FactsBook:
                 book._lives(household.pk, starts, bool(one), known)
             elif what == LATE:
                 book.late_days.add((one, two), starts)
+            elif what == STATUS:
+                book._statuses[one].append(ChildStatus(kind=level, valid_from=starts, valid_to=ends))
             elif what == PACKED:
                 book._packed[one, two].append(PackedMeal(valid_from=starts, valid_to=ends))
         book._quotients[household.pk].sort(key=lambda quotient: quotient.valid_from, reverse=True)
@@ -448,9 +457,10 @@ class FactsBook:
         quotient = self.quotient(household_id, day)
         packed = self._packed.get((child_id, activity_id), ())
         pai = any(one.on(day) for one in packed)
+        statuses = frozenset(one.kind for one in self._statuses.get(child_id, ()) if one.on(day))
         # Between two days on which something begins or ends, the same facts hold.
         turn = bisect_right(self._turns_of(household_id, child_id, year), day)
-        key = (household_id, child_id, activity_id, year and year.pk, turn, quotient, pai, late)
+        key = (household_id, child_id, activity_id, year and year.pk, turn, quotient, pai, late, statuses)
         found = self._facts.get(key)
         if found is None:
             rank, children = self._place(household_id, child_id, activity_id, year, day)
@@ -468,6 +478,7 @@ class FactsBook:
                 age_september=_age_at(born, day, Activity.AgeCounts.SEPTEMBER),
                 pai=pai,
                 late=late,
+                statuses=statuses,
             )
         return found
 
@@ -667,6 +678,15 @@ def _rows(
             .values_list(
                 Value(LEVEL), F("child_id"), F("school_year_id"), no_id,
                 F("starts_on"), F("ends_on"), no_value, LEVEL_AND_NAME, F("known_on"), no_day,
+            )
+        )  # fmt: skip
+    if pricing.When.STATUS in asks:
+        parts.append(
+            ChildStatus.objects.filter(child__enrolments__household=household, valid_from__lte=Given("last"))
+            .order_by()
+            .values_list(
+                Value(STATUS), F("child_id"), no_id, no_id,
+                F("valid_from"), F("valid_to"), no_value, F("kind"), no_day, no_day,
             )
         )  # fmt: skip
     if pricing.When.PAI in asks:

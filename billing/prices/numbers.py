@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple, cast
 
+from billing.prices import spans
 from billing.prices.books import FactsBook, PriceBook, Quote
 from billing.rules import pricing, quantities
 from billing.rules.quantities import Effect, Taken, month_of, week_of
@@ -77,7 +78,7 @@ class Numbers:
             for key, effect in after.items()
             if effect.amount != (before[key].amount if key in before else NOTHING)
         ]
-        said = [f"{text}, {effect.extent.words}." for effect in changed for text in effect.said]
+        said = [f"{text}, {spans.in_words(effect.extent)}." for effect in changed for text in effect.said]
         amount = sum((effect.amount for effect in after.values()), NOTHING) - sum(
             (effect.amount for effect in before.values()), NOTHING
         )
@@ -154,11 +155,11 @@ class Numbers:
                         presence.period or 0, extra,
                     )
                 )  # fmt: skip
-        spans = {self.period.pk: (self.period.starts_on, self.period.ends_on)} if self.period else {}
+        known = {self.period.pk: (self.period.starts_on, self.period.ends_on)} if self.period else {}
         found = {}
         for pk, its in taken.items():
             try:
-                effects = quantities.effects(self.prices.quantities[pk], its, asked, spans)
+                effects = quantities.effects(self.prices.quantities[pk], its, asked, known)
             except pricing.NoPrice:
                 continue
             for effect in effects:

@@ -5,7 +5,7 @@ formed, so that quantity × unit price on an invoice is exactly its total. Quoti
 
 A tariff holds bands (a flat price is one band without limits) or effort rates, and modifiers. A price is
 formed in this order: column and band (rank, number of children, school level, residence, PAI, adult may
-choose them), the price found there, the modifiers of the price in the order of `When`, the quantity.
+choose them), the price found there, the modifiers of the price by the steps of `order.py`, the quantity.
 """
 
 import re
@@ -15,6 +15,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
+from billing.rules.order import PLACES, Step
 from portal.french.amounts import MINUS, NBSP, euros, number
 from portal.french.plurals import counted
 
@@ -82,6 +83,7 @@ class When(StrEnum):
     AGE = "age"
     RANK = "rank"
     CHILDREN = "children"
+    STATUS = "status"
     NON_RESIDENT = "non_resident"
     ADULT = "adult"
     PAI = "pai"
@@ -98,6 +100,32 @@ class AgeOn(StrEnum):
     SEPTEMBER = "september"
 
 
+STEPS = {
+    When.LEVEL: Step.BASE,
+    When.GRADE: Step.BASE,
+    When.AGE: Step.BASE,
+    When.RANK: Step.SIBLINGS,
+    When.CHILDREN: Step.SIBLINGS,
+    When.STATUS: Step.STATUS,
+    When.NON_RESIDENT: Step.SITUATION,
+    When.ADULT: Step.SITUATION,
+    When.PAI: Step.SITUATION,
+    When.LATE: Step.LATE,
+    When.UNRESERVED: Step.LATE,
+    When.ABSENT: Step.LATE,
+}
+IN_ORDER = sorted(When, key=lambda when: PLACES[STEPS[when]])
+
+
+class Status(StrEnum):
+    """What the town hall may recognise of a child, from a day to a day, that changes its price."""
+
+    DISABILITY = "disability"
+    SCHOLARSHIP = "scholarship"
+    FOSTER = "foster"
+    STAFF = "staff"
+
+
 class Effect(StrEnum):
     ADD = "add"
     MULTIPLY = "multiply"
@@ -108,6 +136,8 @@ class Effect(StrEnum):
 
 
 WHEN_WORDS = {
+    # An invoice says no more: it is read by many, and a handicap is nobody's business.
+    When.STATUS: "Situation reconnue",
     When.NON_RESIDENT: "Famille hors commune",
     When.ADULT: "Adulte",
     When.PAI: "Panier repas (PAI)",
@@ -173,7 +203,9 @@ class Modifier:
     `level`; a class of several grades that two of them hold pays the higher one. AGE counts on `age_on`.
     RANK and CHILDREN count from `number` on (the most demanding one that holds, alone); AGE below `number`
     years on the day (« moins de 6 ans »; the lowest one that holds, alone); LEVEL for the school level
-    `level`. `amount`: euros to add (negative: a reduction), factor, per cent more (negative: less), price, or
+    `level`, STATUS for a child of which `status` is recognised.
+
+    `amount`: euros to add (negative: a reduction), factor, per cent more (negative: less), price, or
     number of bands to climb (negative: down). `columns`: only for these.
     """
 
@@ -186,6 +218,7 @@ class Modifier:
     columns: frozenset[str] = frozenset()
     last: int = 0
     age_on: AgeOn = AgeOn.DAY
+    status: str = ""
 
     @property
     def demand(self) -> int:
@@ -250,6 +283,7 @@ class Facts:
     units: Decimal = Decimal(1)
     column: str = ""
     final_column: bool = False
+    statuses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -351,6 +385,8 @@ def _holds(modifier: Modifier, facts: Facts) -> bool:
             return facts.rank >= modifier.number
         case When.CHILDREN:
             return facts.children >= modifier.number
+        case When.STATUS:
+            return modifier.status in facts.statuses
         case When.NON_RESIDENT:
             return not facts.resident
         case When.ADULT:
@@ -394,10 +430,9 @@ def _applicable(modifiers: Iterable[Modifier], facts: Facts) -> list[Modifier]:
     for modifier in held:
         key = (modifier.when, modifier.columns)
         most[key] = max(most.get(key, modifier.demand), modifier.demand)
-    order = list(When)
     return sorted(
         (one for one in held if one.demand == most[one.when, one.columns]),
-        key=lambda one: order.index(one.when),
+        key=lambda one: IN_ORDER.index(one.when),
     )
 
 

@@ -9,6 +9,7 @@ that the next rule, of a longer span perhaps, sees what each costs. The effects 
 add up to what is due, whatever was billed when.
 """
 
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ from billing.rules.flats import shares
 from billing.rules.order import PLACES, Step
 from billing.rules.pricing import CENT, rounded
 from portal.french.amounts import euros
-from portal.french.dates import end_of_month, month_name, short_day
 from portal.french.plurals import counted
 
 NOTHING = Decimal("0.00")
@@ -131,14 +131,6 @@ class Extent(NamedTuple):
     first: date
     last: date
 
-    @property
-    def words(self) -> str:
-        if self.name.startswith("w"):
-            return f"semaine du {short_day(self.first)}"
-        return month_name(self.first) if self.name.startswith("m") else f"du {short_day(self.first)} au " + (
-            short_day(self.last)
-        )  # fmt: skip
-
 
 def week_of(day: date) -> Extent:
     monday = day - timedelta(days=day.weekday())
@@ -146,7 +138,7 @@ def week_of(day: date) -> Extent:
 
 
 def month_of(day: date) -> Extent:
-    return Extent(f"m{day:%Y-%m}", day.replace(day=1), end_of_month(day))
+    return Extent(f"m{day:%Y-%m}", day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
 
 
 @dataclass

@@ -78,7 +78,7 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
     Job.CANTEEN: {
         Sight.ALWAYS: "catering_kitchen catering.menu catering_menu_import families.diet",
-        Sight.USED: "families.dietchoice billing.packedmeal",
+        Sight.USED: "families.dietchoice billing.packedmeal billing.childstatus",
         Sight.SELDOM: "",
     },
     Job.LEISURE: {

@@ -26,6 +26,7 @@ from billing.invoices.creditable import Wanted
 from billing.models import (
     ActivityRegie,
     ArrearsDecision,
+    ChildStatus,
     Fee,
     FeePrice,
     Invoice,
@@ -283,6 +284,7 @@ def furnished(chief: User) -> Booking:
         left_at=time(18, 40),
         entered_at=NOW,
     )
+    ChildStatus.objects.create(child=booking.child, kind="scholarship", valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings
 
 from billing.invoices import numbering
-from billing.rules import absences, pricing
+from billing.rules import absences, pricing, quantities
 from families import desk_links, forms, login_names, visibility, which_home
 from families.custody import newcomers, openings
 from families.models import Child, accounts, households
@@ -52,7 +52,7 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     "plurals": (r"[\"']s[\"'] if |\w < 2 else", [plurals]),
     "years that can be meant": (r"FIRST_YEAR|LAST_YEAR", [day_fields]),
     "inputs of days and moments": (r"forms\.Date(?:Time)?Input|[\"']type[\"']: [\"']date", [day_fields]),
-    "months that are counted": (r"timedelta\(days=31\)\)\.replace|monthrange", [dates, cutoffs]),
+    "months that are counted": (r"timedelta\(days=31\)\)\.replace|monthrange", [dates, cutoffs, quantities]),
     "months as they are typed": (r"fromisoformat\(f\"", [day_fields]),
     "posted numbers": (r"\.isdecimal\(", [posted, published_tariffs]),
     "headers of files": (r"Content-Disposition", [handing_over]),

@@ -16,6 +16,7 @@ from billing.invoices import fees, invoicing, late_collection, recalculating
 from billing.invoices.creditable import Wanted
 from billing.models import (
     ArrearsDecision,
+    ChildStatus,
     Fee,
     FeePrice,
     Invoice,
@@ -23,6 +24,7 @@ from billing.models import (
     ManualCharge,
     PackedMeal,
     RecalculatedHousehold,
+    Status,
 )
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
@@ -211,6 +213,12 @@ def absences(home: Household, parent: User, agent: User) -> None:
     )
     late = {missed.child_id: time(18, 40)}
     late_collection.note(missed.establishment, missed.activity, missed.day, late, by=agent, at=AT)
+    ChildStatus.objects.create(
+        child=missed.child,
+        kind=Status.SCHOLARSHIP,
+        valid_from=AT.date() - timedelta(days=30),
+        known_on=AT.date(),
+    )
 
 
 def desk_notes(home: Household, agent: User) -> None:

@@ -5,11 +5,13 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.invoices import creditable, invoicing, recalculating
+from billing.invoices import creditable, drafting, invoicing, recalculating
 from billing.invoices.billable import Scope
 from billing.models import (
     BillingSettings,
@@ -21,10 +23,18 @@ from billing.models import (
     TariffBand,
     TariffQuantity,
 )
-from portal.reservations.models import Booking
+from billing.prices.estimates import forget
+from portal.reservations.models import Attendance, Booking
 from portal.reservations.states import BookingState
-from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
-from tests.conftest import on_the_database
+from tests.billing.conftest import (
+    DECEMBER,
+    END_OF_DECEMBER,
+    END_OF_NOVEMBER,
+    FIRST_OF_DECEMBER,
+    NOVEMBER,
+    eats,
+)
+from tests.conftest import enrolled, family, on_the_database
 from tests.factories import (
     ChildFactory,
     EnrolmentFactory,
@@ -268,6 +278,100 @@ def test_a_quotient_told_late_changes_the_package_once_its_month_is_recalculated
     assert owed(books) == D("67.00")
 
 
+# Absences, queries ----------------------------------------------------------------------------------------
+
+
+def misses(booking, reason="", at=END_OF_NOVEMBER):
+    return Attendance.objects.create(
+        booking=booking, household=booking.household, child=booking.child, formula=booking.formula,
+        establishment=booking.establishment, day=booking.day, state="absent", reason=reason, entered_at=at,
+    )  # fmt: skip
+
+
+def test_an_excused_day_is_no_day_of_a_package(holidays, books):
+    days = eats(books, WEEK[:3])
+    misses(days[0], "strike")
+    bill()
+    assert owed(books) == D("51.00")
+
+
+def test_a_day_excused_after_the_invoice_gives_the_difference_back(holidays, books):
+    days = eats(books, WEEK[:3])
+    bill()
+    misses(days[0], "strike", at=FIRST_OF_DECEMBER)
+    bill(DECEMBER, END_OF_DECEMBER)
+    assert owed(books) == D("51.00")
+    bill(JANUARY, END_OF_JANUARY)
+    assert owed(books) == D("51.00")
+
+
+def test_who_is_ill_one_evening_of_four_stays_a_regular(evening, books):
+    days = eats(books, WEEK)
+    misses(days[0], "strike")
+    bill()
+    assert owed(books) == D("6.30")
+
+
+def test_where_the_town_counts_who_came_a_missed_evening_does_not_count(evening, books):
+    evening.quantities.update(counted="attended")
+    days = eats(books, WEEK)
+    misses(days[0])
+    bill()
+    assert owed(books) == D("10.00")
+
+
+def test_what_is_drafted_is_read_in_so_many_queries_for_one_household_and_for_ten(
+    evening, books, waits, stranger, canteen, year, school_class
+):
+    eats(books, WEEK)
+    with CaptureQueriesContext(connection) as one:
+        drafting.drafts([books.household.pk], NOVEMBER, BillingSettings.current())
+    others = [
+        enrolled(family(f"f{number}", f"Nom{number}", "Noé", school_class), canteen, year)
+        for number in range(9)
+    ]
+    for other in others:
+        eats(other, WEEK)
+    homes = [who.household.pk for who in (books, *others)]
+    with CaptureQueriesContext(connection) as ten:
+        drafts, _ = drafting.drafts(homes, NOVEMBER, BillingSettings.current())
+    assert {draft.total for draft in drafts} == {D("8.40")}
+    assert len(ten) == len(one)
+
+
+def test_a_town_without_such_rules_pays_no_query_for_them(canteen, books):
+    tariff = priced(canteen.formula, "2.50")
+    eats(books, WEEK)
+    with CaptureQueriesContext(connection) as without:
+        drafting.drafts([books.household.pk], NOVEMBER, BillingSettings.current())
+    assert not any('FROM "billing_tariffquantity"' in found["sql"].split("WHERE")[0].split("EXISTS")[0]
+                   for found in without)  # fmt: skip
+    rule(tariff, "cap", span="month", amount=5)
+    with CaptureQueriesContext(connection) as with_one:
+        drafting.drafts([books.household.pk], NOVEMBER, BillingSettings.current())
+    assert len(with_one) > len(without)
+
+
+def test_one_day_credited_by_a_note_stays_given_back(evening, books):
+    eats(books, WEEK)
+    bill()
+    found = creditable.of(Invoice.objects.get())
+    (line,) = found.lines
+    wanted = creditable.Wanted(items=frozenset({line.days[0].item}))
+    note = invoicing.credit(Invoice.objects.get(), wanted, reason="Geste", by=None, at=END_OF_NOVEMBER)
+    assert note.amount == D("2.50")
+    eats(books, [date(2026, 12, 7)])
+    bill(DECEMBER, END_OF_DECEMBER)
+    assert owed(books) == D("10.90")
+
+
+def test_a_family_reads_its_package_on_the_invoice_to_come(holidays, books, books_client, now):
+    eats(books, WEEK[:3])
+    forget()
+    page = books_client.get(reverse("billing:provisional")).content.decode()
+    assert "3 jours : forfait 3 jours, 70,00" in page
+
+
 # Whatever happens when ------------------------------------------------------------------------------------
 
 RULES = [
@@ -284,7 +388,7 @@ POSSIBLE = [date(2026, 11, day) for day in (23, 24, 26, 27, 30)] + [
 ]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["book", "book", "cancel", "bill"]),
+        st.sampled_from(["book", "book", "cancel", "excuse", "bill"]),
         st.sampled_from(POSSIBLE),
         st.integers(0, 1),
     ),
@@ -328,6 +432,10 @@ def _owed_after(books, three, steps):
             elif what in ("book", "cancel") and key in days:
                 state = BookingState.ACCEPTED if what == "book" else BookingState.CANCELLED
                 Booking.objects.filter(pk=days[key].pk).update(state=state)
+            elif (
+                what == "excuse" and key in days and not Attendance.objects.filter(booking=days[key]).exists()
+            ):
+                misses(days[key], "strike", at=paris(2027, 12, 31, 8))
             elif what == "bill":
                 at = paris(2026 + (10 + month) // 12, (10 + month) % 12 + 1, 28, 18)
                 bill(Scope(at.date().replace(day=1)), at)
