@@ -5,7 +5,8 @@ is put there before. What no reading finds raises Unreadable, with the nearest n
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils.text import slugify
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from billing.models import Tariff
 from portal import town as town_module
@@ -31,14 +33,16 @@ from portal.reservations.days.holiday_proposals import (
 )
 from portal.reservations.models import (
     Activity,
+    Audience,
     Formula,
     Period,
     PublicHoliday,
     SchoolHoliday,
     SchoolYear,
 )
+from portal.reservations.models.campaigns import USUAL_AUDIENCES
 from portal.reservations.towns import slips, town_file
-from portal.reservations.towns.fields import TownFileError, written
+from portal.reservations.towns.fields import FileProblem, TownFileError, written
 from portal.reservations.towns.fields import plain as bare
 
 SECTION = "town_file"
@@ -69,33 +73,35 @@ def _unwrapped(value: Any) -> Any:
 
 
 @dataclass
-class _Held:
-    """The town whose file stands in the database for all its cases, or why it does not."""
+class Held:
+    """The town whose file stands in the database for all its cases; `trouble`: why it does not; `left_out`:
+    what of it could not be read, and was passed over so that its other cases are tried."""
 
     town: Document
     trouble: Unreadable | None = None
+    left_out: str = ""
 
 
-_held: list[_Held] = []
+_held: list[Held] = []
 
 
 @contextmanager
-def held(town: Document | None) -> Iterator[None]:
+def held(town: Document) -> Iterator[Held]:
     """A town's file stands in the database for its cases, which undo what they write; then it is gone."""
-    if town is None or not has_file(town):
-        yield
+    holding = Held(town)
+    if not has_file(town):
+        yield holding
         return
     with transaction.atomic():
-        holding = _Held(town)
         try:
-            _load(town)
+            holding.left_out = _load(town)
         except Unreadable as error:
             holding.trouble = error
         except Exception as error:  # noqa: BLE001 - each of its cases says so
             holding.trouble = Unreadable(f"erreur inattendue, {type(error).__name__} : {error}", SECTION)
         _held.append(holding)
         try:
-            yield
+            yield holding
         finally:
             _held.pop()
             transaction.set_rollback(True)
@@ -106,25 +112,73 @@ def stage(town: Document) -> None:
     """The town's calendar and its file stand in the database, which is empty unless it is held. Raises
     Unreadable."""
     if not (_held and _held[-1].town is town):
-        _load(town)
+        if left_out := _load(town):
+            raise Unreadable(left_out, SECTION)
     elif (trouble := _held[-1].trouble) is not None:
         raise trouble
     forget()
 
 
-def _load(town: Document) -> None:
+def _load(town: Document) -> str:
+    """Loads it, without the fields that do not exist; answers what is said of these. Raises Unreadable."""
     text = text_of(town)
-    forget()
     try:
-        with transaction.atomic():
-            _calendar(town, _sections_of(text))
-            town_file.load(text)
+        _try(town, text)
     except TownFileError as error:
-        said = [str(one) for one in error.problems]
-        more = f" (et {len(said) - MOST_SAID} autres)" if len(said) > MOST_SAID else ""
-        raise Unreadable(" ".join(said[:MOST_SAID]) + more, SECTION) from error
+        shorter = _without_unknown(text, error.problems)
+        try:
+            if shorter is None:
+                raise
+            _try(town, shorter)
+        except TownFileError:
+            raise Unreadable(_said(error), SECTION) from error
+        return _said(error)
     except town_file.Unconfirmed as error:
         raise Unreadable(str(error), SECTION) from error
+    return ""
+
+
+def _try(town: Document, text: str) -> None:
+    forget()
+    with transaction.atomic():
+        _calendar(town, _sections_of(text))
+        town_file.load(text)
+
+
+def _said(error: TownFileError) -> str:
+    said = [str(one) for one in error.problems]
+    more = f" (et {len(said) - MOST_SAID} autres)" if len(said) > MOST_SAID else ""
+    return " ".join(said[:MOST_SAID]) + more
+
+
+UNKNOWN = re.compile(r"(Le champ|La rubrique) « (?P<key>.+?) » n'existe pas")
+
+
+def _without_unknown(text: str, problems: Sequence[FileProblem]) -> str | None:
+    """The file without the fields and sections that the problems call unknown; None where they speak of
+    anything else that stops it."""
+    unknown = {(one.line, found["key"]) for one in problems if (found := UNKNOWN.match(one.text))}
+    if not unknown:
+        return None
+    root = slips.parse(text)
+    _drop(root, unknown)
+    out = StringIO()
+    YAML().serialize(root, out)
+    return out.getvalue()
+
+
+def _drop(node: Node, unknown: Collection[tuple[int, str]]) -> None:
+    if isinstance(node, MappingNode):
+        node.value = [
+            (key, value)
+            for key, value in node.value
+            if (key.start_mark.line + 1, str(key.value)) not in unknown
+        ]
+        for _, value in node.value:
+            _drop(value, unknown)
+    elif isinstance(node, SequenceNode):
+        for one in node.value:
+            _drop(one, unknown)
 
 
 def forget() -> None:
@@ -137,11 +191,11 @@ def unreadable_file(town: Document) -> Iterator[str]:
     """What the file says wrong, whether a case asks for it or not."""
     if not has_file(town):
         return
-    try:
-        with held(town):
-            stage(town)
-    except Unreadable as error:
-        yield str(error)
+    with held(town) as holding:
+        if holding.trouble is not None:
+            yield str(holding.trouble)
+        elif holding.left_out:
+            yield str(Unreadable(holding.left_out, SECTION))
 
 
 # The calendar --------------------------------------------------------------------------------------------
@@ -157,6 +211,10 @@ def _calendar(town: Document, its_own: set[str]) -> None:
     zone = _choice(town, "zone", Town.Zone, Town.Zone.A)
     region = _choice(town, "region", Town.Region, Town.Region.METROPOLE)
     Town(name=str(town.get("name") or name_of(town))[:120], zone=zone, region=region).save()
+    for code, label, belonging, order in USUAL_AUDIENCES:
+        Audience.objects.get_or_create(
+            code=code, defaults={"label": label, "belonging": belonging, "order": order}
+        )
     years = range(FIRST_YEAR, LAST_YEAR + 1)
     if bare("années_scolaires") not in its_own:
         known = last_year_known()

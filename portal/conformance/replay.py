@@ -64,7 +64,10 @@ def remarks(document: Document) -> Iterator[Remark]:
         yield from (Remark(name, text) for text in unreadable)
         # A row that could not be read was not read to its end.
         half_read = {tuple(text.partition(" : ")[0].split(" › ")[:2]) for text in unreadable}
+        unloaded = any(text.startswith(loaded_towns.SECTION) for text in unreadable)
         for where, text in _unread(town, ()):
+            if unloaded and where[:1] and where[0].startswith("worked_"):
+                continue  # nobody came to read it
             if HINT in text or where[:2] not in half_read:
                 yield Remark(name, str(Unreadable(text, *where)))
 

@@ -13,6 +13,8 @@ from portal.conformance.published_towns import Case, Document, NothingToReplay
 from portal.conformance.rule_books import Outcome, RuleBook
 from portal.conformance.values import Unreadable
 
+SAME = "son fichier ne se charge pas (voir plus haut)."
+
 
 class Command(BaseCommand):
     help = "Replays the worked cases of files of towns in a database of its own, dropped at the end."
@@ -60,13 +62,19 @@ class Command(BaseCommand):
                 by_town[cases[0].town] = RuleBook(cases[0].town)
                 books.append(by_town[cases[0].town])
             book = by_town[cases[0].town]
-            with loaded_towns.held(cases[0].of):
+            with loaded_towns.held(cases[0].of or {}) as holding:
+                if holding.left_out:
+                    reason = str(Unreadable(holding.left_out, loaded_towns.SECTION))
+                    book.note("", Outcome.WRONG)
+                    told.add((book.town, reason))
+                    self.stdout.write(f"FAILED {book.town}: {reason}")
                 for case in cases:
                     outcome, reason = self.judged(case, book)
                     book.note(case.rule, outcome)
                     if outcome is Outcome.WRONG:
+                        again = holding.trouble is not None and (case.town, reason) in told
                         told.add((case.town, reason))
-                        self.stdout.write(f"FAILED {case}: {reason}")
+                        self.stdout.write(f"FAILED {case}: {SAME if again else reason}")
                     elif outcome is not Outcome.RIGHT:
                         about = f" ({case.rule})" if case.rule else ""
                         self.stdout.write(f"{outcome.value.capitalize()}{about} : {case} : {reason}")
