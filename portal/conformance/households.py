@@ -10,6 +10,7 @@
       late: ['2026-12-02']                         # booked past the deadline
       unreserved: {loisirs: {repas: ['2026-12-09']}}        # came without having booked
       level: maternelle, class: CM1, age: 4, pai: true, health_file: true
+      since: '2026-11-16'                          # enrolled from that day on; else all the year
 
 The eldest comes first, unless ages say otherwise.
 """
@@ -261,15 +262,18 @@ def _enrol(home: Home, case: Document) -> None:
     for pupil in home.pupils:
         its = {act.activity.pk: act.activity for act in pupil.acts}
         its |= {act.activity.pk: act.activity for act in acts_of(pupil.said, "unreserved", case)}
+        with within("since"):
+            since = pupil.said.get("since")
+            first = home.year.starts_on if since is None else read_day(since)
         for activity in (its or everything).values():
-            pupil.enrolments[activity.pk] = enrol(home, pupil.child, activity)
+            pupil.enrolments[activity.pk] = enrol(home, pupil.child, activity, since=first)
         if pupil.said.get("pai") and read_flag(pupil.said["pai"]):
             for enrolment in pupil.enrolments.values():
                 PackedMeal.objects.create(enrolment=enrolment, valid_from=ALWAYS)
 
 
-def enrol(home: Home, child: Child, activity: Activity) -> Enrolment:
-    """From the year's first day on, every day, asked for long ago."""
+def enrol(home: Home, child: Child, activity: Activity, *, since: date | None = None) -> Enrolment:
+    """From a day on, or the year's first one, every day; asked for long ago."""
     enrolment = Enrolment.objects.create(
         household=home.household,
         child=child,
@@ -277,7 +281,7 @@ def enrol(home: Home, child: Child, activity: Activity) -> Enrolment:
         establishment=place_of(activity),
         school_year=home.year,
         weekdays=0b1111111,
-        starts_on=home.year.starts_on,
+        starts_on=since or home.year.starts_on,
         state=EnrolmentState.ACCEPTED,
         requested_by=home.user,
     )

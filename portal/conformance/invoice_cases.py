@@ -13,7 +13,7 @@ from billing.invoices.refusals import BillingRefused
 from billing.models import BillingSettings
 from portal.conformance import households, loaded_towns
 from portal.conformance.published_towns import Case, Document, rows, worked
-from portal.conformance.values import Unreadable, plain, read_amount, within
+from portal.conformance.values import Unreadable, plain, read_amount, read_day, within
 from portal.french.dates import end_of_month
 from portal.reservations.acts import conditions
 
@@ -58,12 +58,17 @@ def why_wrong(town: Document, case: Document) -> str | None:
 
 def _a_day(case: Document, month: date) -> date:
     """One of the month's: a July that has begun is of the year before."""
-    days = [
-        date.fromisoformat(str(day)[:10])
-        for child in households.children_of(case)
-        for day in _written_days(child.get("acts"))
-    ]
-    return min((day for day in days if day >= month), default=month)
+    return min((day for day in days_written(case) if day >= month), default=month)
+
+
+def days_written(case: Document) -> list[date]:
+    """Every day of its acts, as far as they are written one by one. Raises Unreadable."""
+    with within("acts"):
+        return [
+            read_day(day)
+            for child in households.children_of(case)
+            for day in _written_days(child.get("acts"))
+        ]
 
 
 def _written_days(acts: object) -> Iterator[object]:

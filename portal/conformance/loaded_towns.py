@@ -119,9 +119,25 @@ def stage(town: Document) -> None:
     forget()
 
 
+# What was said of a text when it was loaded: nobody loads it again to hear that.
+_said_of: dict[tuple[str, str, str], str] = {}
+
+
+def _key(town: Document) -> tuple[str, str, str]:
+    return text_of(town), str(town.get("zone")), str(town.get("region"))
+
+
 def _load(town: Document) -> str:
     """Loads it, without the fields that do not exist; answers what is said of these. Raises Unreadable."""
-    text = text_of(town)
+    try:
+        left_out = _said_of[_key(town)] = _loaded(town, text_of(town))
+    except Unreadable as error:
+        _said_of[_key(town)] = error.text
+        raise
+    return left_out
+
+
+def _loaded(town: Document, text: str) -> str:
     try:
         _try(town, text)
     except TownFileError as error:
@@ -191,11 +207,14 @@ def unreadable_file(town: Document) -> Iterator[str]:
     """What the file says wrong, whether a case asks for it or not."""
     if not has_file(town):
         return
-    with held(town) as holding:
-        if holding.trouble is not None:
-            yield str(holding.trouble)
-        elif holding.left_out:
-            yield str(Unreadable(holding.left_out, SECTION))
+    try:
+        if _key(town) not in _said_of:
+            with held(town):
+                stage(town)
+        if said := _said_of[_key(town)]:
+            raise Unreadable(said, SECTION)
+    except Unreadable as error:
+        yield str(error)
 
 
 # The calendar --------------------------------------------------------------------------------------------

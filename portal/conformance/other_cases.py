@@ -12,7 +12,7 @@
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -103,6 +103,7 @@ def _way(case: Document) -> Any:
         return None
     if any(one.get("acts") for one in households.children_of(case)):
         return _book
+    case.get("expect")
     raise NothingToReplay(
         "rien à rejouer : écrivez « acts » et « at » (une réservation), « enrol » (une inscription)"
         " ou « month » (une facture)"
@@ -131,7 +132,7 @@ def _book(case: Document) -> tuple[str, str]:
     """What becomes of the least lucky day, and the sentence that says so."""
     at = _moment(case)
     cancels = plain(case.get("action") or "reserve") in ("cancel", "annuler")
-    days = sorted(_days(case))
+    days = sorted(invoice_cases.days_written(case))
     home = households.settle(case, days[0] if days else at.date())
     with within("taken"):
         taken = first_of(case, "taken", "places_taken", "pris")
@@ -155,12 +156,6 @@ def _book(case: Document) -> tuple[str, str]:
 
 
 _GRAVITY = (ACCEPTED, ASKED, WAITS, FULL, REFUSED)
-
-
-def _days(case: Document) -> Iterator[date]:
-    for child in households.children_of(case):
-        for one in invoice_cases._written_days(child.get("acts")):
-            yield date.fromisoformat(str(one)[:10])
 
 
 def _submit(
@@ -273,7 +268,7 @@ def _enrol(case: Document) -> tuple[str, str]:
         if found is None:
             raise Unreadable(f"« {wanted} » n'est pas une année scolaire du fichier.", "year")
         year = found
-    home = households.settle({key: value for key, value in case.items() if key != "acts"}, year.starts_on)
+    home = households.settle(case, year.starts_on)
     pupil = home.pupils[0]
     with within("starts_on"):
         said = first_of(case, "starts_on", "from")

@@ -8,11 +8,11 @@ that rule cannot be said, a case that fails is no mistake of ours and is told ap
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from portal.conformance.published_towns import Document, name_of, rows, unreadable_rows
+from portal.conformance.published_towns import Document, name_of, unreadable_rows
 from portal.conformance.values import FALSE_WORDS, TRUE_WORDS, Unreadable, plain
 from portal.french.plurals import counted
 
@@ -73,7 +73,11 @@ class RuleBook:
     @classmethod
     def of(cls, town: Document) -> "RuleBook":
         book = cls(name_of(town))
-        for place, row in enumerate(rows(town, SECTION), start=1):
+        given = town.get(SECTION)
+        for place, row in enumerate(given if isinstance(given, list) else [], start=1):
+            if not isinstance(row, Mapping):
+                book.unreadable += 1
+                continue
             try:
                 book.rules[str(row.get("id") or place)] = _read(row)
             except Unreadable:
