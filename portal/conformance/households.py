@@ -418,7 +418,7 @@ def _absences(said: Document) -> dict[tuple[date, str], Absence]:
             return {(read_day(day), ""): Absence() for day in listed(told)}
         found = {}
         for key, value in told.items():
-            if _is_day(key):
+            if is_day(key):
                 found[read_day(key), ""] = _absence(value)
                 continue
             activity, _ = loaded_towns.activity_and_formula(key)
@@ -463,7 +463,7 @@ def _minutes(said: Document) -> Any:
     with within("minutes"):
         if isinstance(told, Mapping):
             for key, value in told.items():
-                if _is_day(key):
+                if is_day(key):
                     found[read_day(key), ""] = read_number(value)
                     continue
                 activity, formula = loaded_towns.activity_and_formula(key)
@@ -480,7 +480,8 @@ def _minutes(said: Document) -> Any:
     return stayed
 
 
-def _is_day(key: Any) -> bool:
+def is_day(key: Any) -> bool:
+    """Whether a key is a day rather than a word."""
     if isinstance(key, date):
         return True
     try:

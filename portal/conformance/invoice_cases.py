@@ -11,7 +11,7 @@ from billing.invoices import drafting, invoicing
 from billing.invoices.billable import Scope
 from billing.invoices.refusals import BillingRefused
 from billing.models import BillingSettings
-from portal.conformance import households, loaded_towns
+from portal.conformance import facts, households, loaded_towns
 from portal.conformance.published_towns import Case, Document, rows, worked
 from portal.conformance.values import Unreadable, plain, read_amount, read_day, within
 from portal.french.dates import end_of_month
@@ -40,6 +40,7 @@ def why_wrong(town: Document, case: Document) -> str | None:
         expected = None if refused else read_amount(case.get("expect"))
     loaded_towns.stage(town)
     home = households.settle(case, _a_day(case, month))
+    facts.write(home, case)
     bookings = households.book(home)
     if refused or "refus" in plain(case.get("case") or ""):
         if stopped(home):
@@ -47,6 +48,7 @@ def why_wrong(town: Document, case: Document) -> str | None:
         if refused:
             return "attendu un refus, rien ne s'y oppose"
     households.come(home, bookings, case)
+    facts.left_late(home)
     earlier = sorted({one.day.replace(day=1) for one in bookings if one.day < month})
     for one in earlier:
         _issue(home, one)

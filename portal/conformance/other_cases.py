@@ -19,7 +19,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from portal.conformance import households, invoice_cases, loaded_towns
+from portal.conformance import facts, households, invoice_cases, loaded_towns
 from portal.conformance.published_towns import Case, Document, NothingToReplay, worked
 from portal.conformance.values import (
     Unreadable,
@@ -38,7 +38,8 @@ from portal.reservations.models import Booking, Enrolment, Place, SchoolYear, Sl
 from portal.reservations.states import BookingState, EnrolmentState, Outcome
 
 SECTION = "worked_others"
-ACCEPTED, ASKED, WAITS, REFUSED, FULL = "accepted", "requested", "waitlisted", "refused", "full"
+ACCEPTED, HELD, ASKED, WAITS = "accepted", "held", "requested", "waitlisted"
+REFUSED, FULL = "refused", "full"
 EXPECTED = {
     "accepted": (ACCEPTED,),
     "accepte": (ACCEPTED,),
@@ -47,6 +48,10 @@ EXPECTED = {
     "yes": (ACCEPTED,),
     "true": (ACCEPTED,),
     "on_time": (ACCEPTED,),
+    # Kept until it is paid.
+    "held": (HELD,),
+    "to_pay": (HELD,),
+    "a payer": (HELD,),
     "requested": (ASKED,),
     "request": (ASKED,),
     "demande": (ASKED,),
@@ -63,7 +68,8 @@ EXPECTED = {
     "late": (REFUSED,),
 }
 ENROLLED = {EnrolmentState.ACCEPTED: ACCEPTED, EnrolmentState.REQUESTED: ASKED}
-BECAME = {Outcome.ACCEPTED: ACCEPTED, Outcome.REQUESTED: ASKED, Outcome.WAITLISTED: WAITS}
+BECAME = {str(Outcome.ACCEPTED): ACCEPTED, str(Outcome.REQUESTED): ASKED, str(Outcome.WAITLISTED): WAITS}
+BECAME["held"] = HELD
 
 
 def other_cases(town: Document, meta: Document) -> Iterator[Case]:
@@ -134,6 +140,7 @@ def _book(case: Document) -> tuple[str, str]:
     cancels = plain(case.get("action") or "reserve") in ("cancel", "annuler")
     days = sorted(invoice_cases.days_written(case))
     home = households.settle(case, days[0] if days else at.date())
+    facts.write(home, case)
     with within("taken"):
         taken = first_of(case, "taken", "places_taken", "pris")
         others = 0 if taken is None else read_number(taken)
@@ -155,7 +162,7 @@ def _book(case: Document) -> tuple[str, str]:
     return worst, said
 
 
-_GRAVITY = (ACCEPTED, ASKED, WAITS, FULL, REFUSED)
+_GRAVITY = (ACCEPTED, HELD, ASKED, WAITS, FULL, REFUSED)
 
 
 def _submit(
@@ -205,7 +212,7 @@ def _tried(
         return REFUSED, str(refusal)
     worst, said = ACCEPTED, ""
     for line in lines:
-        came = BECAME.get(Outcome(line.outcome), REFUSED)
+        came = BECAME.get(str(line.outcome), REFUSED)
         if cancels and line.outcome == Outcome.CANCELLED:
             came = ACCEPTED
         if _GRAVITY.index(came) > _GRAVITY.index(worst):
@@ -270,6 +277,7 @@ def _enrol(case: Document) -> tuple[str, str]:
         year = found
     home = households.settle(case, year.starts_on)
     pupil = home.pupils[0]
+    facts.write(home, case)
     with within("starts_on"):
         said = first_of(case, "starts_on", "from")
         starts_on = max(year.starts_on, at.date()) if said is None else read_day(said)
