@@ -1,7 +1,7 @@
-"""What a case says of a family besides its days: papers, texts accepted, situations, late departures, decisions.
+"""What a case says of a family besides its days: papers, texts, situations, late departures, decisions.
 
     papers: {assurance: accepted}                    # or sent, refused; {state: accepted, until: 2026-11-18}
-    texts: [reglement]                               # accepted in their first version; {reglement: 2027-01-05}
+    texts: [reglement]                               # in their first version; {reglement: 2027-01-05}
     decision: {stops: days, activities: [mercredi], since: 2026-11-09, until: 2027-06-30}   # of the household
     children:
     - status: handicap                               # boursier, famille_d'accueil, personnel

@@ -6,6 +6,7 @@
     - {case: '…', expect: waitlisted, at: …, taken: 40, acts: {cantine: {repas: ['2026-11-16']}}}
     - {case: '…', expect: refused, action: cancel, at: …, acts: {cantine: {repas: ['2026-11-16']}}}
     - {case: '…', expect: refused, enrol: mercredi, age: 2, at: 2026-06-15T10:00}
+    - {case: '…', expect: accepted, enrol: mercredi, at: 2026-11-09T10:00, begins: 2026-12-01}
     - {case: '…', expect: '12.40', month: '2026-11-01', children: […]}     # as a worked invoice
 
 `says`: words of the sentence that the family reads. What is booked is decided under lock by the real verbs.
@@ -39,7 +40,7 @@ from portal.reservations.states import BookingState, EnrolmentState, Outcome
 
 SECTION = "worked_others"
 ACCEPTED, HELD, ASKED, WAITS = "accepted", "held", "requested", "waitlisted"
-REFUSED, FULL = "refused", "full"
+REFUSED, FULL, OTHERWISE = "refused", "full", "otherwise"
 EXPECTED = {
     "accepted": (ACCEPTED,),
     "accepte": (ACCEPTED,),
@@ -297,4 +298,8 @@ def _enrol(case: Document) -> tuple[str, str]:
             )
     except (enrolling.EnrolmentRefused, BookingRefused) as refusal:
         return REFUSED, str(refusal)
+    with within("begins"):
+        begins = case.get("begins")
+        if begins is not None and made.starts_on != read_day(begins):
+            return OTHERWISE, f"elle commence le {made.starts_on:%d/%m/%Y}"
     return ENROLLED[EnrolmentState(made.state)], ""
