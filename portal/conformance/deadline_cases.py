@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from portal import town as town_module
+from portal.conformance import loaded_deadlines, loaded_towns
 from portal.conformance.published_towns import Case, Document, name_of, rows, unreadable_rows, worked
 from portal.conformance.values import (
     LAST_MINUTE,
@@ -90,6 +91,9 @@ def why_wrong(town: Document, case: Document) -> str | None:
 
     Raises Unreadable.
     """
+    if loaded_towns.has_file(town):
+        loaded_towns.stage(town)
+        return loaded_deadlines.why_wrong(town, case)
     expected = EXPECTED.get(str(case.get("expect")))
     if expected is None:
         raise Unreadable(f"« {case.get('expect')} » n'est pas prévu : {', '.join(EXPECTED)}.", "expect")

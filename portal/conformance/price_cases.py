@@ -12,7 +12,7 @@ from django.utils.text import slugify
 from billing.models import AbsencePolicy, FormulaTariff, TariffBand
 from billing.prices.books import PriceBook
 from billing.rules import absences, pricing, tariff_checks
-from portal.conformance import published_tariffs
+from portal.conformance import loaded_absences, loaded_prices, loaded_towns, published_tariffs
 from portal.conformance.published_towns import Case, Document, name_of, rows, unreadable_rows, worked
 from portal.conformance.values import (
     Unreadable,
@@ -50,6 +50,11 @@ def why_wrong(town: Document, case: Document) -> str | None:
     with within("expect"):
         expected = read_amount(case.get("expect"))
     facts, name = facts_of(case), str(case.get("tariff"))
+    if loaded_towns.has_file(town):
+        loaded_towns.stage(town)
+        return loaded_prices.why_wrong(
+            town, case, expected, facts, _read(optional_day, case, "date"), ANY_DAY
+        )
     grids = _grids(town, name)
     day = _read(optional_day, case, "date") or _day_among(grids)
     formula = _formula(name_of(town))
@@ -120,6 +125,7 @@ def facts_of(case: Document) -> pricing.Facts:
         rank=rank,
         children=_read(read_number, case, "children", "nb_children") or rank,
         level=str(case.get("level") or ""),
+        age=_read(read_number, case, "age"),
         adult=_flag(case, "adult"),
         pai=_flag(case, "pai"),
         late=_flag(case, "late"),
@@ -176,6 +182,9 @@ def why_wrongly_billed(town: Document, case: Document) -> str | None:
 
     Raises Unreadable.
     """
+    if loaded_towns.has_file(town):
+        loaded_towns.stage(town)
+        return loaded_absences.why_wrong(town, case)
     with within("absent"):
         absent = [read_day(one) for one in listed(first_of(case, "absent", "first_absence"))]
     certificate = _read(read_moment, case, "certificate")

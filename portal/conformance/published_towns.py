@@ -5,6 +5,7 @@ cases. What cannot be read fails its own cases and no others.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +23,10 @@ BLOCK_EXPECTED = "Des champs de la forme « nom: valeur » sont attendus ici."
 HINT = "Vouliez-vous écrire"
 # Written for people: what a rule or a price says in words, where it was found.
 INFORMATION = frozenset(
-    ("name", "kind", "source", "as_of", "text", "late", "payment", "outcome", "ambiguities", "note")
+    ("name", "kind", "source", "as_of", "text", "late", "payment", "outcome", "ambiguities", "note", "case")
 )
+# « inexprimable aujourd'hui : deux_premiers_gratuits », as a case says it in its note.
+NAMED_IN_NOTE = re.compile(r"(inexprimable|pas dicible|non dicible)[^:]*:\s*(?P<rule>[\w-]+)")
 
 
 class Block(dict[Any, Any]):
@@ -61,6 +64,8 @@ class Case:
     town: str
     label: str
     run: Callable[[], str | None]
+    rule: str = ""  # the town's rule (`town_rules`) that it is about
+    of: Document | None = None  # the town's block
 
     def __str__(self) -> str:
         return f"{self.town} · {self.label}"
@@ -117,9 +122,22 @@ def worked(
     for place, row in enumerate(given, start=1):
         if isinstance(row, Mapping):
             run = partial(_answer, why_wrong, town, row)
-            yield Case(name_of(town), " : ".join(filter(None, (f"{section} {place}", label(row)))), run)
+            said = " : ".join(filter(None, (f"{section} {place}", label(row))))
+            yield Case(name_of(town), said, run, rule_of(row), town)
         else:
             yield Case(name_of(town), f"{section} {place}", lambda: BLOCK_EXPECTED)
+
+
+def rule_of(case: Document) -> str:
+    """The rule of the town that a case is about, as it says; empty where it says none."""
+    said = case.get("rule")
+    if said is None and (found := NAMED_IN_NOTE.search(str(case.get("note") or ""))):
+        said = found["rule"]
+    return "" if said is None else str(said)
+
+
+class NothingToReplay(Exception):
+    """A case in words alone; the message says what would have to be written."""
 
 
 def _answer(

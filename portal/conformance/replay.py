@@ -6,7 +6,14 @@ Whatever else deserves a look (a key that nobody reads, an unreadable row withou
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from portal.conformance import deadline_cases, price_cases
+from portal.conformance import (
+    deadline_cases,
+    invoice_cases,
+    loaded_towns,
+    other_cases,
+    price_cases,
+    rule_books,
+)
 from portal.conformance.published_towns import BLOCK_EXPECTED, HINT, Block, Case, Document, Remark, name_of
 from portal.conformance.values import Unreadable
 
@@ -18,7 +25,16 @@ KINDS: dict[str, tuple[Replayer, Reader]] = {
     "deadlines": (deadline_cases.deadline_cases, deadline_cases.unreadable_rules),
     "prices": (price_cases.prices, price_cases.unreadable_tariffs),
     "absences": (price_cases.absence_cases, price_cases.unreadable_absences),
+    "invoices": (invoice_cases.invoice_cases, invoice_cases.unreadable_invoices),
+    "others": (other_cases.other_cases, other_cases.nothing_unreadable),
 }
+# What a town says besides, that is looked over and has no case of its own.
+OTHER_READERS: tuple[Reader, ...] = (loaded_towns.unreadable_file, rule_books.unreadable_rules)
+
+
+def towns(document: Document) -> list[Document]:
+    """Those that are written as blocks."""
+    return [town for town in document.get("towns") or [] if isinstance(town, Mapping)]
 
 
 def cases(document: Document, only: str = "") -> Iterator[Case]:
@@ -43,11 +59,15 @@ def remarks(document: Document) -> Iterator[Remark]:
         if name in seen:
             yield Remark(name, "Une autre commune porte le même nom.")
         seen.add(name)
-        unreadable = [text for _, reader in KINDS.values() for text in reader(town)]
+        readers = (*(reader for _, reader in KINDS.values()), *OTHER_READERS)
+        unreadable = [text for reader in readers for text in reader(town)]
         yield from (Remark(name, text) for text in unreadable)
         # A row that could not be read was not read to its end.
         half_read = {tuple(text.partition(" : ")[0].split(" › ")[:2]) for text in unreadable}
+        unloaded = any(text.startswith(loaded_towns.SECTION) for text in unreadable)
         for where, text in _unread(town, ()):
+            if unloaded and where[:1] and where[0].startswith("worked_"):
+                continue  # nobody came to read it
             if HINT in text or where[:2] not in half_read:
                 yield Remark(name, str(Unreadable(text, *where)))
 

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 from functools import update_wrapper, wraps
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from django.db.models import Model
 
@@ -31,6 +32,9 @@ def once_a_page(read: Callable[Concatenate[Row, Asked], Found]) -> Callable[Conc
     return kept
 
 
+_all: "WeakSet[KeptAWhile[Any, Any]]" = WeakSet()
+
+
 class KeptAWhile(Generic[Asked, Found]):
     """A reader that reads anew after FRESH_SECONDS, in each process.
 
@@ -40,6 +44,7 @@ class KeptAWhile(Generic[Asked, Found]):
 
     def __init__(self, read: Callable[Asked, Found]) -> None:
         self._read = read
+        _all.add(self)
         self._found: dict[object, tuple[float, Found]] = {}
         update_wrapper(self, read)
 
@@ -53,3 +58,9 @@ class KeptAWhile(Generic[Asked, Found]):
     def forget(self) -> None:
         """Reads anew on the next call."""
         self._found.clear()
+
+
+def forget_all() -> None:
+    """Each reader reads anew on its next call: another town stands in the database, or none."""
+    for one in list(_all):
+        one.forget()

@@ -1,0 +1,118 @@
+"""The worked invoices of a town that has a file: a family, its days, and what a month's invoice comes to."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.invoices import drafting, invoicing
+from billing.invoices.billable import Scope
+from billing.invoices.refusals import BillingRefused
+from billing.models import BillingSettings
+from portal.conformance import facts, households, loaded_towns
+from portal.conformance.published_towns import Case, Document, rows, worked
+from portal.conformance.values import Unreadable, plain, read_amount, read_day, within
+from portal.french.dates import end_of_month
+from portal.reservations.acts import conditions
+
+SECTION = "worked_invoices"
+
+
+def invoice_cases(town: Document, meta: Document) -> Iterator[Case]:
+    return worked(town, SECTION, lambda case: str(case.get("case") or case.get("month") or ""), why_wrong)
+
+
+def unreadable_invoices(town: Document) -> Iterator[str]:
+    """A word where there are cases and nothing to replay them with."""
+    if rows(town, SECTION) and not loaded_towns.has_file(town):
+        yield str(Unreadable("Une facture se rejoue par le fichier de la commune : il manque.", "town_file"))
+
+
+def why_wrong(town: Document, case: Document) -> str | None:
+    """None when the invoice comes to what the case says, else the reason. Raises Unreadable."""
+    if not loaded_towns.has_file(town):
+        raise Unreadable("Une facture se rejoue par le fichier de la commune : il manque.", "town_file")
+    refused = plain(case.get("expect")) in ("refused", "refuse", "refus")
+    month = households.month_of(case)
+    with within("expect"):
+        expected = None if refused else read_amount(case.get("expect"))
+    loaded_towns.stage(town)
+    home = households.settle(case, _a_day(case, month))
+    facts.write(home, case)
+    bookings = households.book(home)
+    if refused or "refus" in plain(case.get("case") or ""):
+        if stopped(home):
+            return None
+        if refused:
+            return "attendu un refus, rien ne s'y oppose"
+    households.come(home, bookings, case)
+    facts.left_late(home)
+    earlier = sorted({one.day.replace(day=1) for one in bookings if one.day < month})
+    for one in earlier:
+        _issue(home, one)
+    total, said = _draft(home, month)
+    if total == expected:
+        return None
+    return f"attendu {expected}, obtenu {total} ({said})"
+
+
+def _a_day(case: Document, month: date) -> date:
+    """One of the month's: a July that has begun is of the year before."""
+    return min((day for day in days_written(case) if day >= month), default=month)
+
+
+def days_written(case: Document) -> list[date]:
+    """Every day of its acts, as far as they are written one by one. Raises Unreadable."""
+    with within("acts"):
+        return [
+            read_day(day)
+            for child in households.children_of(case)
+            for day in _written_days(child.get("acts"))
+        ]
+
+
+def _written_days(acts: object) -> Iterator[object]:
+    if isinstance(acts, Mapping):
+        for value in acts.values():
+            yield from _written_days(value)
+    elif isinstance(acts, list):
+        for one in acts:
+            if isinstance(one, date) or (isinstance(one, str) and len(one) >= 10):
+                yield one
+
+
+def stopped(home: households.Home) -> str:
+    """Why the town's conditions let the children not have these days; empty: they do."""
+    said = []
+    for pupil in home.pupils:
+        for activity, enrolment in pupil.enrolments.items():
+            days = sorted({act.day for act in pupil.acts if act.activity.pk == activity})
+            if days:
+                at = timezone.make_aware(datetime.combine(days[0] - timedelta(days=20), time(9)))
+                said += [one.sentence for one in conditions.in_the_way(enrolment, days, at)]
+    return " ".join(said)
+
+
+def _issue(home: households.Home, month: date) -> None:
+    """Bills an earlier month for good: what is left is the month's own."""
+    evening = timezone.make_aware(datetime.combine(end_of_month(month), time(18)))
+    with transaction.atomic():
+        try:
+            invoicing.issue_one(home.household, Scope(month), by=None, at=evening)
+        except BillingRefused:
+            transaction.set_rollback(True)  # nothing to bill
+
+
+def _draft(home: households.Home, month: date) -> tuple[Decimal, str]:
+    drafts, warnings = drafting.drafts([home.household.pk], Scope(month), BillingSettings.current())
+    total = sum((one.of_the_month().total for one in drafts), Decimal("0.00"))
+    lines = [
+        f"{line.label} : {line.quantity.normalize():f} × {line.unit_price}"
+        for one in drafts
+        for line in one.of_the_month().lines
+    ]
+    said = [*lines, *(f"{name} : {why}" for name, why in warnings.reasons.items())]
+    said += [f"{name} : sans pointage" for name in warnings.without_minutes]
+    return total, " ; ".join(said) or "rien à facturer"
