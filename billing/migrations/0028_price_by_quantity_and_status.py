@@ -115,7 +115,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='historicaltariffmodifier',
             name='when',
-            field=models.CharField(choices=[('non_resident', 'Famille hors commune'), ('late', 'Réservation hors délai'), ('unreserved', 'Présence sans réservation'), ('absent', 'Absence non justifiée'), ('rank', 'À partir du … enfant'), ('children', 'À partir de … enfants inscrits'), ('status', "Situation reconnue de l'enfant"), ('level', 'Niveau scolaire'), ('grade', 'De la classe … à la classe …'), ('age', 'Moins de … ans le jour même'), ('pai', 'Panier repas (PAI)'), ('adult', 'Adulte')], max_length=12, verbose_name='quand'),
+            field=models.CharField(choices=[('non_resident', 'Famille hors commune'), ('late', 'Réservation hors délai'), ('unreserved', 'Présence sans réservation'), ('absent', 'Absence non justifiée'), ('rank', 'À partir du … enfant'), ('children', 'À partir de … enfants inscrits'), ('status', "Situation reconnue de l'enfant"), ('level', 'Niveau scolaire'), ('grade', 'De la classe … à la classe …'), ('age', 'Moins de … ans'), ('pai', 'Panier repas (PAI)'), ('adult', 'Adulte')], max_length=12, verbose_name='quand'),
         ),
         migrations.AlterField(
             model_name='invoiceline',
@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='tariffmodifier',
             name='when',
-            field=models.CharField(choices=[('non_resident', 'Famille hors commune'), ('late', 'Réservation hors délai'), ('unreserved', 'Présence sans réservation'), ('absent', 'Absence non justifiée'), ('rank', 'À partir du … enfant'), ('children', 'À partir de … enfants inscrits'), ('status', "Situation reconnue de l'enfant"), ('level', 'Niveau scolaire'), ('grade', 'De la classe … à la classe …'), ('age', 'Moins de … ans le jour même'), ('pai', 'Panier repas (PAI)'), ('adult', 'Adulte')], max_length=12, verbose_name='quand'),
+            field=models.CharField(choices=[('non_resident', 'Famille hors commune'), ('late', 'Réservation hors délai'), ('unreserved', 'Présence sans réservation'), ('absent', 'Absence non justifiée'), ('rank', 'À partir du … enfant'), ('children', 'À partir de … enfants inscrits'), ('status', "Situation reconnue de l'enfant"), ('level', 'Niveau scolaire'), ('grade', 'De la classe … à la classe …'), ('age', 'Moins de … ans'), ('pai', 'Panier repas (PAI)'), ('adult', 'Adulte')], max_length=12, verbose_name='quand'),
         ),
         migrations.AddConstraint(
             model_name='tariffmodifier',

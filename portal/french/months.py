@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from portal.french.dates import MONTHS
+from portal.french.dates import called
 
 # September first, as a school year goes.
 IN_ORDER = tuple((month + 8) % 12 + 1 for month in range(12))
@@ -30,8 +30,8 @@ def in_words(mask: int) -> str:
     months = months_in(mask)
     for first in months:
         if len(months) > 1 and set(months_between(first, _before(first, len(months)))) == set(months):
-            return f"de {MONTHS[first - 1]} à {MONTHS[_before(first, len(months)) - 1]}"
-    names = [MONTHS[month - 1] for month in months]
+            return f"de {called(first)} à {called(_before(first, len(months)))}"
+    names = [called(month) for month in months]
     return (
         f"en {', '.join(names[:-1])} et {names[-1]}" if len(names) > 1 else f"en {names[0]}" if names else ""
     )
