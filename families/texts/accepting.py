@@ -54,6 +54,9 @@ def answer(
     if joined := Household.objects.lock([household.pk]).get(household.pk):
         number = household_number(joined)
         raise AnswerRefused(f"Ce foyer vient d'être réuni avec le foyer n°\xa0{number}\xa0: recommencez là.")
+    # What pages keep of the texts may be half a minute old: one that was removed meanwhile takes no answer.
+    if not TextVersion.objects.select_for_update(of=("self",)).filter(pk=now.pk, text__active=True):
+        raise AnswerRefused("Ce texte n'est plus demandé.")
     known = standing.answered([now.pk], [household.pk])
     return [
         TextAnswer.objects.create(
