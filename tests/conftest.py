@@ -50,7 +50,7 @@ from families.traces import reading
 from portal import town as town_module
 from portal.desk import jobs
 from portal.models import Town
-from portal.reservations.acts import booking, money_first, reservation_drafts
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days import notices
 from portal.reservations.models import (
@@ -66,6 +66,7 @@ from portal.reservations.models import (
     SchoolYear,
     Slot,
 )
+from portal.reservations.models.advances import advances
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Action
 from tests import ROOT, money_lock, processes
@@ -301,7 +302,7 @@ def fresh_start() -> None:
     means.forget()
     provisional.which_bills.forget()
     late_offers.forget()
-    money_first.forget()
+    advances.keep({})  # a town that asks for no money first, as its processes know it
     notices.current.forget()
     paper_kinds.forget()
     jobs.used.forget()

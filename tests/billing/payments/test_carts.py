@@ -235,7 +235,6 @@ def test_a_cart_that_runs_out_gives_its_place_to_the_next_child(
 def test_whoever_reads_a_page_ends_it(deposit, one_place, canteen, books, waits, waits_client, now, round_at):
     reserve(books, canteen, MONDAY, at=now)
     late_offers.forget()
-    money_first.forget()
     late_offers.let_go(at=now + TWENTY)
     assert outcomes(reserve(waits, canteen, MONDAY, at=now + TWENTY)) == ["held"]
 
@@ -268,8 +267,7 @@ def test_paid_after_its_end_without_places_it_is_given_back_and_said(
     reserve(books, canteen, *WEEK, at=now)
     payment = starting.start_cart(the_cart(), by=books.user, at=now)
     carts.let_go(at=now + timedelta(minutes=21))
-    Advance.objects.all().delete()
-    money_first.forget()
+    deposit.delete()
     reserve(waits, canteen, MONDAY, at=now + timedelta(minutes=22))
     mailoutbox.clear()
     with django_capture_on_commit_callbacks(execute=True):
