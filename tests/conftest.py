@@ -55,7 +55,7 @@ from leisure import priorities
 from portal import town as town_module
 from portal.desk import jobs
 from portal.models import Town
-from portal.reservations.acts import booking, money_first, reservation_drafts
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days import notices
 from portal.reservations.models import (
@@ -73,6 +73,7 @@ from portal.reservations.models import (
     demanding_papers,
     texts_of_activities,
 )
+from portal.reservations.models.advances import advances
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Action
 from tests import ROOT, money_lock, processes
@@ -309,7 +310,7 @@ def fresh_start() -> None:
     instalments.town_settings.forget()
     provisional.which_bills.forget()
     late_offers.forget()
-    money_first.forget()
+    advances.keep({})  # a town that asks for no money first, as its processes know it
     notices.current.forget()
     paper_kinds.forget()
     demanding_papers.forget()

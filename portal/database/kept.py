@@ -55,6 +55,10 @@ class KeptAWhile(Generic[Asked, Found]):
             kept = self._found[key] = (now, self._read(*asked, **named))
         return kept[1]
 
+    def keep(self, found: Found, *asked: Asked.args, **named: Asked.kwargs) -> None:
+        """As if it was read just now."""
+        self._found[asked, *named.items()] = (time.monotonic(), found)
+
     def forget(self) -> None:
         """Reads anew on the next call."""
         self._found.clear()

@@ -8,7 +8,6 @@ from django.utils import timezone
 from billing.models import FormulaTariff, Tariff, TariffBand
 from leisure.models import SERVICE as LEISURE
 from portal.demo.people import People
-from portal.reservations.acts import money_first
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import (
     Activity,
@@ -66,7 +65,6 @@ def pitch(people: People, at: datetime) -> None:
     TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": str(PRICE)})
     FormulaTariff.objects.create(formula=formula, tariff=tariff)
     Advance.objects.create(activity=camp, kind=Advance.Kind.PART, percent=30, minutes=20)
-    money_first.forget()
     asked = at - timedelta(days=12)
     for pupil in people.neighbour.pupils:
         if len(pupil.homes) > 1:

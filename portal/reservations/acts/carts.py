@@ -57,8 +57,16 @@ def of_recording(recorded: Sequence[Reservation], at: datetime) -> Cart | None:
     return Cart.objects.filter(household=one.household_id, made_at=at).first()
 
 
+def of_reservation(reservation: Reservation, at: datetime) -> Cart | None:
+    """In which its days wait to be paid."""
+    rows = Cart.objects.open().filter(days__booking__reservation=reservation, ends_at__gt=at)
+    return rows.filter(days__booking__state=BookingState.HELD).first()
+
+
 def to_pay(household: Household, at: datetime) -> CartQuerySet:
-    """The household's carts that may still be paid, with days that wait."""
+    """The household's carts that may still be paid, with days that wait; no query where nothing is asked."""
+    if not money_first.is_asked():
+        return Cart.objects.none()
     rows = Cart.objects.open().filter(household=household, ends_at__gt=at)
     return rows.filter(days__booking__state=BookingState.HELD).select_related("activity").distinct()
 
@@ -73,11 +81,11 @@ def pay(cart: Cart, *, by: User | None, at: datetime) -> Became:
         _end(cart, by=None, at=at, reason=NOT_PAID)
     if cart.state == State.ENDED:
         return _take_again(cart, by=by, at=at)
-    _settle(cart, State.PAID, at)
+    _lock_slots(shelves_of(_days(cart, BookingState.HELD)))
     days = _days(cart, BookingState.HELD)
-    _lock_slots(shelves_of(days))
+    _settle(cart, State.PAID if days else State.ENDED, at)  # without days: all of them were taken back
     changes = Changes(by=by, at=at, reason=PAID)
-    for one in _days(cart, BookingState.HELD):
+    for one in days:
         changes.take_up(one)
     changes.write()
     finish(changes)

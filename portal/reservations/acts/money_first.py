@@ -14,11 +14,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol
 
 from portal.database import trials
-from portal.database.kept import KeptAWhile
 from portal.french.amounts import euros
 from portal.reservations.acts.refusals import NotCovered
 from portal.reservations.days.late_days import LateDays
 from portal.reservations.models import Advance, Enrolment, Period
+from portal.reservations.models.advances import advances
 
 CENT, ZERO, WHOLE = Decimal("0.01"), Decimal("0.00"), 100
 # How long a place that frees is kept for the next child, who has to pay it, where the activity says nothing.
@@ -49,24 +49,14 @@ def lend(pricer: Pricer, available: Available) -> None:
     _pricer[:], _available[:] = [pricer], [available]
 
 
-@KeptAWhile
-def _rules() -> dict[tuple[int, int | None], Advance]:
-    return {(one.activity_id, one.period_id): one for one in Advance.objects.all()}
-
-
-def forget() -> None:
-    """Reads the rules anew."""
-    _rules.forget()
-
-
 def is_asked() -> bool:
     """Whether the town asks for money before any place."""
-    return bool(_rules())
+    return bool(advances())
 
 
 def rule_of(activity: int, period: int | None) -> Advance | None:
     """What holds in a period (keys): its own row, or that of the whole activity."""
-    rules = _rules()
+    rules = advances()
     if not rules:
         return None
     return rules.get((activity, period)) or rules.get((activity, None))
@@ -80,12 +70,12 @@ def by_account(activity: int, period: int | None) -> Advance | None:
 
 def accounts() -> list[Advance]:
     """The rules by which accounts have to cover the price; no query where there are none."""
-    return [one for one in _rules().values() if one.kind == Advance.Kind.ACCOUNT]
+    return [one for one in advances().values() if one.kind == Advance.Kind.ACCOUNT]
 
 
 def paid_first() -> list[int]:
     """The activities (keys) that ask for money before a place, in any way."""
-    return sorted({activity for activity, _ in _rules()})
+    return sorted({activity for activity, _ in advances()})
 
 
 def demand_cover(household: int, activity: int, cost: Decimal, *, without: Collection[int] = ()) -> None:

@@ -1,6 +1,7 @@
 """Money that comes before the place: what an activity asks for, and the carts that wait to be paid."""
 
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -9,6 +10,7 @@ from django.db.models import Q
 
 from families.models import Household, User
 from families.visibility import VisibleQuerySet
+from portal.database.kept import KeptAWhile
 from portal.reservations.models.activities import Activity, Period
 from portal.reservations.models.bookings import Booking
 
@@ -90,6 +92,15 @@ class Advance(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()}, {self.activity}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        advances.forget()
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        found = super().delete(*args, **kwargs)
+        advances.forget()
+        return found
+
     def clean(self) -> None:
         """What contradicts the activity: nobody is asked to pay what the town hall has not answered."""
         super().clean()
@@ -103,6 +114,12 @@ class Advance(models.Model):
             )
         if self.period_id and self.period and self.period.activity_id != activity.pk:
             raise ValidationError({"period": "Cette période est d'une autre activité."})
+
+
+@KeptAWhile
+def advances() -> dict[tuple[int, int | None], Advance]:
+    """By activity and period (keys); None: the whole activity."""
+    return {(one.activity_id, one.period_id): one for one in Advance.objects.all()}
 
 
 class CartQuerySet(VisibleQuerySet["Cart"]):

@@ -49,8 +49,6 @@ def purse(enrolment: Enrolment, period: Period) -> tuple[str, str]:
 
 def asked(household: Household, user: User, at: datetime) -> list[Ask]:
     """Carts of the household that may still be paid."""
-    if not money_first.is_asked():
-        return []
     return [
         Ask(
             f"{euros(carts.amount(one))} à payer",

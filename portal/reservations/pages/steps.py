@@ -1079,8 +1079,13 @@ def detail(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "lines": (lines := list(reservation.lines.select_related("formula"))),
             "changed": _changed(lines) if reservation.is_change else "",
             "waits": waits.of_reservation(reservation) if _waits(lines) else {},
+            "cart": carts.of_reservation(reservation, timezone.now()) if _held(lines) else None,
         },
     )
+
+
+def _held(lines: list[ReservationLine]) -> bool:
+    return any(line.outcome == Outcome.HELD for line in lines)
 
 
 def _waits(lines: list[ReservationLine]) -> bool:

@@ -28,7 +28,7 @@ from billing.payments.events import Heard, Kind
 from billing.payments.hearing import hear
 from billing.payments.providers.interface import Answer, ProviderOutcome
 from billing.prices import estimates
-from portal.reservations.acts import booking, carts, money_first
+from portal.reservations.acts import booking, carts
 from portal.reservations.acts.refusals import Choice, NotCovered, PlacesLost
 from portal.reservations.models import Advance, Booking, Cart
 from tests.factories import ChildFactory, EnrolmentFactory, TownFactory
@@ -48,7 +48,6 @@ def priced(kind: str, capacity: int, days: int) -> SimpleNamespace:
     for formula in where.formulas:
         FormulaTariff.objects.create(formula=formula, tariff=tariff)
     Advance.objects.create(activity=where.activity, kind=kind)
-    money_first.forget()
     return where
 
 

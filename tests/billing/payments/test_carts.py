@@ -235,7 +235,6 @@ def test_a_cart_that_runs_out_gives_its_place_to_the_next_child(
 def test_whoever_reads_a_page_ends_it(deposit, one_place, canteen, books, waits, waits_client, now, round_at):
     reserve(books, canteen, MONDAY, at=now)
     late_offers.forget()
-    money_first.forget()
     late_offers.let_go(at=now + TWENTY)
     assert outcomes(reserve(waits, canteen, MONDAY, at=now + TWENTY)) == ["held"]
 
@@ -268,8 +267,7 @@ def test_paid_after_its_end_without_places_it_is_given_back_and_said(
     reserve(books, canteen, *WEEK, at=now)
     payment = starting.start_cart(the_cart(), by=books.user, at=now)
     carts.let_go(at=now + timedelta(minutes=21))
-    Advance.objects.all().delete()
-    money_first.forget()
+    deposit.delete()
     reserve(waits, canteen, MONDAY, at=now + timedelta(minutes=22))
     mailoutbox.clear()
     with django_capture_on_commit_callbacks(execute=True):
@@ -316,3 +314,55 @@ def test_the_cart_is_read_paid_and_given_back_by_its_own_family_alone(
     assert states(books, *WEEK) == ["cancelled"] * 3
     assert Payment.objects.count() == 0
     assert "sont rendues" in books_client.get(address).content.decode()
+
+
+def test_the_reservation_leads_to_its_cart(deposit, canteen, books, books_client, now):
+    reservation = reserve(books, canteen, MONDAY, at=now)
+    page = f"/reservations/{reservation.pk}/"
+    assert f"/reservations/panier/{the_cart().pk}/" in books_client.get(page).content.decode()
+    carts.pay(the_cart(), by=None, at=now)
+    assert "/reservations/panier/" not in books_client.get(page).content.decode()
+
+
+def test_recording_leads_to_the_cart(deposit, canteen, books, books_client, now):
+    found = draft(books, canteen, at=now, book=choices(canteen, [MONDAY]))
+    page = books_client.get(f"/reservations/{found.pk}/enregistrement/").content.decode()
+    assert "À payer dans les 20 minutes" in page
+    answer = books_client.post(f"/reservations/{found.pk}/enregistrement/")
+    assert answer["Location"] == f"/reservations/panier/{the_cart().pk}/"
+
+
+def test_the_till_names_the_cart_and_takes_its_money(deposit, canteen, books, till_client, now):
+    reserve(books, canteen, MONDAY, at=now)
+    address = f"/mairie/billing/payment/encaisser/{books.household.pk}/"
+    assert "Pour un panier" in till_client.get(address).content.decode()
+    paid = {"means": "cash", "paid_on": "2026-11-09", "cart": the_cart().pk}
+    too_little = till_client.post(address, paid | {"amount": "0,50"}).content.decode()
+    assert "Ce panier est de" in too_little
+    assert states(books, MONDAY) == ["held"]
+    till_client.post(address, paid | {"amount": "0,96"})
+    assert states(books, MONDAY) == ["accepted"]
+
+
+def test_days_that_the_town_hall_withdraws_leave_their_cart(deposit, one_place, canteen, books, agent, now):
+    """What the town hall took back does not come back by being paid."""
+    reserve(books, canteen, MONDAY, at=now)
+    booking.withdraw(Booking.objects.filter(child=books.child), by=agent, at=now)
+    assert carts.amount(the_cart()) == D("0.00")
+    assert carts.let_go(at=now + TWENTY) == 1
+    assert carts.pay(the_cart(), by=None, at=now + TWENTY) is carts.Became.NOTHING
+    assert states(books, MONDAY) == ["cancelled"]
+
+
+def test_a_cart_whose_days_were_all_taken_back_is_paid_for_nothing(deposit, canteen, books, agent, now):
+    reserve(books, canteen, MONDAY, at=now)
+    booking.withdraw(Booking.objects.filter(child=books.child), by=agent, at=now)
+    assert carts.pay(the_cart(), by=None, at=now) is carts.Became.NOTHING
+    assert the_cart().state == "ended"
+
+
+def test_a_held_day_is_not_changed_nor_answered_by_the_town_hall(deposit, canteen, books, agent, now):
+    reservation = reserve(books, canteen, MONDAY, at=now)
+    booking.accept(reservation.lines.all(), by=agent, at=now)
+    booking.refuse(reservation.lines.all(), reason="Non.", by=agent, at=now)
+    assert outcomes(reservation) == ["held"]

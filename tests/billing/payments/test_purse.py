@@ -7,7 +7,7 @@ import pytest
 from billing.invoices import invoicing, ledger
 from billing.models import Invoice, OnlinePayment
 from billing.payments import paying, purse, starting
-from portal.reservations.acts import booking, carts, money_first
+from portal.reservations.acts import booking, carts
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused, NotCovered
 from portal.reservations.models import Advance, Booking, Cart
@@ -98,7 +98,6 @@ def test_a_deposit_that_waits_for_its_invoice_is_not_spent_again(account, cantee
     Advance.objects.create(
         activity=canteen.activity, period=canteen.period, kind=Advance.Kind.PART, percent=30
     )
-    money_first.forget()
     reserve(books, canteen, MONDAY, TUESDAY, THURSDAY, at=now)
     pays_in(books, "2.88", now)
     carts.pay(Cart.objects.get(), by=None, at=now)
