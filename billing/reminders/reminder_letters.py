@@ -2,12 +2,12 @@
 
 addresses(households) -> {household: [address]}     whom their mails go to
 addressees(households) -> {household: Addressees}   the same, and whose news are printed: no mail reaches them
-issue(invoice), reminder(invoices, facts, today)    what the mails show
+issue(invoice), reminder(invoices, facts, late)     what the mails show
 letters(households, at, settings) -> [Letter]       what their letters of a reminding say, a letter a régie
 draw(letters, at) -> bytes                          their PDF, a page or more each
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from typing import TypeAlias
 from urllib.parse import urlencode
 
 from django.conf import settings as django_settings
-from django.db.models import F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
@@ -28,6 +28,7 @@ from billing.models import (
     Balance,
     BillingSettings,
     CreditNote,
+    InstalmentPlan,
     Invoice,
     InvoiceNotice,
     Issuer,
@@ -183,14 +184,15 @@ class Owed:
     due_on: str
 
 
-def late_of(invoices: Collection[tuple[int, Decimal, Decimal]], today: date) -> dict[int, Decimal]:
-    """What is asked for of invoices that are reminded of, each with its total and what is left: all of that,
-    or, paid in several times, what was due before today. One query."""
-    agreed = plans.of([pk for pk, _, _ in invoices])
-    eve = today - timedelta(days=1)
-    return {
-        pk: agreed[pk].asked_by(total - left, eve) if pk in agreed else left for pk, total, left in invoices
-    }
+def late_of(invoices: Collection[RemindedInvoice], today: date) -> dict[int, Decimal]:
+    """What is asked for of invoices (keys) that are reminded of: all that is left, or, paid in several times,
+    what was due before today. One query, where any is paid so."""
+    agreed = plans.among(invoices)
+    return {one.pk: _late(agreed.get(one.pk), one.total, one.left, today) for one in invoices}
+
+
+def _late(plan: plans.Schedule | None, total: Decimal, left: Decimal, today: date) -> Decimal:
+    return left if plan is None else plan.asked_by(total - left, today - timedelta(days=1))
 
 
 def _owed(invoice: Invoice, left: Decimal, until: date, late: Decimal) -> Owed:
@@ -219,14 +221,16 @@ def _reference(invoices: Sequence[Invoice]) -> str:
     return f"foyer {household_number(invoices[0].household_id)}"
 
 
-def reminder(invoices: Sequence[RemindedInvoice], facts: Issuer, today: date) -> dict[str, object]:
-    """What a household's mail shows of its invoices of one régie, as they were before this reminder."""
+def reminder(
+    invoices: Sequence[RemindedInvoice], facts: Issuer, late: Mapping[int, Decimal]
+) -> dict[str, object]:
+    """What a household's mail shows of its invoices of one régie as they were before it; each asks
+    for what is `late` (`late_of`)."""
     issuer = invoicing.issuer_of(facts)
-    late = late_of([(one.pk, one.total, one.left) for one in invoices], today)
     last = any(invoice.reminders + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
     return {
         "invoices": [_owed(one, one.left, one.pay_by, late[one.pk]) for one in invoices],
-        "left": euros(sum(late.values(), Decimal(0))),
+        "left": euros(sum((late[one.pk] for one in invoices), Decimal(0))),
         "again": any(invoice.reminders for invoice in invoices),
         "last": last,
         "notice": facts.reminder_notice if last else "",
@@ -274,15 +278,17 @@ def letters(households: Sequence[int], at: datetime, settings: BillingSettings) 
     ).select_related("invoice__household")
     own_first = F("invoice__regie_id").asc(nulls_first=True)
     order = ("invoice__household", own_first, "pay_by", "invoice__sequence")
-    kept = list(
-        rows.annotate(pay_by=pay_by("invoice__", OuterRef("invoice__total") - OuterRef("left"))).order_by(
-            *order
-        )
-    )
+    settled = OuterRef("invoice__total") - OuterRef("left")
+    parted = InstalmentPlan.objects.filter(invoice=OuterRef("invoice"), ended_at=None)
+    rows = rows.annotate(pay_by=pay_by("invoice__", settled), parted=Exists(parted))
+    kept = list(rows.order_by(*order))
     facts = regies.facts_of((notice.invoice.regie_id for notice in kept), settings)
     issuers = {regie: invoicing.issuer_of(one) for regie, one in facts.items()}
-    told = [(notice.invoice_id, notice.invoice.total, notice.left) for notice in kept]
-    late = late_of(told, timezone.localdate(at))
+    agreed = plans.of([one.invoice_id for one in kept if one.parted])
+    today = timezone.localdate(at)
+    late = {
+        one.invoice_id: _late(agreed.get(one.invoice_id), one.invoice.total, one.left, today) for one in kept
+    }
     found = []
     for (_, regie), group in groupby(kept, key=_whose):
         notices, issuer = list(group), issuers[regie]

@@ -284,9 +284,10 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
         )
         letters: list[mailing.Posted] = []
         facts = regies.facts_of((invoice.regie_id for invoice in wanted), settings)
+        late = reminder_letters.late_of(wanted, timezone.localdate(at))
         for (household, regie), owed in groupby(wanted, key=lambda one: (one.household_id, one.regie_id)):
             if to := addresses.get(household):
-                context = reminder_letters.reminder(list(owed), facts[regie], timezone.localdate(at))
+                context = reminder_letters.reminder(list(owed), facts[regie], late)
                 letters += mailing.written("billing/reminder", to, context, home=household)
         mailing.queue(letters)
     return len(wanted)

@@ -77,13 +77,24 @@ def test_a_part_of_a_part_leaves_its_day(parted):
 
 
 def test_a_reminder_asks_for_what_is_late_alone(parted):
-    found = reminding.with_reminders(Invoice.objects.with_balance())
-    said = reminder_letters.reminder(list(found), BillingSettings.current(), date(2027, 1, 5))
-    assert said["left"] == "33,34\xa0€"
-    said = reminder_letters.reminder(list(found), BillingSettings.current(), date(2027, 2, 5))
+    found = list(reminding.with_reminders(Invoice.objects.with_balance()))
+
+    def reminder(day):
+        late = reminder_letters.late_of(found, day)
+        return reminder_letters.reminder(found, BillingSettings.current(), late)
+
+    assert reminder(date(2027, 1, 5))["left"] == "33,34\xa0€"
+    said = reminder(date(2027, 2, 5))
     assert said["left"] == "66,67\xa0€"
     (owed,) = said["invoices"]
     assert owed.month_name == "novembre 2026, en plusieurs fois"
+
+
+def test_the_letter_on_paper_asks_for_it_too(parted):
+    late = paris(2027, 1, 5, 9)
+    reminding.remind([parted.pk], at=late, by=None)
+    (letter,) = reminder_letters.letters([parted.household_id], late, BillingSettings.current())
+    assert letter.total == "33,34\xa0€"
 
 
 def test_each_debit_asks_for_what_is_due(parted, books):

@@ -119,7 +119,7 @@ def test_all_that_is_due_is_debited_older_months_too(creditor, mandate, owes):
 def test_the_outlook_says_who_and_what_is_left_out_and_why(creditor, mandate, owes, waits, settings):
     found = sepa.outlook(NOVEMBER)
     assert (len(found.invoices), found.total, found.elsewhere) == (1, D("12.80"), 1)
-    assert [mandate.debtor for _, mandate in found.debtors] == ["Camille Roux"]
+    assert [mandate.debtor for _, mandate, _ in found.debtors] == ["Camille Roux"]
     make()
     (left_out,) = sepa.outlook(NOVEMBER).left_out
     assert left_out.why == "déjà confiée à la banque pour le 10/12/2026"
