@@ -22,6 +22,7 @@ from families.models import Child, Paper, PaperKind
 from portal.conformance import households, loaded_towns
 from portal.conformance.published_towns import Document
 from portal.conformance.values import Unreadable, first_of, listed, plain, read_day, read_time, within
+from portal.reservations.models import Activity
 
 PAPER_STATES = {
     "accepted": Paper.State.ACCEPTED,
@@ -155,7 +156,7 @@ def _decision(home: "households.Home", case: Document) -> None:
             decided_by=home.user,
         )
         named = [loaded_towns.activity_and_formula(one)[0] for one in listed(said.get("activities"))]
-        made.activities.set(named)
+        made.activities.set(named or Activity.objects.all())
 
 
 def left_late(home: "households.Home") -> None:

@@ -1,5 +1,6 @@
 """The worked invoices of a town that has a file: a family, its days, and what a month's invoice comes to."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -11,13 +12,14 @@ from billing.invoices import drafting, invoicing
 from billing.invoices.billable import Scope
 from billing.invoices.refusals import BillingRefused
 from billing.models import BillingSettings
-from portal.conformance import facts, households, loaded_towns
-from portal.conformance.published_towns import Case, Document, rows, worked
+from portal.conformance import asking, facts, households, loaded_towns
+from portal.conformance.published_towns import Case, Document, rows, rule_of, worked
 from portal.conformance.values import Unreadable, plain, read_amount, read_day, within
 from portal.french.dates import end_of_month
-from portal.reservations.acts import conditions
 
 SECTION = "worked_invoices"
+LONG_BEFORE = timedelta(days=40)
+ABOUT_FEES = re.compile(r"adhesion|cotisation|frais|dossier|fee|par an\b")
 
 
 def invoice_cases(town: Document, meta: Document) -> Iterator[Case]:
@@ -41,19 +43,19 @@ def why_wrong(town: Document, case: Document) -> str | None:
     loaded_towns.stage(town)
     home = households.settle(case, _a_day(case, month))
     facts.write(home, case)
-    bookings = households.book(home)
     if refused or "refus" in plain(case.get("case") or ""):
-        if stopped(home):
+        if _is_refused(home):
             return None
         if refused:
             return "attendu un refus, rien ne s'y oppose"
+    bookings = households.book(home)
     households.come(home, bookings, case)
     facts.left_late(home)
     earlier = sorted({one.day.replace(day=1) for one in bookings if one.day < month})
     for one in earlier:
         _issue(home, one)
-    total, said = _draft(home, month)
-    if total == expected:
+    total, of_fees, said = _draft(home, month)
+    if total == expected or (total - of_fees == expected and not _is_about_fees(case)):
         return None
     return f"attendu {expected}, obtenu {total} ({said})"
 
@@ -83,16 +85,18 @@ def _written_days(acts: object) -> Iterator[object]:
                 yield one
 
 
-def stopped(home: households.Home) -> str:
-    """Why the town's conditions let the children not have these days; empty: they do."""
-    said = []
-    for pupil in home.pupils:
-        for activity, enrolment in pupil.enrolments.items():
-            days = sorted({act.day for act in pupil.acts if act.activity.pk == activity})
-            if days:
-                at = timezone.make_aware(datetime.combine(days[0] - timedelta(days=20), time(9)))
-                said += [one.sentence for one in conditions.in_the_way(enrolment, days, at)]
-    return " ".join(said)
+def _is_refused(home: households.Home) -> bool:
+    """Whether the family would not get these days, asked for well before; undone."""
+    days = [act.day for pupil in home.pupils for act in pupil.acts]
+    if not days:
+        return False
+    at = timezone.make_aware(datetime.combine(min(days) - LONG_BEFORE, time(9)))
+    with transaction.atomic():
+        for act in {act for pupil in home.pupils for act in pupil.acts}:
+            asking.open_day(act, at)
+        came, _ = asking.ask(home, at)
+        transaction.set_rollback(True)
+    return came in (asking.REFUSED, asking.FULL)
 
 
 def _issue(home: households.Home, month: date) -> None:
@@ -105,14 +109,18 @@ def _issue(home: households.Home, month: date) -> None:
             transaction.set_rollback(True)  # nothing to bill
 
 
-def _draft(home: households.Home, month: date) -> tuple[Decimal, str]:
+def _is_about_fees(case: Document) -> bool:
+    """Whether it speaks of what is asked once a year; else it may leave that out of what it adds up."""
+    return ABOUT_FEES.search(plain(f"{case.get('case')} {rule_of(case)}")) is not None
+
+
+def _draft(home: households.Home, month: date) -> tuple[Decimal, Decimal, str]:
+    """The month's total, what of it is asked once a year, and its lines."""
     drafts, warnings = drafting.drafts([home.household.pk], Scope(month), BillingSettings.current())
-    total = sum((one.of_the_month().total for one in drafts), Decimal("0.00"))
-    lines = [
-        f"{line.label} : {line.quantity.normalize():f} × {line.unit_price}"
-        for one in drafts
-        for line in one.of_the_month().lines
-    ]
-    said = [*lines, *(f"{name} : {why}" for name, why in warnings.reasons.items())]
+    lines = [line for one in drafts for line in one.of_the_month().lines]
+    said = [f"{line.label} : {line.quantity.normalize():f} × {line.unit_price}" for line in lines]
+    said += [f"{name} : {why}" for name, why in warnings.reasons.items()]
     said += [f"{name} : sans pointage" for name in warnings.without_minutes]
-    return total, " ; ".join(said) or "rien à facturer"
+    total = sum((line.amount for line in lines), Decimal("0.00"))
+    of_fees = sum((line.amount for line in lines if line.kind == "fee"), Decimal("0.00"))
+    return total, of_fees, " ; ".join(said) or "rien à facturer"

@@ -13,14 +13,14 @@
 """
 
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
-from portal.conformance import facts, households, invoice_cases, loaded_towns
+from portal.conformance import asking, facts, households, invoice_cases, loaded_towns
+from portal.conformance.asking import ACCEPTED, ASKED, FULL, HELD, OTHERWISE, REFUSED, WAITS
 from portal.conformance.published_towns import Case, Document, NothingToReplay, worked
 from portal.conformance.values import (
     Unreadable,
@@ -33,14 +33,12 @@ from portal.conformance.values import (
     within,
 )
 from portal.french.spelling import bare
-from portal.reservations.acts import booking, enrolling, opening, places, reservation_drafts
-from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
-from portal.reservations.models import Booking, Enrolment, Place, SchoolYear, Slot
-from portal.reservations.states import BookingState, EnrolmentState, Outcome
+from portal.reservations.acts import enrolling
+from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.models import SchoolYear
+from portal.reservations.states import EnrolmentState
 
 SECTION = "worked_others"
-ACCEPTED, HELD, ASKED, WAITS = "accepted", "held", "requested", "waitlisted"
-REFUSED, FULL, OTHERWISE = "refused", "full", "otherwise"
 EXPECTED = {
     "accepted": (ACCEPTED,),
     "accepte": (ACCEPTED,),
@@ -69,8 +67,6 @@ EXPECTED = {
     "late": (REFUSED,),
 }
 ENROLLED = {EnrolmentState.ACCEPTED: ACCEPTED, EnrolmentState.REQUESTED: ASKED}
-BECAME = {str(Outcome.ACCEPTED): ACCEPTED, str(Outcome.REQUESTED): ASKED, str(Outcome.WAITLISTED): WAITS}
-BECAME["held"] = HELD
 
 
 def other_cases(town: Document, meta: Document) -> Iterator[Case]:
@@ -147,119 +143,13 @@ def _book(case: Document) -> tuple[str, str]:
         others = 0 if taken is None else read_number(taken)
     already = list(households.acts_of(case, "already", case)) if case.get("already") else []
     for act in {act for pupil in home.pupils for act in pupil.acts}:
-        _take(_open(act, at), others)
+        asking.take(asking.open_day(act, at), others)
     for act in already:
-        _hold(home, home.pupils[0], act, _open(act, at))
+        asking.hold(home, home.pupils[0], act, asking.open_day(act, at))
     for pupil in home.pupils if cancels else ():
         for act in pupil.acts:
-            _hold(home, pupil, act, _open(act, at))
-    worst, said = ACCEPTED, ""
-    for pupil in home.pupils:
-        for activity in {act.activity for act in pupil.acts}:
-            its = [act for act in pupil.acts if act.activity == activity]
-            came, sentence = _submit(home, pupil.enrolments[activity.pk], its, at, cancels=cancels)
-            if _GRAVITY.index(came) > _GRAVITY.index(worst):
-                worst, said = came, sentence
-    return worst, said
-
-
-_GRAVITY = (ACCEPTED, HELD, ASKED, WAITS, FULL, REFUSED)
-
-
-def _submit(
-    home: households.Home, enrolment: Enrolment, acts: list[households.Act], at: datetime, *, cancels: bool
-) -> tuple[str, str]:
-    by_period: dict[int, tuple[Any, list[Choice]]] = {}
-    for act in acts:
-        period = loaded_towns.period_on(act.activity, act.day)
-        if period is None:
-            return REFUSED, f"Aucune période n'est ouverte le {act.day:%d/%m/%Y}."
-        by_period.setdefault(period.pk, (period, []))[1].append(Choice(act.formula.pk, act.day))
-    worst, said = ACCEPTED, ""
-    for period, choices in by_period.values():
-        for waits in (False, True):
-            came, sentence = _tried(home, enrolment, period, choices, at, cancels=cancels, waits=waits)
-            if came != FULL or not enrolment.activity.waiting_list:
-                break
-        if _GRAVITY.index(came) > _GRAVITY.index(worst):
-            worst, said = came, sentence
-    return worst, said
-
-
-def _tried(
-    home: households.Home,
-    enrolment: Enrolment,
-    period: Any,
-    choices: list[Choice],
-    at: datetime,
-    *,
-    cancels: bool,
-    waits: bool,
-) -> tuple[str, str]:
-    key = "cancel" if cancels else "wait" if waits else "book"
-    chosen: dict[str, Any] = {"book": (), key: choices}
-    try:
-        with transaction.atomic():
-            draft = reservation_drafts.choose(
-                enrolment, households.place_of(enrolment.activity), period, by=home.user, at=at, **chosen
-            )
-            if draft is None:
-                raise Unreadable("Aucun jour n'est choisi.", "acts")
-            recorded = booking.submit(draft, by=home.user, at=at, tell=False)
-            lines = list(recorded.lines.order_by("day", "pk"))
-    except PlacesLost as refusal:
-        return FULL, str(refusal)
-    except BookingRefused as refusal:
-        return REFUSED, str(refusal)
-    worst, said = ACCEPTED, ""
-    for line in lines:
-        came = BECAME.get(str(line.outcome), REFUSED)
-        if cancels and line.outcome == Outcome.CANCELLED:
-            came = ACCEPTED
-        if _GRAVITY.index(came) > _GRAVITY.index(worst):
-            worst, said = came, line.reason
-    return worst, said
-
-
-def _open(act: households.Act, at: datetime) -> list[Slot]:
-    """The slots that the formula takes a place in that day, made as the town hall opens a period."""
-    period = loaded_towns.period_on(act.activity, act.day)
-    if period is not None:
-        before = min(at, timezone.make_aware(datetime.combine(act.day, time())))
-        opening.open_slots(period, at=before, within=(act.day, act.day))
-    place = households.place_of(act.activity)
-    of_day = Slot.objects.filter(activity=act.activity, establishment=place, day=act.day).order_by("pk")
-    return places.slots_of(of_day, act.formula) or []
-
-
-def _take(slots: list[Slot], others: int) -> None:
-    """Places that other children have taken of a day."""
-    for slot in slots:
-        if slot.capacity is not None and others > slot.capacity:
-            raise Unreadable(f"{others} places prises sur {slot.capacity}.", "taken")
-        slot.taken += others
-        slot.save(update_fields=["taken"])
-
-
-def _hold(home: households.Home, pupil: households.Pupil, act: households.Act, slots: list[Slot]) -> None:
-    """A day that the child has already."""
-    if act.activity.pk not in pupil.enrolments:
-        pupil.enrolments[act.activity.pk] = households.enrol(home, pupil.child, act.activity)
-    made = Booking.objects.create(
-        household=home.household,
-        child=pupil.child,
-        enrolment=pupil.enrolments[act.activity.pk],
-        activity=act.activity,
-        establishment=households.place_of(act.activity),
-        formula=act.formula,
-        day=act.day,
-        state=BookingState.ACCEPTED,
-        changed_at=timezone.make_aware(datetime.combine(act.day - timedelta(days=30), time(8))),
-    )
-    for slot in slots:
-        Place.objects.create(booking=made, slot=slot, child=pupil.child)
-        slot.taken += 1
-        slot.save(update_fields=["taken"])
+            asking.hold(home, pupil, act, asking.open_day(act, at))
+    return asking.ask(home, at, cancels=cancels)
 
 
 # An enrolment --------------------------------------------------------------------------------------------
