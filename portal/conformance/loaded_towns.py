@@ -46,7 +46,7 @@ from portal.reservations.towns.fields import FileProblem, TownFileError, written
 from portal.reservations.towns.fields import plain as bare
 
 SECTION = "town_file"
-FIRST_YEAR, LAST_YEAR = 2023, 2028  # school years by their first September
+SINCE, UNTIL = 2023, 2028  # school years by their first September
 MOST_SAID = 3
 
 
@@ -234,7 +234,7 @@ def _calendar(town: Document, its_own: set[str]) -> None:
         Audience.objects.get_or_create(
             code=code, defaults={"label": label, "belonging": belonging, "order": order}
         )
-    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    years = range(SINCE, UNTIL + 1)
     if bare("années_scolaires") not in its_own:
         known = last_year_known()
         for year in years:
@@ -251,7 +251,7 @@ def _calendar(town: Document, its_own: set[str]) -> None:
             for row in public_holidays(year, region)
         )
     if bare("vacances_scolaires") not in its_own:
-        first, last = date(FIRST_YEAR, 9, 1), date(LAST_YEAR + 1, 8, 31)
+        first, last = date(SINCE, 9, 1), date(UNTIL + 1, 8, 31)
         SchoolHoliday.objects.bulk_create(
             SchoolHoliday(zone=one, name=row.name, starts_on=row.first, ends_on=row.last)
             for one in ZONES_KNOWN

@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 
 from django.utils import timezone
 
-from families.models import AskedText, Household, TextAnswer, TextVersion
+from families.models import AskedText, Child, Household, TextAnswer, TextVersion
 from portal.demo.people import People
 
 RULES, IMAGE = "reglement-loisirs", "droit-image"
@@ -31,7 +31,7 @@ def accept(people: People, at: datetime) -> None:
 def leave_some_to_read(people: People, at: datetime) -> None:
     """`voisin` has the rules before him; `parent` has said yes for the photos of one child."""
     TextAnswer.objects.filter(version__text__code=RULES, household=people.neighbour.household).delete()
-    child = people.parent.household.children.order_by("pk").first()
+    child = Child.objects.visible_to(people.parent.user).order_by("pk").first()
     TextAnswer.objects.create(
         version=version_of(IMAGE),
         household=people.parent.household,

@@ -17,6 +17,7 @@ from families.models import Child, accounts, households
 from families.signing_in import shared_names
 from families.visibility import VisibleQuerySet
 from portal import home
+from portal.conformance import households as replayed
 from portal.conformance import published_tariffs
 from portal.database import kept
 from portal.demo import factories
@@ -69,7 +70,10 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
         [which_home, home],
     ),
     "children, but those that live there today": (r"\.children\.(?:all|filter|order_by|exclude)\(", []),
-    "custodies that begin": (r"Custody\.objects\.create", [factories, forms, newcomers, openings, trials]),
+    "custodies that begin": (
+        r"Custody\.objects\.create",
+        [factories, forms, newcomers, openings, replayed, trials],
+    ),
     "clocks of what is kept": (
         r"time\.monotonic",
         [kept, demo, connection, redis_cache, shared_file, shared_redis],

@@ -173,7 +173,8 @@ def extend(cart: Cart, *, at: datetime) -> Cart:
 def _held(cart: Cart) -> Cart:
     """As it stands once its household's row is held."""
     Household.objects.lock([cart.household_id])
-    return Cart.objects.select_for_update(no_key=True).get(pk=cart.pk)
+    stands = Cart.objects.select_for_update(no_key=True).filter(pk=cart.pk)
+    return stands.get()
 
 
 def _settle(cart: Cart, state: str, at: datetime) -> None:
