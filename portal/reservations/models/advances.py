@@ -104,9 +104,9 @@ class Advance(models.Model):
     def clean(self) -> None:
         """What contradicts the activity: nobody is asked to pay what the town hall has not answered."""
         super().clean()
-        activity = self.__dict__.get("_state") and self.activity_id and self.activity
-        if not activity:
+        if not self.activity_id:
             return
+        activity = self.activity
         if activity.processing == Activity.Processing.ON_REQUEST:
             raise ValidationError(
                 "Les réservations de cette activité attendent la réponse de la mairie : elles ne peuvent pas "
