@@ -150,9 +150,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "school_year": school_year,
             "years": years,
             "before": before,
-            "fees": fees.asked(
-                household, child, [activity], school_year, max(today, school_year.starts_on)
-            ),
+            "fees": fees.asked(household, child, [activity], school_year, max(today, school_year.starts_on)),
         },
     )
 
