@@ -68,7 +68,7 @@ class ShownInvoice:
     """An invoice in words; `groups` are a child's name and its lines. `reference` is that of a payment
     under way at a bank's page, `debited_on` the day of a debit asked of the bank."""
 
-    invoice: Invoice
+    invoice: InvoiceToPay
     state: InvoiceState
     reference: str
     debited_on: date | None

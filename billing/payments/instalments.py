@@ -14,8 +14,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.invoices.refusals import BillingRefused
-from billing.models import BillingSettings, Instalment, InstalmentPlan, Invoice, InvoiceWithBalance
+from billing.models import BillingSettings, Instalment, InstalmentPlan, Invoice
 from billing.payments import starting
+from billing.payments.plans import Parted
 from billing.rules import instalments as rules
 from families.custody import own
 from families.models import Household, User
@@ -28,7 +29,7 @@ town_settings = KeptAWhile(BillingSettings.current)
 
 
 def choices(
-    invoice: InvoiceWithBalance, settings: BillingSettings, today: date, *, at_desk: bool = False
+    invoice: Parted, settings: BillingSettings, today: date, *, at_desk: bool = False
 ) -> list[tuple[rules.Instalment, ...]]:
     """In how many times what is left may be paid, by the town's word; at the desk by the agent's."""
     most = rules.MOST if at_desk else settings.instalments_most

@@ -5,8 +5,24 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any, Protocol
 
-from billing.models import Instalment, InstalmentPlan, InvoiceWithBalance
+from billing.models import Instalment, InstalmentPlan
+
+
+class Parted(Protocol):
+    """What the due dates of an invoice are read against: one with its balance."""
+
+    @property
+    def pk(self) -> Any: ...
+    @property
+    def total(self) -> Decimal: ...
+    @property
+    def left(self) -> Decimal: ...
+    @property
+    def pay_by(self) -> date: ...
+    @property
+    def parted(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +44,7 @@ class Schedule:
     plan: InstalmentPlan
     rows: tuple[Instalment, ...]
 
-    def parts(self, invoice: InvoiceWithBalance) -> list[Part]:
+    def parts(self, invoice: Parted) -> list[Part]:
         settled = invoice.total - invoice.left
         return [
             Part(one.due_on, one.amount, min(max(one.up_to - settled, Decimal(0)), one.amount))
@@ -45,7 +61,7 @@ class Schedule:
         return next((one.up_to - settled for one in self.rows if one.up_to > settled), Decimal(0))
 
 
-def among(invoices: Iterable[InvoiceWithBalance]) -> Mapping[int, Schedule]:
+def among(invoices: Iterable[Parted]) -> Mapping[int, Schedule]:
     """The same of rows that say whether they are paid so: no query where none is."""
     return of([one.pk for one in invoices if one.parted])
 

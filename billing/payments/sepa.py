@@ -118,7 +118,7 @@ def due(month: date, regie: int | None = None) -> list[InvoiceToDebit]:
     return [invoice for invoice in found if asked[invoice.pk] > 0]
 
 
-def _asked(invoices: Sequence[InvoiceWithBalance], month: date) -> dict[int, Decimal]:
+def _asked(invoices: Sequence[InvoiceToDebit], month: date) -> dict[int, Decimal]:
     """What a file of the month asks for of each: all that is left, or, paid in several times, what is due by
     the end of the month in which it is collected, the next one."""
     until = end_of_month(months_after(month, 1))
