@@ -13,7 +13,7 @@ from portal.desk.site import DeskAdmin
 from portal.french import moments
 from portal.reservations.acts import assuring
 from portal.reservations.models import NeededChildren, SureOpening
-from portal.web.signed_in import SignedInRequest
+from portal.web.signed_in import user_of
 
 
 @admin.register(NeededChildren)
@@ -88,13 +88,13 @@ class SureOpeningAdmin(TolerantChoices[SureOpening], DeskAdmin[SureOpening]):
             own_choices.require(form, request.user, "establishment", self.right_for("add"))
         return form
 
-    def save_model(self, request: SignedInRequest, obj: SureOpening, form: Any, change: bool) -> None:  # type: ignore[override]
+    def save_model(self, request: HttpRequest, obj: SureOpening, form: Any, change: bool) -> None:
         made = assuring.confirm(
             obj.activity,
             obj.establishment,
             obj.starts_on,
             obj.ends_on,
-            by=request.user,
+            by=user_of(request),
             at=timezone.now(),
         )
         obj.pk, obj.at, obj.by = made.pk, made.at, made.by
