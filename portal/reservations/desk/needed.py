@@ -77,8 +77,8 @@ class SureOpeningAdmin(TolerantChoices[SureOpening], DeskAdmin[SureOpening]):
     def days(self, obj: SureOpening) -> str:
         return moments.span(obj.starts_on, obj.ends_on, year=True)
 
-    def has_change_permission(self, request: HttpRequest, obj: SureOpening | None = None) -> bool:
-        return obj is None and super().has_change_permission(request, obj)
+    def get_readonly_fields(self, request: HttpRequest, obj: SureOpening | None = None) -> tuple[str, ...]:
+        return ("activity", "establishment", "starts_on", "ends_on") if obj else ()
 
     def get_form(
         self, request: HttpRequest, obj: SureOpening | None = None, change: bool = False, **kwargs: Any
@@ -89,6 +89,8 @@ class SureOpeningAdmin(TolerantChoices[SureOpening], DeskAdmin[SureOpening]):
         return form
 
     def save_model(self, request: HttpRequest, obj: SureOpening, form: Any, change: bool) -> None:
+        if change:  # nothing of it can be typed
+            return
         made = assuring.confirm(
             obj.activity,
             obj.establishment,
