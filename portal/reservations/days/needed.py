@@ -48,7 +48,7 @@ class Unsure:
         return needed.sentence(rule.children, begins, rule.days_before)
 
 
-def unsure_booking() -> ExpressionWrapper[Any]:
+def unsure_booking() -> Any:
     """For a query of bookings: whether the day is not sure yet."""
     place = OuterRef("establishment")
     rules = NeededChildren.objects.filter(

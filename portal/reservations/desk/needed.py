@@ -13,7 +13,7 @@ from portal.desk.site import DeskAdmin
 from portal.french import moments
 from portal.reservations.acts import assuring
 from portal.reservations.models import NeededChildren, SureOpening
-from portal.web.signed_in import SignedInRequest
+from portal.web.signed_in import user_of
 
 
 @admin.register(NeededChildren)
@@ -77,8 +77,8 @@ class SureOpeningAdmin(TolerantChoices[SureOpening], DeskAdmin[SureOpening]):
     def days(self, obj: SureOpening) -> str:
         return moments.span(obj.starts_on, obj.ends_on, year=True)
 
-    def has_change_permission(self, request: HttpRequest, obj: SureOpening | None = None) -> bool:
-        return obj is None and super().has_change_permission(request, obj)
+    def get_readonly_fields(self, request: HttpRequest, obj: SureOpening | None = None) -> tuple[str, ...]:
+        return ("activity", "establishment", "starts_on", "ends_on") if obj else ()
 
     def get_form(
         self, request: HttpRequest, obj: SureOpening | None = None, change: bool = False, **kwargs: Any
@@ -88,13 +88,15 @@ class SureOpeningAdmin(TolerantChoices[SureOpening], DeskAdmin[SureOpening]):
             own_choices.require(form, request.user, "establishment", self.right_for("add"))
         return form
 
-    def save_model(self, request: SignedInRequest, obj: SureOpening, form: Any, change: bool) -> None:  # type: ignore[override]
+    def save_model(self, request: HttpRequest, obj: SureOpening, form: Any, change: bool) -> None:
+        if change:  # nothing of it can be typed
+            return
         made = assuring.confirm(
             obj.activity,
             obj.establishment,
             obj.starts_on,
             obj.ends_on,
-            by=request.user,
+            by=user_of(request),
             at=timezone.now(),
         )
         obj.pk, obj.at, obj.by = made.pk, made.at, made.by

@@ -190,6 +190,7 @@ OWN_PAGES = {
     "reservations_calendar_import": (
         "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
     ),
+    "reservations_dayrule_preview": "reservations.change_dayrule",
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
     "reservations_enrolment_enrol": "reservations.change_enrolment",
     "reservations_lot_new": "reservations.change_booking reservations.change_lot",
