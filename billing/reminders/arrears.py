@@ -447,8 +447,7 @@ def condition(wishes: Sequence[Wish], at: datetime) -> list[list[Unmet]]:
             if decided.stopped(
                 activity=wish.activity.pk,
                 school_year=wish.school_year,
-                # A planning that is only looked at has an enrolment, and no days yet.
-                enrols=not wish.days and wish.enrolment is None,
+                enrols=not wish.days,
                 today=today,
             ):
                 mine.append(_unmet(one, decided))
