@@ -159,8 +159,8 @@ class AnswersRequests(OwnPages[Establishment]):
         }
         asked |= {name: request.GET[name] for name in asked if name in request.GET}
         if not asked["ordre"]:
-            chosen = next((one for one in known if str(one.pk) == str(asked["periode"])), None)
-            own = chosen is not None and priorities.order_of(chosen.activity_id)
+            its = next((one for one in known if str(one.pk) == str(asked["periode"])), None)
+            own = its is not None and priorities.order_of(its.activity_id)
             asked["ordre"] = OWN if own else RequestOrder.ARRIVAL.value
         form = ChoiceForm(asked, user=request.user, known=known)
         if not form.is_valid():

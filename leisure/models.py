@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from families.models import Child, Household, User
+from families.models import Child, Custody, Household, User
 from leisure.criteria import Kind
 from portal.database.history import History
 from portal.reservations.models import Activity, Establishment
@@ -170,8 +170,8 @@ class PriorityFact(models.Model):
         return f"{self.household} : {self.get_kind_display()}"
 
     def clean(self) -> None:
-        lives = self.child_id is None or self.child.custodies.filter(household=self.household_id).exists()
-        if self.household_id and not lives:
+        here = Custody.objects.filter(child=self.child_id, household=self.household_id)
+        if self.household_id and self.child_id and not here.exists():
             raise ValidationError({"child": "Cet enfant ne vit pas dans ce foyer."})
         same = PriorityFact.objects.filter(
             household=self.household_id, child=self.child_id, kind=self.kind, until=None

@@ -1,6 +1,7 @@
 """What an agent decided about a household that does not pay. Written by `reminders/arrears.py` only."""
 
 from datetime import date
+from decimal import Decimal
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -16,7 +17,7 @@ class ArrearsDecisionQuerySet(models.QuerySet["ArrearsDecision"]):
     def standing(self, today: date) -> "ArrearsDecisionQuerySet":
         """Those that stop something on `today`: not ended, begun, not past their last day, not paid where
         payment ends them."""
-        owed = Invoice.objects.with_balance().filter(arrears_decisions=OuterRef("pk"), left__gt=0)
+        owed = Invoice.objects.with_balance().filter(arrears_decisions=OuterRef("pk"), left__gt=Decimal(0))
         return self.filter(Q(until=None) | Q(until__gte=today), ended_at=None, since__lte=today).filter(
             Q(ends_when_paid=False) | Exists(owed)
         )

@@ -22,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 from simple_history.utils import bulk_update_with_history
 
-from billing.models import ArrearsDecision, BillingSettings, Invoice
+from billing.models import ArrearsDecision, BillingSettings, Invoice, InvoiceWithBalance
 from billing.payments import paying
 from billing.reminders import reminder_letters, reminding
 from billing.reminders.reminder_letters import RemindedInvoice
@@ -357,7 +357,7 @@ class Shown:
     decision: ArrearsDecision
     activities: list[Activity]
     left: Decimal
-    invoices: list[Invoice]
+    invoices: list[InvoiceWithBalance]
 
     @property
     def said(self) -> str:
@@ -393,7 +393,7 @@ def _shown(rows: Iterable[ArrearsDecision]) -> list[Shown]:
     tied = ArrearsDecision.invoices.through.objects.filter(arrearsdecision__in=keys)
     for decision, invoice in tied.values_list("arrearsdecision", "invoice"):
         owed[decision].append(invoice)
-    due = Invoice.objects.with_balance().filter(arrears_decisions__in=keys, left__gt=0).distinct()
+    due = Invoice.objects.with_balance().filter(arrears_decisions__in=keys, left__gt=ZERO).distinct()
     invoices = {one.pk: one for one in due.order_by("pay_by", "sequence")}
     activities: dict[int, list[Activity]] = defaultdict(list)
     named = ArrearsDecision.activities.through.objects.filter(arrearsdecision__in=keys)
@@ -447,8 +447,7 @@ def condition(wishes: Sequence[Wish], at: datetime) -> list[list[Unmet]]:
             if decided.stopped(
                 activity=wish.activity.pk,
                 school_year=wish.school_year,
-                # A planning that is only looked at has an enrolment, and no days yet.
-                enrols=not wish.days and wish.enrolment is None,
+                enrols=not wish.days,
                 today=today,
             ):
                 mine.append(_unmet(one, decided))
