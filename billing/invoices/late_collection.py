@@ -18,6 +18,7 @@ from django.utils import timezone
 from billing.invoices import regies
 from billing.models import LateCollection, LateCollectionRule, ManualCharge
 from billing.rules import late_collection as rules
+from billing.rules.absences import year_start
 from families.custody import own
 from families.emails import addresses
 from families.models import User
@@ -164,7 +165,7 @@ def _settle(
 
 def _same_span(day: date, starts: tuple[date, ...]) -> Q:
     """A year around: those of a month are among them."""
-    since = rules.year_start(starts, day)
+    since = year_start(starts, day)
     until = min((one for one in starts if one > day), default=date(since.year + 1, 9, 1))
     return Q(day__gte=min(since, day.replace(day=1)), day__lt=max(until, day)) | Q(day=day)
 
