@@ -54,14 +54,14 @@ class TriesPapers(OwnPages[Activity]):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.try_paper)
         return [
-            path("<int:activity>/papiers/", view, name="reservations_activity_try_paper"),
+            path("<int:pk>/papiers/", view, name="reservations_activity_try_paper"),
             *super().get_urls(),
         ]
 
-    def try_paper(self, request: SignedInRequest, activity: int) -> HttpResponse:
+    def try_paper(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """Only reads: nothing of what is typed is kept."""
         self.demand(request, RIGHT, "families.view_paper")
-        found = get_object_or_404(self.get_queryset(request), pk=activity)
+        found = get_object_or_404(self.get_queryset(request), pk=pk)
         today = timezone.localdate()
         asked = request.GET if "kind" in request.GET else None
         form = TryForm(asked, user=request.user, initial={"without": "place", "day": today + timedelta(7)})

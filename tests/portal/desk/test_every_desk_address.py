@@ -150,6 +150,8 @@ OWN_PAGES = {
     "families_paper_find": "families.add_paper",
     "families_paper_missing": "families.view_paper",
     "families_paper_note": "families.add_paper",
+    "families_textanswer_note": "families.add_textanswer",
+    "reservations_activity_try_paper": "reservations.change_activitypaper families.view_paper",
     "families_processingtexts_register": "families.view_processingtexts",
     "families_staffmember_matrix": "families.view_staffmember",
     "families_thread_hand": "families.change_thread",
@@ -210,7 +212,11 @@ JOINING = {"families_homechange_join", "families_homechange_part"}
 OF_A_HOUSEHOLD = {"billing_payment_tax_certificate", *JOINING}
 # On these a family's own pages are shown.
 SHOWN = ("act", "act_on", "for_child", "see", "see_page")
-FOR_A_HOUSEHOLD = {*(f"reservations_booking_{name}" for name in SHOWN), "families_householdnote_write"}
+FOR_A_HOUSEHOLD = {
+    *(f"reservations_booking_{name}" for name in SHOWN),
+    "families_householdnote_write",
+    "families_textanswer_note",
+}
 # The small roles are added to others, and walk together.
 ROLES = [[groups.AGENT], [groups.REGIE], [groups.HEALTH, groups.MANAGER, groups.TILL]]
 # Of Django's own pages, the rights to look and to post.
