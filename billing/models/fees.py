@@ -17,6 +17,7 @@ from billing.models.tariffs import NEVER_NEGATIVE
 from billing.rules import fees as rules
 from families.models import Child, Household, User
 from families.visibility import VisibleQuerySet
+from portal.french.amounts import euros
 from portal.reservations.models import Activity
 
 
@@ -151,7 +152,7 @@ class FeePrice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} €"
+        return euros(self.amount)
 
     def rule(self) -> rules.Step:
         return rules.Step(self.amount, self.from_child, self.amount_outside, self.valid_from)

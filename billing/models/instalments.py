@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from families.models import User
+from portal.french.amounts import euros
 
 
 class InstalmentPlan(models.Model):
@@ -64,4 +65,4 @@ class Instalment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} € le {self.due_on:%d/%m/%Y}"
+        return f"{euros(self.amount)} le {self.due_on:%d/%m/%Y}"

@@ -5,8 +5,7 @@ from typing import Any
 from django import forms
 from django.db import models
 
-from portal.french.dates import MONTHS
-from portal.french.months import IN_ORDER, months_in, months_mask
+from portal.french.months import IN_ORDER, called, months_in, months_mask
 
 
 class MonthMaskFormField(forms.TypedMultipleChoiceField):
@@ -15,7 +14,7 @@ class MonthMaskFormField(forms.TypedMultipleChoiceField):
     widget = forms.CheckboxSelectMultiple
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("choices", [(month, MONTHS[month - 1].capitalize()) for month in IN_ORDER])
+        kwargs.setdefault("choices", [(month, called(month).capitalize()) for month in IN_ORDER])
         kwargs["coerce"] = int
         kwargs.setdefault("empty_value", 0)
         super().__init__(*args, **kwargs)

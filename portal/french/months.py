@@ -1,11 +1,17 @@
 """Months of the year as one number, bit 0 for January: « de septembre à juin ». Pure."""
 
 from collections.abc import Iterable
+from datetime import date
 
-from portal.french.dates import MONTHS
+from portal.french.dates import month_name
 
 # September first, as a school year goes.
 IN_ORDER = tuple((month + 8) % 12 + 1 for month in range(12))
+
+
+def called(month: int) -> str:
+    """« septembre » of 9."""
+    return month_name(date(2000, month, 1), year=False)
 
 
 def months_in(mask: int) -> list[int]:
@@ -30,8 +36,8 @@ def in_words(mask: int) -> str:
     months = months_in(mask)
     for first in months:
         if len(months) > 1 and set(months_between(first, _before(first, len(months)))) == set(months):
-            return f"de {MONTHS[first - 1]} à {MONTHS[_before(first, len(months)) - 1]}"
-    names = [MONTHS[month - 1] for month in months]
+            return f"de {called(first)} à {called(_before(first, len(months)))}"
+    names = [called(month) for month in months]
     return (
         f"en {', '.join(names[:-1])} et {names[-1]}" if len(names) > 1 else f"en {names[0]}" if names else ""
     )
