@@ -29,11 +29,6 @@ def month_name(day: date, *, year: bool = True) -> str:
     return f"{MONTHS[day.month - 1]} {day.year}" if year else MONTHS[day.month - 1]
 
 
-def called(month: int) -> str:
-    """« janvier » for 1."""
-    return MONTHS[month - 1]
-
-
 def months_after(day: date, months: int) -> date:
     """The same day so many months later (earlier where negative); the 31st becomes the last day of a shorter
     month."""

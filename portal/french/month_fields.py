@@ -5,8 +5,7 @@ from typing import Any
 from django import forms
 from django.db import models
 
-from portal.french.dates import called
-from portal.french.months import IN_ORDER, months_in, months_mask
+from portal.french.months import IN_ORDER, called, months_in, months_mask
 
 
 class MonthMaskFormField(forms.TypedMultipleChoiceField):

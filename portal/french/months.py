@@ -1,11 +1,17 @@
 """Months of the year as one number, bit 0 for January: « de septembre à juin ». Pure."""
 
 from collections.abc import Iterable
+from datetime import date
 
-from portal.french.dates import called
+from portal.french.dates import month_name
 
 # September first, as a school year goes.
 IN_ORDER = tuple((month + 8) % 12 + 1 for month in range(12))
+
+
+def called(month: int) -> str:
+    """« septembre » of 9."""
+    return month_name(date(2000, month, 1), year=False)
 
 
 def months_in(mask: int) -> list[int]:

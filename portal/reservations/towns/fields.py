@@ -21,8 +21,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from portal.french import numbers
-from portal.french.dates import WEEKDAYS, called, month_name
-from portal.french.months import months_between, months_in, months_mask
+from portal.french.dates import WEEKDAYS, month_name
+from portal.french.months import IN_ORDER, called, months_between, months_in, months_mask
 from portal.french.plurals import counted
 from portal.french.spelling import bare
 from portal.french.weekdays import mask_of, weekdays_in
@@ -464,7 +464,7 @@ class Weekdays(Text):
         return flow([WEEKDAYS[weekday] for weekday in weekdays_in(value)])
 
 
-MONTH = Words({called(number): number for number in range(1, 13)})
+MONTH = Words({called(month): month for month in IN_ORDER})
 
 
 class Months(Text):
