@@ -46,6 +46,7 @@ HOLDINGS = {
     "reservations.BookingEvent": Fate.GONE,
     "reservations.CalendarChange": Fate.STAFF,
     "reservations.CancelledDay": Fate.GONE,
+    "reservations.SureOpening": Fate.STAFF,
     "reservations.Lot": Fate.STAFF,
     "reservations.LotDay": Fate.GONE,
     "reservations.Attendance": Fate.BLANK,
