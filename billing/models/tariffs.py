@@ -60,7 +60,7 @@ class TariffQuerySet(models.QuerySet["Tariff"]):
         """With all that `rule()` reads, in three more queries whatever their number."""
         return self.prefetch_related("bands", "rates", "modifiers")
 
-    def by_quantity(self) -> "TariffQuerySet":
+    def by_quantity(self) -> "models.QuerySet[Tariff]":
         """With `counts`: whether a price of theirs depends on how many presences there are. No query more."""
         return self.annotate(
             counts=models.Exists(TariffQuantity.objects.filter(tariff=models.OuterRef("pk")))

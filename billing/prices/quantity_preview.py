@@ -8,7 +8,7 @@ from decimal import Decimal
 from billing.models import Tariff
 from billing.rules import pricing, quantities
 from billing.rules.quantities import Kind, Quantity, Span, Taken
-from portal.french.amounts import euros
+from portal.french.amounts import euros, number
 from portal.french.plurals import counted
 
 SHOWN = 4  # quotients, or prices a page would be too wide for
@@ -52,10 +52,8 @@ def preview(row: Tariff, monday: date) -> QuantityPreview | None:
     if not rules:
         return None
     tariff = row.rule()
-    quotients = [band.low for band in tariff.bands if band.low is not None] or [None]
-    families = [
-        "sans quotient" if one is None else f"quotient {pricing.number(one)}" for one in quotients[:SHOWN]
-    ]
+    quotients: list[Decimal | None] = [band.low for band in tariff.bands if band.low is not None] or [None]
+    families = ["sans quotient" if one is None else f"quotient {number(one)}" for one in quotients[:SHOWN]]
     written = [_Written(tariff, pricing.Facts(quotient=one)) for one in quotients[:SHOWN]]
     by_day = not any(rule.kind is Kind.PACKAGE for rule in rules)
     try:
@@ -76,15 +74,15 @@ def _cases(rules: list[Quantity], monday: date) -> Iterator[tuple[str, list[Take
     spread = [day for day in (first + timedelta(days=place) for place in range(28)) if day.weekday() < 5]
     highest = max((rule.number for rule in rules if rule.kind is not Kind.SIBLINGS), default=1)
     numbers = range(1, 6) if in_a_week else sorted({1, 2, *range(max(highest - 1, 1), highest + 2), 8, 20})
-    for number in numbers:
+    for many in numbers:
         where = "dans la semaine" if in_a_week else "dans le mois"
-        yield f"{counted(number, 'jour', 'jours')} {where}", [_taken(day) for day in spread[:number]]
+        yield f"{counted(many, 'jour', 'jours')} {where}", [_taken(day) for day in spread[:many]]
     if any(rule.kind is Kind.ONE for rule in rules):
         yield "2 formules le même jour", [_taken(first), _taken(first, formula=2)]
     if any(rule.together for rule in rules):
         most = max((rule.number for rule in rules if rule.kind is Kind.SIBLINGS), default=2)
-        for number in range(2, most + 2):
-            yield f"{number} enfants le même jour", [_taken(first, child=one) for one in range(1, number + 1)]
+        for many in range(2, most + 2):
+            yield f"{many} enfants le même jour", [_taken(first, child=one) for one in range(1, many + 1)]
 
 
 def _taken(day: date, child: int = 1, formula: int = 1) -> Taken:

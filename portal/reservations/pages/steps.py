@@ -501,7 +501,7 @@ def _show_planning(
 ) -> HttpResponse:
     plans = [plan, *plan.beside]
     warnings = (
-        {said for each in plans for said in prices.put_on(each, service.pricer)} if service.pricer else ()
+        {said for each in plans for said in prices.put_on(each, service.pricer)} if service.pricer else set()
     )
     cells = [cell for each in plans for cell in each.cells.values()]
     shown = {each.enrolment.pk for each in plans}
