@@ -61,7 +61,9 @@ class EveningForm(forms.Form):
     lieu = forms.TypedChoiceField(label="Établissement")
     activite = forms.TypedChoiceField(label="Activité")
 
-    def __init__(self, *args: Any, places: list[Establishment], activities: list[Activity], **kwargs: Any):
+    def __init__(
+        self, *args: Any, places: list[Establishment], activities: list[Activity], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         known: dict[str, list[Any]] = {"lieu": list(places), "activite": list(activities)}
         for name, rows in known.items():

@@ -157,7 +157,7 @@ def tables(subject: Subject) -> Iterator[Table]:
                 str(row.child),
                 str(row.activity),
                 row.day,
-                row.left_at,
+                f"{row.left_at:%H:%M}" if row.left_at else "",
                 row.words,
                 row.amount,
                 row.forgiven_reason,

@@ -37,10 +37,17 @@ class Outside:
 class Bounds(Protocol):
     """What an activity and a formula say alike."""
 
-    min_age: int | None
-    max_age: int | None
-    first_grade: int | None
-    last_grade: int | None
+    @property
+    def min_age(self) -> int | None: ...
+
+    @property
+    def max_age(self) -> int | None: ...
+
+    @property
+    def first_grade(self) -> int | None: ...
+
+    @property
+    def last_grade(self) -> int | None: ...
 
 
 def reference_day(counts: str, day: date) -> date:
