@@ -1,5 +1,6 @@
 """Towns that say their rules as a town's file does, replayed: known ones, and files that cannot be read."""
 
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from portal.conformance.published_towns import Document
 from portal.conformance.rule_books import Outcome, RuleBook, Sayable
 from portal.management.commands import replay_towns
 from portal.reservations.models import Activity
-from tests import DATA
+from tests import DATA, ROOT
 
 FILES = ("more-towns.yaml", "rules.yaml")
 TOWNS = [(file, town) for file in FILES for town in replay.towns(published_towns.read(DATA / file))]
@@ -50,6 +51,17 @@ def test_at_least_forty_rules_are_worked_by_hand() -> None:
                 row.get("rule") for section in town if section.startswith("worked_") for row in town[section]
             }
             assert set(RuleBook.of(town).rules) == told
+
+
+def test_the_example_of_the_docs_comes_out_right(told: Callable[..., list[str]]) -> None:
+    [example] = re.findall(
+        r"```yaml\n(towns:.*?)```", (ROOT / "docs" / "rules.md").read_text("utf-8"), re.DOTALL
+    )
+    assert told(example) == [
+        "exemple : 1 règle dicible sur 1 ; cas : 4 justes, 0 faux",
+        "En tout : 1 règle dicible sur 1 (100 %) ; cas : 4 justes, 0 faux",
+        "4 passed, 0 failed",
+    ]
 
 
 # A file of one town --------------------------------------------------------------------------------------
