@@ -181,6 +181,24 @@ def test_a_file_that_does_not_load_says_its_line(db: None, text: object, reason:
     assert reason in str(answer({"month": "2026-11-01", "expect": "3"}, text=text))
 
 
+def test_what_the_file_leaves_out_is_read_of_the_other_sections(db: None) -> None:
+    rule = {"id": "r", "services": ["car"], "type": "days_before", "n": 2, "time": "10:00"}
+    case = {"service": "car", "action": "reserve", "attempt": "2026-12-01T09:00", "target": "2026-12-03"}
+    town = {"id": "essai", "town_file": FILE, "rules": [rule], "tariffs": [{"id": "car", "price": "1.50"}]}
+    cases = {
+        "worked_deadlines": [case | {"expect": "on_time"}, case | {"expect": "late"}],
+        "worked_prices": [{"tariff": "car", "expect": "1.50"}, {"tariff": "repas", "expect": "3.00"}],
+    }
+    found = []
+    for one in replay.cases({"towns": [town | cases]}):
+        with transaction.atomic():
+            found.append(one.run())
+            transaction.set_rollback(True)
+    assert found[0] is None
+    assert "attendu late, obtenu on_time" in str(found[1])
+    assert found[2:] == [None, None]
+
+
 def test_a_file_may_stand_there_as_it_is_instead_of_as_a_text(db: None) -> None:
     written = {
         "établissements": [{"code": "resto", "nom": "Restaurant", "type": "restaurant"}],
