@@ -238,6 +238,8 @@ def test_a_file_may_stand_there_as_it_is_instead_of_as_a_text(db: None) -> None:
         ({"taken": 9}, "taken : 9 places prises sur 2."),
         ({"expect": "refused", "says": "lune", "at": "2026-11-16T09:00"}, "attendu « lune » dans la phrase"),
         ({"action": "cancel"}, None),
+        ({"night": "2026-11-10T23:00"}, None),
+        ({"night": "cette nuit"}, "night : « cette nuit » n'est pas une date"),
         ({"expect": "3", "month": "2026-11-01"}, None),
     ],
 )
