@@ -1,11 +1,13 @@
 """What a family asks for in a case, as on its pages: days to book or to cancel, decided by the real verbs."""
 
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from portal import nightly
 from portal.conformance import households, loaded_towns
 from portal.conformance.values import Unreadable
 from portal.reservations.acts import booking, opening, places, reservation_drafts
@@ -14,10 +16,10 @@ from portal.reservations.models import Booking, Enrolment, Place, Slot
 from portal.reservations.states import BookingState, Outcome
 
 ACCEPTED, HELD, ASKED, WAITS = "accepted", "held", "requested", "waitlisted"
-REFUSED, FULL, OTHERWISE = "refused", "full", "otherwise"
+REFUSED, FULL, CANCELLED, OTHERWISE = "refused", "full", "cancelled", "otherwise"
 BECAME = {str(Outcome.ACCEPTED): ACCEPTED, str(Outcome.REQUESTED): ASKED, str(Outcome.WAITLISTED): WAITS}
 BECAME["held"] = HELD
-GRAVITY = (ACCEPTED, HELD, ASKED, WAITS, FULL, REFUSED)
+GRAVITY = (ACCEPTED, HELD, ASKED, WAITS, FULL, CANCELLED, REFUSED)
 
 
 def ask(home: households.Home, at: datetime, *, cancels: bool = False) -> tuple[str, str]:
@@ -30,6 +32,16 @@ def ask(home: households.Home, at: datetime, *, cancels: bool = False) -> tuple[
             if GRAVITY.index(came) > GRAVITY.index(worst):
                 worst, said = came, sentence
     return worst, said
+
+
+def live_through(home: households.Home, nights: Sequence[datetime]) -> tuple[str, str]:
+    """What is left of the household's days after these nights, the least lucky one."""
+    for night in nights:
+        for work in nightly.works():
+            work.do(night)
+    states = set(Booking.objects.filter(household=home.household).values_list("state", flat=True))
+    came = [BECAME.get(state, CANCELLED) for state in states]
+    return max(came, key=GRAVITY.index, default=CANCELLED), ""
 
 
 def _submit(

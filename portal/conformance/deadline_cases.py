@@ -93,7 +93,9 @@ def why_wrong(town: Document, case: Document) -> str | None:
     """
     if loaded_towns.has_file(town):
         loaded_towns.stage(town)
-        return loaded_deadlines.why_wrong(town, case)
+        # What the file does not offer may still stand among the town's `rules`.
+        if loaded_deadlines.offers(case) or not any(_fits(rule, case) for rule in rows(town, "rules")):
+            return loaded_deadlines.why_wrong(town, case)
     expected = EXPECTED.get(str(case.get("expect")))
     if expected is None:
         raise Unreadable(f"« {case.get('expect')} » n'est pas prévu : {', '.join(EXPECTED)}.", "expect")
@@ -406,6 +408,16 @@ def _number(rule: Document, *names: str, default: int | None = None) -> int:
 
 def make_calendar(town: Document, first: date, last: date) -> OpenDays:
     """Saves the town's public and school holidays around the case, and reads them back as the portal does."""
+    if not Town.objects.exists():  # else its file has brought it
+        _save_calendar(town, first, last)
+    establishment = Establishment.objects.create(
+        code="replay", name="Replay", kind=Establishment.Kind.SCHOOL, open_weekdays=_open_weekdays(town)
+    )
+    town_module.forget()
+    return OpenDays.load(None, establishment, first, last)
+
+
+def _save_calendar(town: Document, first: date, last: date) -> None:
     zone = _choice(town, "zone", Town.Zone.A)
     region = _choice(town, "region", Town.Region.METROPOLE)
     Town(name=str(town.get("name"))[:120], zone=zone, region=region).save()
@@ -417,11 +429,6 @@ def make_calendar(town: Document, first: date, last: date) -> OpenDays:
         SchoolHoliday(zone=zone, name=row.name, starts_on=row.first, ends_on=row.last)
         for row in school_holidays(date(years[0], 1, 1), date(years[-1] + 1, 12, 31), zone)
     )
-    establishment = Establishment.objects.create(
-        code="replay", name="Replay", kind=Establishment.Kind.SCHOOL, open_weekdays=_open_weekdays(town)
-    )
-    town_module.forget()
-    return OpenDays.load(None, establishment, first, last)
 
 
 def _choice(town: Document, key: str, usual: models.TextChoices) -> str:

@@ -443,7 +443,12 @@ REASONS = {
     **{word: str(reason) for word, reason in published_tariffs.REASONS.items()},
     **{plain(label): str(value) for value, label in AbsenceReason.choices},
     **{str(value): str(value) for value in AbsenceReason.values},
+    "malade": str(AbsenceReason.ILLNESS),
+    "hospitalisation": str(AbsenceReason.ILLNESS),
     "famille": str(AbsenceReason.FAMILY),
+    "convenance": str(AbsenceReason.FAMILY),
+    "injustifiee": "",
+    "sans": "",
     "family": str(AbsenceReason.FAMILY),
     "none": "",
 }

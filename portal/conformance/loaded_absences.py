@@ -24,7 +24,11 @@ def why_wrong(town: Document, case: Document) -> str | None:
     formula = activity.formulas.order_by("order", "pk").first()
     if formula is None:
         raise Unreadable(f"« {activity.code} » n'a aucune formule.", "service")
-    said = [case.get("reason"), case.get("certificate"), first_of(case, "told", "announced", "prevenu")]
+    said = [
+        case.get("reason"),
+        case.get("certificate"),
+        first_of(case, "told", "announced", "called", "prevenu"),
+    ]
     child = {
         "acts": {activity.code: {formula.code: list(map(str, booked))}},
         "absent": dict.fromkeys(map(str, absent), said),

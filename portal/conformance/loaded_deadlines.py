@@ -66,6 +66,15 @@ def why_wrong(town: Document, case: Document) -> str | None:
     return f"attendu {case['expect']}, obtenu {verdict.standing.value}{moment} ; {said}"
 
 
+def offers(case: Document) -> bool:
+    """Whether the file has what the case asks for."""
+    try:
+        loaded_towns.activity_and_formula(case.get("service"), case.get("formula"))
+    except Unreadable:
+        return False
+    return True
+
+
 def _own(book: DeadlineBook, activity: Activity, action: str) -> Formula | None:
     """Where only formulas have deadlines, the first of them that has one."""
     if book.row(None, action) is not None:

@@ -5,6 +5,7 @@
     - {case: '…', expect: refused, says: 'minimum', at: …, children: [{acts: {mercredi: {jour: [...]}}}]}
     - {case: '…', expect: waitlisted, at: …, taken: 40, acts: {cantine: {repas: ['2026-11-16']}}}
     - {case: '…', expect: refused, action: cancel, at: …, acts: {cantine: {repas: ['2026-11-16']}}}
+    - {case: '…', expect: cancelled, at: …, night: 2026-11-12T23:00, acts: {stage: {jour: ['2026-11-16']}}}
     - {case: '…', expect: refused, enrol: mercredi, age: 2, at: 2026-06-15T10:00}
     - {case: '…', expect: accepted, enrol: mercredi, at: 2026-11-09T10:00, begins: 2026-12-01}
     - {case: '…', expect: '12.40', month: '2026-11-01', children: […]}     # as a worked invoice
@@ -20,7 +21,7 @@ from typing import Any
 from django.db import transaction
 
 from portal.conformance import asking, facts, households, invoice_cases, loaded_towns
-from portal.conformance.asking import ACCEPTED, ASKED, FULL, HELD, OTHERWISE, REFUSED, WAITS
+from portal.conformance.asking import ACCEPTED, ASKED, CANCELLED, FULL, HELD, OTHERWISE, REFUSED, WAITS
 from portal.conformance.published_towns import Case, Document, NothingToReplay, worked
 from portal.conformance.values import (
     Unreadable,
@@ -57,6 +58,9 @@ EXPECTED = {
     "waitlisted": (WAITS,),
     "waiting": (WAITS,),
     "attente": (WAITS,),
+    "cancelled": (CANCELLED,),
+    "annule": (CANCELLED,),
+    "closed": (CANCELLED, REFUSED),
     "full": (FULL, WAITS),
     "complet": (FULL, WAITS),
     "refused": (REFUSED, FULL),
@@ -149,7 +153,17 @@ def _book(case: Document) -> tuple[str, str]:
     for pupil in home.pupils if cancels else ():
         for act in pupil.acts:
             asking.hold(home, pupil, act, asking.open_day(act, at))
-    return asking.ask(home, at, cancels=cancels)
+    came, sentence = asking.ask(home, at, cancels=cancels)
+    nights = _nights(case)
+    if not nights or came in (REFUSED, FULL):
+        return came, sentence
+    return asking.live_through(home, nights)
+
+
+def _nights(case: Document) -> list[datetime]:
+    """`night`: the moments of nights that go by before one looks again."""
+    with within("night"):
+        return [read_moment(one) for one in listed(first_of(case, "night", "nights"))]
 
 
 # An enrolment --------------------------------------------------------------------------------------------

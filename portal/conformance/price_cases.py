@@ -52,6 +52,9 @@ def why_wrong(town: Document, case: Document) -> str | None:
     facts, name = facts_of(case), str(case.get("tariff"))
     if loaded_towns.has_file(town):
         loaded_towns.stage(town)
+    if loaded_towns.has_file(town) and (
+        loaded_towns.tariffs_named(name, facts.column) or not _has_grid(town, name)
+    ):
         return loaded_prices.why_wrong(
             town, case, expected, facts, _read(optional_day, case, "date"), ANY_DAY
         )
@@ -70,6 +73,10 @@ def why_wrong(town: Document, case: Document) -> str | None:
     except pricing.NoPrice as refusal:
         return f"attendu {expected}, refusé : {refusal}"
     return None if got.amount == expected else f"attendu {expected}, obtenu {got.amount} ({got.explanation})"
+
+
+def _has_grid(town: Document, name: str) -> bool:
+    return any(str(row.get("id")) == name for row in rows(town, "tariffs"))
 
 
 def _grids(town: Document, name: str) -> list[Document]:

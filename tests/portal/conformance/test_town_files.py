@@ -1,5 +1,6 @@
 """Towns that say their rules as a town's file does, replayed: known ones, and files that cannot be read."""
 
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from portal.conformance.published_towns import Document
 from portal.conformance.rule_books import Outcome, RuleBook, Sayable
 from portal.management.commands import replay_towns
 from portal.reservations.models import Activity
-from tests import DATA
+from tests import DATA, ROOT
 
 FILES = ("more-towns.yaml", "rules.yaml")
 TOWNS = [(file, town) for file in FILES for town in replay.towns(published_towns.read(DATA / file))]
@@ -50,6 +51,17 @@ def test_at_least_forty_rules_are_worked_by_hand() -> None:
                 row.get("rule") for section in town if section.startswith("worked_") for row in town[section]
             }
             assert set(RuleBook.of(town).rules) == told
+
+
+def test_the_example_of_the_docs_comes_out_right(told: Callable[..., list[str]]) -> None:
+    [example] = re.findall(
+        r"```yaml\n(towns:.*?)```", (ROOT / "docs" / "rules.md").read_text("utf-8"), re.DOTALL
+    )
+    assert told(example) == [
+        "exemple : 1 règle dicible sur 1 ; cas : 4 justes, 0 faux",
+        "En tout : 1 règle dicible sur 1 (100 %) ; cas : 4 justes, 0 faux",
+        "4 passed, 0 failed",
+    ]
 
 
 # A file of one town --------------------------------------------------------------------------------------
@@ -169,6 +181,24 @@ def test_a_file_that_does_not_load_says_its_line(db: None, text: object, reason:
     assert reason in str(answer({"month": "2026-11-01", "expect": "3"}, text=text))
 
 
+def test_what_the_file_leaves_out_is_read_of_the_other_sections(db: None) -> None:
+    rule = {"id": "r", "services": ["car"], "type": "days_before", "n": 2, "time": "10:00"}
+    case = {"service": "car", "action": "reserve", "attempt": "2026-12-01T09:00", "target": "2026-12-03"}
+    town = {"id": "essai", "town_file": FILE, "rules": [rule], "tariffs": [{"id": "car", "price": "1.50"}]}
+    cases = {
+        "worked_deadlines": [case | {"expect": "on_time"}, case | {"expect": "late"}],
+        "worked_prices": [{"tariff": "car", "expect": "1.50"}, {"tariff": "repas", "expect": "3.00"}],
+    }
+    found = []
+    for one in replay.cases({"towns": [town | cases]}):
+        with transaction.atomic():
+            found.append(one.run())
+            transaction.set_rollback(True)
+    assert found[0] is None
+    assert "attendu late, obtenu on_time" in str(found[1])
+    assert found[2:] == [None, None]
+
+
 def test_a_file_may_stand_there_as_it_is_instead_of_as_a_text(db: None) -> None:
     written = {
         "établissements": [{"code": "resto", "nom": "Restaurant", "type": "restaurant"}],
@@ -208,6 +238,8 @@ def test_a_file_may_stand_there_as_it_is_instead_of_as_a_text(db: None) -> None:
         ({"taken": 9}, "taken : 9 places prises sur 2."),
         ({"expect": "refused", "says": "lune", "at": "2026-11-16T09:00"}, "attendu « lune » dans la phrase"),
         ({"action": "cancel"}, None),
+        ({"night": "2026-11-10T23:00"}, None),
+        ({"night": "cette nuit"}, "night : « cette nuit » n'est pas une date"),
         ({"expect": "3", "month": "2026-11-01"}, None),
     ],
 )
