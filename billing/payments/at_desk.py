@@ -49,12 +49,15 @@ def take(
             regie=regie,
             keep_surplus=keep_surplus,
         )
-    Household.objects.lock([household.pk])
+    # Its slots before the money: who books for the household beside does not wait for both.
+    Household.objects.lock([household.pk], rows_may_come=True)
     if cart.household_id != household.pk:
         raise PaymentRefused("Ce panier est celui d'un autre foyer.")
     if amount < (due := carts.amount(cart)):
         raise PaymentRefused(f"Ce panier est de {euros(due)}.")
-    payment = paying.record(
+    if carts.pay(cart, by=by, at=at) is not Became.PLACES:
+        raise PaymentRefused("Ce panier est fini ou déjà payé : rien n'est encaissé.")
+    return paying.record(
         household,
         amount,
         means,
@@ -66,6 +69,3 @@ def take(
         regie=next(iter(regies.of_activities([cart.activity_id]) or ()), None),
         keep_surplus=True,
     )
-    if carts.pay(cart, by=by, at=at) is not Became.PLACES:
-        raise PaymentRefused("Ce panier est fini ou déjà payé : rien n'est encaissé.")
-    return payment

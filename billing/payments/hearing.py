@@ -61,7 +61,9 @@ def hear(
         _keep(provider, [_Change(one, known.get(one.answer.reference), at) for one in said])
         return list(known.values())
     with transaction.atomic():
-        Household.objects.lock([one.household_id for one in known.values()])
+        # A cart takes slots below: who holds them and books for the same household does not wait for it.
+        pays_carts = any(one.cart_id is not None for one in known.values())
+        Household.objects.lock([one.household_id for one in known.values()], rows_may_come=pays_carts)
         parts = _parts_of([one.pk for one in known.values()])
         payments = {row.online_payment.reference: row.online_payment for row in parts}
         shares: dict[str, list[tuple[int, Decimal]]] = {}

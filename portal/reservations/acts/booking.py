@@ -549,7 +549,8 @@ class Submission:
             raise BookingRefused(homes.gone_sentence(reservation.enrolment.child))
         enrolment = reservation.enrolment
         if money_first.by_account(enrolment.activity_id, reservation.period_id) is not None:
-            Household.objects.lock([reservation.household_id])  # what it holds is spent once
+            # What it holds is spent once; who books for it beside, and holds slots, does not wait.
+            Household.objects.lock([reservation.household_id], rows_may_come=True)
         days = {line.day for line in lines}
         asked = {"child": reservation.child_id, "activity": enrolment.activity_id, "days": days}
         live = _standing(**asked)
@@ -1977,7 +1978,7 @@ def _hold(booking: Booking, at: datetime) -> tuple[Booking, list[Slot], Custody]
     where the child does not live in its household today."""
     custody = homes.held(booking.child_id, booking.household_id)
     if money_first.accounts():
-        Household.objects.lock([booking.household_id])
+        Household.objects.lock([booking.household_id], rows_may_come=True)
     slots = _lock_slots(shelves_of([booking]))
     held = _with_enrolment().get(pk=booking.pk)
     if custody is None or not custody.holds_on(timezone.localdate(at)):

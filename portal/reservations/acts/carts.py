@@ -171,8 +171,9 @@ def extend(cart: Cart, *, at: datetime) -> Cart:
 
 
 def _held(cart: Cart) -> Cart:
-    """As it stands once its household's row is held."""
-    Household.objects.lock([cart.household_id])
+    """As it stands once its household's row is held: reservations of the household, which hold their slots
+    already, do not wait for it."""
+    Household.objects.lock([cart.household_id], rows_may_come=True)
     stands = Cart.objects.select_for_update(no_key=True).filter(pk=cart.pk)
     return stands.get()
 
