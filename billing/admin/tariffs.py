@@ -1,6 +1,6 @@
 """Tariffs at the desk: the grid as one table with its warnings, a simulator, a copy for next year."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -33,6 +33,8 @@ from billing.models import (
 from billing.prices.books import PriceBook, copy_tariff, keep_past, next_code, next_dates
 from billing.prices.quantity_preview import QuantityPreview, preview
 from billing.rules import pricing, quantities, tariff_checks
+from families.custody import own
+from families.models import Custody
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OneRow, OwnPages, WithHistory
@@ -43,6 +45,7 @@ from portal.french.day_fields import DayField
 from portal.french.grades import Grade
 from portal.french.plurals import counted
 from portal.reservations.models import Formula, SchoolClass
+from portal.web.signed_in import user_of
 
 
 class LinesField(forms.Field):
@@ -718,8 +721,23 @@ class ChildStatusAdmin(TolerantChoices[ChildStatus], DeskAdmin[ChildStatus]):
             kwargs["choices"] = [("", "–"), *(one for one in Status.choices if one[0] != Status.DISABILITY)]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
+    def _check_own(self, request: HttpRequest, children: Collection[int]) -> None:
+        """It changes a price: raises OwnHousehold for an agent's own child."""
+        homes = set(Custody.objects.filter(child__in=children).values_list("household", flat=True))
+        own.check(user_of(request), homes, right=self.right_for("change"), at=timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: ChildStatus) -> None:
+        self._check_own(request, [obj.child_id])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ChildStatus]) -> None:
+        self._check_own(request, list(queryset.values_list("child", flat=True)))
+        super().delete_queryset(request, queryset)
+
     def save_model(self, request: HttpRequest, obj: ChildStatus, form: Any, change: bool) -> None:
         """What is written anew is known from today on: months that were billed may be recalculated."""
+        before = ChildStatus.objects.filter(pk=obj.pk).values_list("child", flat=True)
+        self._check_own(request, {obj.child_id, *before})
         if {"child", "kind", "valid_from", "valid_to"} & set(form.changed_data):
             obj.known_on = timezone.localdate()
         super().save_model(request, obj, form, change)

@@ -19,7 +19,7 @@ from families.models import User
 from portal.reservations.towns import town_file
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
 from tests.conftest import logged_in
-from tests.factories import UserFactory, paris
+from tests.factories import GuardianFactory, UserFactory, paris
 
 D = Decimal
 
@@ -146,6 +146,22 @@ def test_who_may_not_read_of_health_cannot_write_a_handicap(scholarship, books):
     answer = client.post(reverse("admin:billing_childstatus_add"), posted | {"kind": "foster"})
     assert answer.status_code == 302
     assert ChildStatus.objects.get().known_on == timezone.localdate()
+
+
+def test_nobody_writes_or_removes_one_of_the_own_child(scholarship, books, waits):
+    client = desk()
+    GuardianFactory(household=books.household, user=User.objects.get(username="agent-statuts"))
+    add = reverse("admin:billing_childstatus_add")
+    posted = {"child": books.child.pk, "kind": "foster", "valid_from": "01/09/2026", "valid_to": ""}
+    client.post(add, posted)
+    assert not ChildStatus.objects.exists()
+    client.post(add, posted | {"child": waits.child.pk})
+    theirs = ChildStatus.objects.get()
+    change = reverse("admin:billing_childstatus_change", args=[theirs.pk])
+    client.post(change, posted)
+    mine = recognised(books.child)
+    client.post(reverse("admin:billing_childstatus_delete", args=[mine.pk]), {"post": "yes"})
+    assert sorted(ChildStatus.objects.values_list("child", flat=True)) == [books.child.pk, waits.child.pk]
 
 
 def test_the_file_of_a_town_writes_it(db, canteen):
