@@ -1723,6 +1723,18 @@ class _Open:
         return ""
 
 
+def could_stand(cancelled: Iterable[Booking], *, at: datetime) -> bool:
+    """Whether all of these days could be booked anew, but for their deadlines: what was recorded or decided
+    since counts (the number of days, papers, arrears). Of places nothing is said."""
+    rows = list(_with_enrolment().filter(pk__in=[one.pk for one in cancelled]).order_by("day", "pk"))
+    opens = _Open(rows, at, NONE)
+    try:
+        opens.count(rows)
+    except BookingRefused:
+        return False
+    return not any(opens(one) for one in rows)
+
+
 def stand_again(
     cancelled: Mapping[int, BookingState],
     *,

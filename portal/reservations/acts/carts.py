@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from families.models import Custody, Household, User
 from portal.reservations.acts import money_first, tasks
-from portal.reservations.acts.booking import finish, post_after
+from portal.reservations.acts.booking import could_stand, finish, post_after
 from portal.reservations.acts.places import Changes, _lock_slots, _places_of, fits, shelves_of, slots_of
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Booking, Cart, Reservation
@@ -122,7 +122,7 @@ def _take_again(cart: Cart, *, by: User | None, at: datetime) -> Became:
         busy.update((one.child_id, slot.day, slot.part) for slot in wanted)
         changes.grant(one, wanted, known=())
         changes.taken_up.append(one)
-    if not ended:
+    if not ended or not could_stand(ended, at=at):
         return Became.NOTHING
     _settle(cart, State.PAID, at)
     changes.write()

@@ -22,16 +22,17 @@ from billing.models import (
 )
 from billing.payments import at_desk, late_carts, paying, starting
 from billing.payments.events import OnlinePaymentRefused
+from families.texts import accepting
 from portal.reservations.acts import booking, carts, money_first
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
-from portal.reservations.models import Activity, Advance, Booking, Cart
+from portal.reservations.models import Activity, Advance, Booking, Cart, DayRule
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Override
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.billing.payments.paying_online import deliver, received
 from tests.conftest import brother_of
-from tests.factories import FormulaFactory
+from tests.factories import ActivityTextFactory, AskedTextFactory, FormulaFactory
 from tests.portal.reservations.audit import (
     MONDAY,
     THURSDAY,
@@ -288,6 +289,27 @@ def test_paid_after_its_end_without_places_it_is_given_back_and_said(
     late_carts.give_back.call(payment.pk)  # told again
     assert OnlineRefund.objects.get().state == "done"
     assert any("plus de place" in letter.body for letter in mailoutbox)
+
+
+def test_paid_after_its_end_it_goes_round_no_rule_of_days_nor_a_missing_text(
+    deposit, stripe, canteen, books, now
+):
+    DayRule.objects.create(activity=canteen.activity, most=2)
+    reserve(books, canteen, MONDAY, TUESDAY, at=now)
+    payment = starting.start_cart(the_cart(), by=books.user, at=now)
+    carts.give_back(the_cart(), by=books.user, at=now + timedelta(minutes=1))
+    first = the_cart()
+    reserve(books, canteen, THURSDAY, at=now + timedelta(minutes=2))
+    carts.pay(the_cart(), by=None, at=now + timedelta(minutes=2))
+    assert carts.pay(first, by=None, at=now + timedelta(minutes=3)) is carts.Became.NOTHING
+    deliver(stripe.press(payment.provider_reference, "paid"))
+    assert states(books, MONDAY, TUESDAY, THURSDAY) == ["cancelled", "cancelled", "accepted"]
+    DayRule.objects.all().delete()
+    text = AskedTextFactory(code="reglement")
+    ActivityTextFactory(activity=canteen.activity, text=text)
+    assert carts.pay(first, by=None, at=now + timedelta(minutes=4)) is carts.Became.NOTHING
+    accepting.answer(books.household, text.versions.get(), {None: True}, by=books.user, at=now)
+    assert carts.pay(first, by=None, at=now + timedelta(minutes=5)) is carts.Became.PLACES
 
 
 # What contradicts -----------------------------------------------------------------------------------------
