@@ -54,6 +54,7 @@ class AskedTextAdmin(WithHistory[AskedText]):
     """What families read and accept; which activities ask for it stands on their own pages."""
 
     desk_order = 27
+    takes_files = True  # a version as a PDF
     list_display = ("name", "about", "need", "everywhere", "active", "order")
     list_filter = ("about", "need", "active")
     search_fields = ("name", "code")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from families.models import TextAnswer, TextVersion
@@ -11,6 +12,7 @@ from families.texts import accepting, standing
 from families.texts.accepting import AnswerRefused
 from tests.conftest import logged_in
 from tests.factories import ActivityTextFactory, AskedTextFactory
+from tests.families.conftest import PDF
 
 
 @pytest.fixture
@@ -185,3 +187,24 @@ def test_the_desk_writes_a_text_and_its_version(agent_client, year):
     answer = agent_client.post(path, posted | {"versions-0-body": "Bonjour."})
     assert answer.status_code == 302
     assert TextVersion.objects.get().body == "Bonjour."
+
+
+def test_the_desk_joins_a_version_as_a_pdf_and_nothing_else(agent_client, year):
+    path = reverse("admin:families_askedtext_add")
+    posted = {
+        "name": "Charte",
+        "code": "charte",
+        "about": "household",
+        "need": "place",
+        "active": "on",
+        "order": "0",
+        "versions-TOTAL_FORMS": "1",
+        "versions-INITIAL_FORMS": "0",
+        "versions-0-starts_on": "01/09/2026",
+    }
+    other = SimpleUploadedFile("charte.pdf", b"<html>", content_type="application/pdf")
+    assert agent_client.post(path, posted | {"versions-0-file": other}).status_code == 200
+    written = SimpleUploadedFile("charte.pdf", PDF, content_type="application/pdf")
+    assert agent_client.post(path, posted | {"versions-0-file": written}).status_code == 302
+    with TextVersion.objects.get().file.open("rb") as kept:
+        assert kept.read() == PDF
