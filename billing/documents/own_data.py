@@ -72,7 +72,7 @@ def tables(subject: Subject) -> Iterator[Table]:
             for row in invoices.iterator(chunk_size=A_BITE)
         ),
     )
-    statuses = ChildStatus.objects.filter(child__households=home).select_related("child")
+    statuses = ChildStatus.objects.filter(child__in=subject.children).select_related("child")
     yield Table(
         "Situations reconnues",
         ("Enfant", "Situation", "Du", "Au", "Justificatif"),

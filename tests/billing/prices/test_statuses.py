@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from django.utils import timezone
 
+from billing.documents import own_data
 from billing.invoices import invoicing, recalculating, told_since
 from billing.models import (
     BillingSettings,
@@ -25,6 +26,7 @@ from billing.prices.estimates import Estimates, forget
 from billing.rules import pricing
 from families import groups
 from families.models import User
+from families.privacy.telling import Subject
 from portal.reservations.towns import town_file
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
 from tests.conftest import logged_in
@@ -199,3 +201,14 @@ tarifs:
     (rule,) = Tariff.objects.get().rule().modifiers
     assert (rule.when, rule.status, rule.amount) == (pricing.When.STATUS, "scholarship", -40)
     assert town_file.load(town_file.export()).changed == []
+
+
+def test_a_home_that_the_child_left_is_told_nothing_of_it(scholarship, books):
+    recognised(books.child, "foster", proof="notification du 3 septembre")
+
+    def told(*children):
+        subject = Subject(books.guardian, books.household, children)
+        (found,) = [one for one in own_data.tables(subject) if one.title == "Situations reconnues"]
+        return [row[1] for row in found.rows]
+
+    assert (told(books.child), told()) == (["Enfant confié à une famille d'accueil"], [])
