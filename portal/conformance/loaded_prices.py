@@ -100,7 +100,7 @@ def _own(
         if link.audience == FormulaTariff.Audience.NON_RESIDENT and not told:
             its = replace(its, resident=False)
         if link.situation:
-            situation: Any = {SITUATIONS[FormulaTariff.Situation(link.situation)]: True}
+            situation: dict[str, Any] = {SITUATIONS[FormulaTariff.Situation(link.situation)]: True}
             its = replace(its, **situation)
         yield (
             link.formula,
