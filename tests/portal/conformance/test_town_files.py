@@ -16,7 +16,7 @@ from portal.management.commands import replay_towns
 from portal.reservations.models import Activity
 from tests import DATA, ROOT
 
-FILES = ("more-towns.yaml", "rules.yaml")
+FILES = ("more-towns.yaml", "rules.yaml", "new-rules.yaml")
 TOWNS = [(file, town) for file in FILES for town in replay.towns(published_towns.read(DATA / file))]
 
 
