@@ -744,6 +744,58 @@ class BillingSettingsAdmin(AsksAgain[BillingSettings], OneRow[BillingSettings], 
     # No document bears the code that a tobacconist scans: nobody is told to go there.
     exclude = ("tobacconist",)
     change_form_template = "admin/billing/settings.html"
+    fieldsets = (
+        ("Qui facture", {"fields": ("collection", "issuer_name", "issuer_address", "signatory", "siret")}),
+        (
+            "Factures et relances",
+            {
+                "fields": (
+                    "series",
+                    "payment_days",
+                    "minimum_amount",
+                    "starts_on",
+                    "vat_notice",
+                    "legal_notice",
+                    "recourse",
+                    "reminder_days",
+                    "reminder_notice",
+                )
+            },
+        ),
+        (
+            "Moyens de paiement",
+            {
+                "fields": (
+                    "iban",
+                    "bic",
+                    "creditor_identifier",
+                    "cheque_payable_to",
+                    "cheque_address",
+                    "desk",
+                    "part_payment",
+                    "instalments_most",
+                    "instalments_from",
+                )
+            },
+        ),
+        (
+            "Impayés : ce qu'un agent peut décider",
+            {
+                "fields": (
+                    "arrears_activities",
+                    "arrears_reminders",
+                    "arrears_days",
+                    "arrears_amount",
+                    "arrears_end_when_paid",
+                )
+            },
+        ),
+        (
+            "Ce qui compte pour un prix",
+            {"fields": ("siblings", "residence_late", "school_late", "siblings_late", "quotient_late")},
+        ),
+        ("Caisse", {"fields": ("cash_float", "cash_maximum", "deposits_from")}),
+    )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """There is one row: its list is its page, for who may open it."""

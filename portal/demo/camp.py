@@ -1,4 +1,5 @@
-"""The demo's camp: five days in the mountains, 30 % of whose price is paid to get the places."""
+"""The demo's camp: five days in the mountains, 30 % of whose price is paid to get the places;
+it leaves with six children."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from portal.reservations.models import (
     DeadlineRule,
     Enrolment,
     Formula,
+    NeededChildren,
     Period,
     SchoolYear,
 )
@@ -65,6 +67,7 @@ def pitch(people: People, at: datetime) -> None:
     TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": str(PRICE)})
     FormulaTariff.objects.create(formula=formula, tariff=tariff)
     Advance.objects.create(activity=camp, kind=Advance.Kind.PART, percent=30, minutes=20)
+    NeededChildren.objects.create(activity=camp, children=6, per=NeededChildren.Per.PERIOD, days_before=14)
     asked = at - timedelta(days=12)
     for pupil in people.neighbour.pupils:
         if len(pupil.homes) > 1:

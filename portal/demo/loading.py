@@ -30,6 +30,7 @@ from portal.demo import (
     moves,
     papers,
     past_years,
+    statuses,
     texts,
     threads,
     two_homes,
@@ -193,6 +194,7 @@ def load(
     funds.expect(people, at)
     imports.bring(people, at)
     late_evenings.collected_late(at, people)
+    statuses.recognise(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

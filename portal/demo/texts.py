@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from django.utils import timezone
 
 from families.models import AskedText, Child, Household, TextAnswer, TextVersion
+from families.models.threads import named
 from portal.demo.people import People
 
 RULES, IMAGE = "reglement-loisirs", "droit-image"
@@ -21,7 +22,14 @@ def accept(people: People, at: datetime) -> None:
     said_at = timezone.make_aware(datetime.combine(day, time(10)))
     TextAnswer.objects.bulk_create(
         (
-            TextAnswer(version=version, household_id=home, at=said_at, by_name="Au guichet", signed_on=day)
+            TextAnswer(
+                version=version,
+                household_id=home,
+                at=said_at,
+                by=people.agent,
+                by_name=named(people.agent),
+                signed_on=day,
+            )
             for home in Household.objects.order_by("pk").values_list("pk", flat=True)
         ),
         batch_size=2000,

@@ -78,7 +78,7 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
     Job.CANTEEN: {
         Sight.ALWAYS: "catering_kitchen catering.menu catering_menu_import families.diet",
-        Sight.USED: "families.dietchoice billing.packedmeal billing.childstatus",
+        Sight.USED: "families.dietchoice billing.packedmeal",
         Sight.SELDOM: "",
     },
     Job.LEISURE: {
@@ -100,13 +100,12 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: """
             billing.billingrun billing.onlinepayment billing_online_statement billing.depositslip
             billing_cashcount_count billing.cashcount billing.creditnote billing.writeoff billing.manualcharge
-            billing.arrearsdecision
+            billing_arrearsdecision_find billing.arrearsdecision
             billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
             billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
-            billing.fee billing.householdfee
+            billing.fee billing.householdfee billing.childstatus
         """,
         Sight.SELDOM: """
-            billing_arrearsdecision_find
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
             billing.latecollectionrule

@@ -90,14 +90,15 @@ def _unmet(row: ActivityPaper, wish: Wish, lines: Sequence[Line]) -> Unmet | Non
         return None
     warns = row.without == ActivityPaper.Without.WARNS
     name = in_words(row.kind, line)
+    state = "" if ends or line is None else STATES.get(line.status, "")
     if ends:
         # Without an end it would cover them all.
         last = max(end for end in ends if end is not None)
         sentence = paper_rules.ending(name, str(wish.activity), last, warns=warns)
     else:
-        state = STATES.get(line.status, "") if line else ""
         sentence = paper_rules.lacking(name, str(wish.activity), state=state, books=books, warns=warns)
-    online = row.kind.comes_online
+    # One that the town hall is about to read is not sent twice.
+    online = row.kind.comes_online and state != "waits"
     return Unmet(
         Override.PAPERS,
         sentence,

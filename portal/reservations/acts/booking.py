@@ -349,7 +349,8 @@ def foresee_change(
 ) -> list[ForeseenChange]:
     """What `change` would make of each of `formulas`; with `waives`, if the town hall did it and passed over
     these where it has to. Only reads, in a fixed number of queries."""
-    booking = _with_enrolment().get(pk=booking.pk)
+    known: Any = _with_enrolment().get(pk=booking.pk)
+    booking, counted = known, known.counted
     reservation = _reservation_about(booking, at, is_change=True)
     custody = Custody.objects.filter(child=booking.child_id, household=booking.household_id).first()
     live = list(_live_on(reservation, {booking.day}).select_related("reservation"))
@@ -362,7 +363,7 @@ def foresee_change(
     where = Where.load(booking.enrolment, booking.establishment, reservation.period, at=at, desk=acting)
     offered = {one.pk: one for one in booking.enrolment.activity.formulas.all()}
     missing = in_the_way(booking.enrolment, [booking.day], at)
-    taken = day_rule_book.load([where])[0] if booking.counted else None
+    taken = day_rule_book.load([where])[0] if counted else None
     found = []
     for formula in formulas:
         owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])

@@ -47,7 +47,7 @@ def lacking(paper: str, activity: str, *, state: str, books: bool, warns: bool) 
     """`state`: « refused », « waits », « show » (at the counter), « expired »; else none is there."""
     said = {
         "refused": "la mairie l'a refusé, renvoyez-le",
-        "waits": "envoyé, la mairie le vérifie",
+        "waits": "papier envoyé, la mairie le vérifie",
         "show": "montrez-le au guichet de la mairie",
         "expired": "périmé, la mairie attend le suivant",
     }.get(state, "la mairie l'attend")

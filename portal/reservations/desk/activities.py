@@ -169,6 +169,7 @@ class PaperInline(OfActivity[ActivityPaper]):
     """What it asks of who is enrolled: a paper is given once for all activities that ask for it."""
 
     model = ActivityPaper
+    verbose_name_plural = "papiers demandés"
     named_by = ("kind",)
     fields = ("kind", "without", "counts")
 
@@ -177,6 +178,7 @@ class TextInline(OfActivity[ActivityText]):
     """What families accept for it, once for all activities that ask for it."""
 
     model = ActivityText
+    verbose_name_plural = "textes à accepter"
     named_by = ("text",)
     fields = ("text",)
 
@@ -185,6 +187,7 @@ class AdvanceInline(OfActivity[Advance]):
     """What is paid before a place is given. The town that fills nothing in asks for nothing."""
 
     model = Advance
+    verbose_name_plural = "paiement avant la place"
     named_by = ("period",)
     fields = ("kind", "percent", "minutes", "alert_below", "period")
 
@@ -207,11 +210,12 @@ class ActivityAdmin(
     inlines = (
         FormulaInline,
         CapacityInline,
-        PeriodInline,
         DeadlineInline,
         PaperInline,
         TextInline,
         AdvanceInline,
+        # Last: it grows by a handful of rows a year.
+        PeriodInline,
     )
     prepopulated_fields = {"code": ("name",)}
     autocomplete_fields = ("establishments",)

@@ -94,7 +94,7 @@ def cart(request: SignedInRequest, cart_id: int) -> HttpResponse:
             "open": found.is_open(at) and bool(held),
             "days": shown,
             "until": moments.until(found.ends_at),
-            "hour": f"{timezone.localtime(found.ends_at):%H:%M}",
+            "hour": moments.hour(timezone.localtime(found.ends_at).time()),
             "due": euros(due),
             "rest": euros(whole - due) if whole > due else "",
             "way": _way[0](found) if _way and held else "",
