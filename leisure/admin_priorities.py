@@ -94,8 +94,8 @@ class PriorityFactAdmin(HouseholdLink, TolerantChoices[PriorityFact], WithHistor
     list_display_links = ("kind",)
     list_filter = (InForceFilter, "kind", "proved")
     list_select_related = ("child", "noted_by")
-    autocomplete_fields = ("household", "child")
     search_fields = ("household__guardians__last_name",)
+    autocomplete_fields = ("household", "child")
     fields = ("household", "child", "kind", "since", "until", "proved", "noted_at", "noted_by_name")
     readonly_fields = ("noted_at", "noted_by_name")
 

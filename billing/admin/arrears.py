@@ -134,14 +134,6 @@ class ArrearsDecisionAdmin(
     OwnPages[ArrearsDecision],
 ):
     desk_order = 30
-    desk_links = (
-        DeskLink(
-            "Décider d'impayés",
-            "billing_arrearsdecision_find",
-            arrears.RIGHT,
-            "après relances : arrêter des jours à venir",
-        ),
-    )
     work_queues = (
         Queue(
             "Décisions d'impayés en cours",
@@ -151,7 +143,14 @@ class ArrearsDecisionAdmin(
             hint="Le paiement ou une date y met fin ; un agent peut les lever à tout moment.",
         ),
     )
-    change_form_template = "admin/billing/arrears_decision.html"
+    desk_links = (
+        DeskLink(
+            "Décider d'impayés",
+            "billing_arrearsdecision_find",
+            arrears.RIGHT,
+            "après relances : arrêter des jours à venir",
+        ),
+    )
     list_display = (
         "household_link",
         "stops",
@@ -162,8 +161,8 @@ class ArrearsDecisionAdmin(
         "decided_by_name",
     )
     list_filter = (StandingFilter, "stops")
-    search_fields = ("household__guardians__last_name", "sentence", "reason")
     list_select_related = ("decided_by",)
+    search_fields = ("household__guardians__last_name", "sentence", "reason")
     fields = readonly_fields = (
         "household_link",
         "stops",
@@ -181,6 +180,7 @@ class ArrearsDecisionAdmin(
         "ended_by_name",
         "end_reason",
     )
+    change_form_template = "admin/billing/arrears_decision.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ArrearsDecision]:
         return super().get_queryset(request).prefetch_related("activities")

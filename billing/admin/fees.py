@@ -96,6 +96,7 @@ class FeeAdmin(SaysRegie[Fee], WithHistory[Fee], DeskAdmin[Fee]):
     search_fields = ("name", "code")
     filter_horizontal = ()
     inlines = (FeePriceInline,)
+    prepopulated_fields = {"code": ("name",)}
     fields = (
         "name",
         "code",
@@ -110,7 +111,6 @@ class FeeAdmin(SaysRegie[Fee], WithHistory[Fee], DeskAdmin[Fee]):
         "analytic",
         "account",
     )
-    prepopulated_fields = {"code": ("name",)}
     change_form_template = "admin/billing/fee.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Fee]:

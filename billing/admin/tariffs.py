@@ -743,7 +743,6 @@ class BillingSettingsAdmin(AsksAgain[BillingSettings], OneRow[BillingSettings], 
     desk_order = 90
     # No document bears the code that a tobacconist scans: nobody is told to go there.
     exclude = ("tobacconist",)
-    change_form_template = "admin/billing/settings.html"
     fieldsets = (
         ("Qui facture", {"fields": ("collection", "issuer_name", "issuer_address", "signatory", "siret")}),
         (
@@ -796,6 +795,7 @@ class BillingSettingsAdmin(AsksAgain[BillingSettings], OneRow[BillingSettings], 
         ),
         ("Caisse", {"fields": ("cash_float", "cash_maximum", "deposits_from")}),
     )
+    change_form_template = "admin/billing/settings.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """There is one row: its list is its page, for who may open it."""

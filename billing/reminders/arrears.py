@@ -22,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 from simple_history.utils import bulk_update_with_history
 
-from billing.models import ArrearsDecision, BillingSettings, InvoiceWithBalance
+from billing.models import ArrearsDecision, BillingSettings
 from billing.payments import paying
 from billing.reminders import reminder_letters, reminding
 from billing.reminders.reminder_letters import RemindedInvoice
@@ -365,7 +365,7 @@ class Shown:
     decision: ArrearsDecision
     activities: list[Activity]
     left: Decimal
-    invoices: list[tuple[InvoiceWithBalance, Decimal]]
+    invoices: list[tuple[RemindedInvoice, Decimal]]
 
     @property
     def said(self) -> str:
