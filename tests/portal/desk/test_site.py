@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
@@ -198,3 +199,9 @@ def test_the_first_page_takes_twenty_queries_at_most(
     for client in (agent_client, regie_client, chief_client):
         with django_assert_max_num_queries(20):
             client.get(INDEX)
+
+
+def test_whatever_is_in_sight_once_it_is_used_says_by_which_rows():
+    """A page's own address is no model: of one that says none, every page of the desk would fail."""
+    named = {jobs.USED_BY.get(name, name) for name, at in jobs.PLACES.items() if at.sight is jobs.Sight.USED}
+    assert all(apps.get_model(name) for name in named)
