@@ -364,9 +364,9 @@ def foresee_change(
     offered = {one.pk: one for one in booking.enrolment.activity.formulas.all()}
     missing = in_the_way(booking.enrolment, [booking.day], at)
     taken = day_rule_book.load([where])[0] if counted else None
+    owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])
     found = []
     for formula in formulas:
-        owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])
         old, new = _halves(reservation, booking, formula)
         try:
             passed = check_enrolment(booking.enrolment, books=True, unmet=missing, overrides=if_needed)
@@ -374,7 +374,7 @@ def foresee_change(
                 raise BookingRefused(homes.gone_sentence(booking.enrolment.child))
             tried = Submission(reservation, custody, where, slots, offered, live, places, if_needed)
             tried.days_taken = taken
-            tried.owed = money_first.Owed() if owed.by_account else owed
+            tried.owed = money_first.Owed() if owed.by_account else owed.anew()
             tried.decide_change(old, new)
             tried.count_days([old, new])
         except BookingRefused as refusal:

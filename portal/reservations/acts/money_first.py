@@ -124,6 +124,10 @@ class Owed:
             return cls()
         return cls(rule, _pricer[0](enrolment, min(days), max(days), period=period))
 
+    def anew(self) -> "Owed":
+        """The same before any day was asked about, at no query."""
+        return Owed(self.rule, self._costs)
+
     def price(self, formula: int, day: date, *, late: bool) -> Decimal:
         """What a day costs in euros; nothing where it is given at once."""
         if self._costs is None:
