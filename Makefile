@@ -48,7 +48,7 @@ rush: setup-tests ## Let 2 500 families reserve within 300 s on PostgreSQL: SMAL
 		$(if $(THINKING),--thinking $(THINKING)) $(if $(REDIS),--redis $(REDIS)) $(if $(SERVERS),--servers $(SERVERS)) $(if $(FILES),--files) $(if $(KEEP),--keep)
 
 test-towns: setup ## Replay the example towns' calendars and rules (TOWNS_FILE= changes the file)
-	PORTAL_DEMO=1 $(PY) manage.py replay_towns $(or $(TOWNS_FILE),tests/data/towns.yaml tests/data/communes.yaml tests/data/more-towns.yaml tests/data/rules.yaml)
+	PORTAL_DEMO=1 $(PY) manage.py replay_towns $(or $(TOWNS_FILE),tests/data/towns.yaml tests/data/communes.yaml tests/data/more-towns.yaml tests/data/rules.yaml tests/data/new-rules.yaml)
 
 test-upgrade: setup-tests ## Try the oldest and the last release's data on today's code, on SQLite (and on the PostgreSQL of DATABASE_URL)
 	$(PY) -m pytest tests/upgrade

@@ -1,5 +1,6 @@
 """Who comes first at the desk: an activity's criteria, the priority district, the situations of families."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
@@ -16,6 +17,7 @@ from portal.desk.choices import TolerantChoices
 from portal.desk.pages import WithHistory
 from portal.desk.site import DeskAdmin
 from portal.french.dates import short_day
+from portal.web.signed_in import user_of
 
 HEALTH = "families.view_childhealth"
 
@@ -120,8 +122,20 @@ class PriorityFactAdmin(HouseholdLink, TolerantChoices[PriorityFact], WithHistor
         return super().formfield_for_choice_field(db_field, request, **given)
 
     def save_model(self, request: Any, obj: PriorityFact, form: Any, change: bool) -> None:
-        at = timezone.now()
-        own.check(request.user, [obj.household_id], right=self.right_for("change"), at=at)
+        before = PriorityFact.objects.filter(pk=obj.pk).values_list("household", flat=True)
+        self._check_own(request, {obj.household_id, *before})
         if not change:
-            obj.noted_at, obj.noted_by = at, request.user
+            obj.noted_at, obj.noted_by = timezone.now(), request.user
         super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: PriorityFact) -> None:
+        self._check_own(request, [obj.household_id])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PriorityFact]) -> None:
+        self._check_own(request, list(queryset.values_list("household", flat=True)))
+        super().delete_queryset(request, queryset)
+
+    def _check_own(self, request: HttpRequest, households: Collection[int]) -> None:
+        """Raises OwnHousehold."""
+        own.check(user_of(request), households, right=self.right_for("change"), at=timezone.now())

@@ -1,6 +1,6 @@
 """Invoices at the desk: billing a month, the list with its totals, files, credit notes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias, TypedDict
@@ -22,6 +22,7 @@ from billing.admin.answers import AnswersInvoices
 from billing.admin.exporting import downloads, note_households
 from billing.admin.instalments import InParts
 from billing.admin.kept import FoundByNumber, note_if_erased
+from billing.admin.not_own import NotOfOwnHousehold
 from billing.admin.regies import SaysRegie
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.documents import files, pdf, wording
@@ -582,7 +583,12 @@ class InvoiceAdmin(
 
 
 @admin.register(ManualCharge)
-class ManualChargeAdmin(SaysRegie[ManualCharge], TolerantChoices[ManualCharge], NumberSearch[ManualCharge]):
+class ManualChargeAdmin(
+    NotOfOwnHousehold[ManualCharge],
+    SaysRegie[ManualCharge],
+    TolerantChoices[ManualCharge],
+    NumberSearch[ManualCharge],
+):
     regie_field = "regie"
     desk_order = 15
     list_display = ("label", "household", "quantity", "unit_price", "reason", "billed_by")
@@ -594,6 +600,9 @@ class ManualChargeAdmin(SaysRegie[ManualCharge], TolerantChoices[ManualCharge], 
     @admin.display(description="facturée par")
     def billed_by(self, obj: ManualCharge) -> str:
         return obj.line.invoice.number if obj.line else "à la prochaine facture"
+
+    def homes_of(self, rows: Iterable[ManualCharge]) -> set[int]:
+        return {row.household_id for row in rows}
 
     def save_model(self, request: HttpRequest, obj: ManualCharge, form: Any, change: bool) -> None:
         if not change:

@@ -44,7 +44,7 @@ class InParts(OwnPages[Invoice]):
     def in_parts(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """In how many times an invoice is paid from now on; or, where it is, the end of that."""
         self.demand(request, instalments.RIGHT)
-        invoice = get_object_or_404(Invoice.objects.with_balance(), pk=pk)
+        invoice: Any = get_object_or_404(Invoice.objects.with_balance(), pk=pk)
         back = reverse("admin:billing_invoice_change", args=[pk])
         schedule = plans.of([pk]).get(pk)
         form: forms.Form

@@ -1,6 +1,6 @@
 """Tariffs at the desk: the grid as one table with its warnings, a simulator, a copy for next year."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from billing.admin.not_own import NotOfOwnHousehold, homes_of_children
 from billing.invoices import told_since
 from billing.models import (
     BillingSettings,
@@ -36,7 +37,7 @@ from billing.rules import pricing, quantities, tariff_checks
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OneRow, OwnPages, WithHistory
-from portal.desk.site import DeskAdmin, DeskLink, M
+from portal.desk.site import DeskLink, M
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField
@@ -687,19 +688,22 @@ class TariffAdmin(OwnPages[Tariff]):
 
 
 @admin.register(PackedMeal)
-class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
+class PackedMealAdmin(NotOfOwnHousehold[PackedMeal], TolerantChoices[PackedMeal]):
     desk_order = 30
     list_display = ("enrolment", "valid_from", "valid_to")
     list_select_related = ("enrolment__child", "enrolment__activity", "enrolment__school_year")
     search_fields = ("enrolment__child__folded",)
     autocomplete_fields = ("enrolment",)
 
+    def homes_of(self, rows: Iterable[PackedMeal]) -> set[int]:
+        return homes_of_children(row.enrolment.child_id for row in rows)
+
 
 HEALTH_RIGHT = "families.view_childhealth"
 
 
 @admin.register(ChildStatus)
-class ChildStatusAdmin(TolerantChoices[ChildStatus], DeskAdmin[ChildStatus]):
+class ChildStatusAdmin(NotOfOwnHousehold[ChildStatus], TolerantChoices[ChildStatus]):
     """A handicap is there for who may read of health alone."""
 
     desk_order = 31
@@ -717,6 +721,9 @@ class ChildStatusAdmin(TolerantChoices[ChildStatus], DeskAdmin[ChildStatus]):
         if db_field.name == "kind" and not request.user.has_perm(HEALTH_RIGHT):
             kwargs["choices"] = [("", "–"), *(one for one in Status.choices if one[0] != Status.DISABILITY)]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def homes_of(self, rows: Iterable[ChildStatus]) -> set[int]:
+        return homes_of_children(row.child_id for row in rows)
 
     def save_model(self, request: HttpRequest, obj: ChildStatus, form: Any, change: bool) -> None:
         """What is written anew is known from today on: months that were billed may be recalculated."""

@@ -441,7 +441,7 @@ def ask_again(row: HouseholdFee, *, by: User, at: datetime) -> None:
     row.save()
 
 
-def join(kept: int, emptied: int, children: dict[int, int]) -> None:
+def join(kept: int, emptied: int, children: Mapping[int, int]) -> None:
     """The fees of a household are another's from now on, and of a child typed twice the one child's: of two
     for the same year one is too many, and given back where it was billed."""
     rows = HouseholdFee.objects.filter(Q(household=emptied) | Q(child__in=children))

@@ -16,7 +16,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from billing.invoices import regies
-from billing.models import LateCollection, LateCollectionRule, ManualCharge
+from billing.models import CreditNoteLine, LateCollection, LateCollectionRule, ManualCharge
 from billing.rules import late_collection as rules
 from billing.rules.absences import year_start
 from families.custody import own
@@ -98,14 +98,15 @@ def note(
         row.child_id: row
         for row in LateCollection.objects.filter(child__in=children, activity=activity, day=day)
     }
-    own.check(by, {booked[child].household_id for child in children}, right=RIGHT, at=at)
+    changed = [
+        child for child in children if departures[child] != (there[child].left_at if child in there else None)
+    ]
+    # A list says it of every child: who changes nothing of the own one enters the others.
+    homes = {there[child].household_id if child in there else booked[child].household_id for child in changed}
+    own.check(by, homes, right=RIGHT, at=at)
     done = Noted()
-    for child in children:
+    for child in changed:
         row, left_at = there.get(child), departures[child]
-        if row is None and left_at is None:
-            continue
-        if row is not None and row.left_at == left_at:
-            continue
         row = row or LateCollection(
             household_id=booked[child].household_id, child_id=child, activity=activity, day=day
         )
@@ -173,8 +174,11 @@ def _same_span(day: date, starts: tuple[date, ...]) -> Q:
 def _charge(row: LateCollection, activity: Activity) -> None:
     """What is still to be billed of the evening, in one line that no invoice took yet, or none."""
     billed = row.charges.filter(line__isnull=False).aggregate(sum=Sum("unit_price"))["sum"] or ZERO
+    # What a credit note took back is given for good: it is not given back a second time.
+    lines = row.charges.filter(line__isnull=False).values("line")
+    credited = CreditNoteLine.objects.filter(line__in=lines).aggregate(sum=Sum("amount"))["sum"] or ZERO
     waiting = row.charges.filter(line=None).first()
-    left = row.amount - billed
+    left = max(row.amount - credited, ZERO) - (billed - credited)
     if left == 0:
         if waiting is not None:
             waiting.delete()

@@ -228,25 +228,25 @@ def _standing(
     before, attendance = standing_at(mine, town.formulas, town.days)
     known: dict[Day, Presence] = {_day(one): one for one in due}
     for one in before:
-        item, presence = one.billed.item, one.presence
+        billed, presence = one.billed.item, one.presence
         known.setdefault(_day(presence), presence)
-        counted = Counted(item.counted or Counted.PRESENT)
-        found[presence.household][_day(presence)] = _Stands(presence, item.amount, counted)
+        counted = Counted(billed.counted or Counted.PRESENT)
+        found[presence.household][_day(presence)] = _Stands(presence, billed.amount, counted)
     for home in moved:
         items = [(item.turn, line, item) for line in drafted.get(home, ()) for item in line.items]
         for _, line, item in sorted(items, key=lambda one: one[0]):
             if item.booking is None and item.attendance is None:
                 continue
-            key = (True, item.booking) if item.booking is not None else (False, item.attendance or 0)
+            key: Day = (True, item.booking) if item.booking is not None else (False, item.attendance or 0)
             if line.kind == Kind.CREDIT:
                 found[home].pop(key, None)
             elif line.kind != Kind.FLAT and key in known:
                 counted = Counted(item.counted or Counted.PRESENT)
                 found[home][key] = _Stands(known[key], item.amount, counted)
     for its in found.values():
-        for one in its.values():
-            if one.presence.booking is not None and one.presence.attendance is None:
-                one.presence.attendance = attendance.get(one.presence.booking)
+        for presence in (stands.presence for stands in its.values()):
+            if presence.booking is not None and presence.attendance is None:
+                presence.attendance = attendance.get(presence.booking)
     return found
 
 

@@ -15,9 +15,11 @@ from portal.reservations.models import Activity, SchoolYear
 
 class ArrearsDecisionQuerySet(models.QuerySet["ArrearsDecision"]):
     def standing(self, today: date) -> "ArrearsDecisionQuerySet":
-        """Those that stop something on `today`: not ended, begun, not past their last day, not paid where
-        payment ends them."""
-        owed = Invoice.objects.with_balance().filter(arrears_decisions=OuterRef("pk"), left__gt=Decimal(0))
+        """Those that stop something on `today`: not ended, begun, not past their last day, and, where payment
+        ends them, something of their invoices is late: not paid, nor to be paid later by due dates."""
+        owed = Invoice.objects.with_balance().filter(
+            arrears_decisions=OuterRef("pk"), left__gt=Decimal(0), pay_by__lt=today
+        )
         return self.filter(Q(until=None) | Q(until__gte=today), ended_at=None, since__lte=today).filter(
             Q(ends_when_paid=False) | Exists(owed)
         )

@@ -15,8 +15,8 @@ from portal.web.signed_in import SignedInRequest
 def decision(request: SignedInRequest) -> HttpResponse:
     """All that stand for the household; a letter's link still opens when none does any more."""
     shown = arrears.of_home(which_home.household(request), timezone.localdate())
-    invoices = {one.pk: one for each in shown for one in each.invoices}
-    first = next(iter(invoices.values()), None)
+    invoices = {one.pk: (one, late) for each in shown for one, late in each.invoices}
+    first, _ = next(iter(invoices.values()), (None, None))
     context = {
         "shown": shown,
         "invoices": list(invoices.values()),

@@ -66,12 +66,19 @@ class AmountForm(forms.Form):
 
     def __init__(self, *args: Any, accounts: list[Purse], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # The town's own account has no key: 0 stands for it, since nothing is what was not chosen.
+        self.accounts = {str(one.regie or 0): one for one in accounts}
         if len(accounts) > 1:
             self.fields["regie"] = forms.ChoiceField(
                 label="Compte",
-                choices=[(one.regie or "", one.name or regies.OWN) for one in accounts],
-                required=False,
+                choices=[(key, one.name or regies.OWN) for key, one in self.accounts.items()],
             )
+
+    @property
+    def account(self) -> Purse:
+        """That of a valid form."""
+        (first, *_) = self.accounts
+        return self.accounts[self.cleaned_data.get("regie") or first]
 
 
 @never_cache
@@ -84,8 +91,7 @@ def top_up(request: SignedInRequest) -> HttpResponse:
         raise Http404
     form = AmountForm(request.POST or None, accounts=accounts)
     if request.method == "POST" and form.is_valid():
-        chosen = str(form.cleaned_data.get("regie") or (accounts[0].regie or ""))
-        account = next(one for one in accounts if str(one.regie or "") == chosen or len(accounts) == 1)
+        account = form.account
         try:
             payment = starting.start_top_up(
                 household,

@@ -28,7 +28,7 @@ class Presence(NamedTuple):
 
     child: int
     activity: int
-    establishment: int
+    establishment: int | None
     formula: int
     day: date
     late: bool = False

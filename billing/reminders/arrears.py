@@ -22,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 from simple_history.utils import bulk_update_with_history
 
-from billing.models import ArrearsDecision, BillingSettings, Invoice, InvoiceWithBalance
+from billing.models import ArrearsDecision, BillingSettings, InvoiceWithBalance
 from billing.payments import paying
 from billing.reminders import reminder_letters, reminding
 from billing.reminders.reminder_letters import RemindedInvoice
@@ -112,17 +112,25 @@ def _rows(today: date, **of: object) -> list[RemindedInvoice]:
     return list(rows.order_by("household", "pay_by", "sequence"))
 
 
-def _owed(invoice: RemindedInvoice) -> Owed:
-    reminded = timezone.localdate(invoice.reminded_at) if invoice.reminded_at else None
-    return Owed(invoice.number, invoice.left, invoice.reminders, reminded)
+def _owed(rows: Sequence[RemindedInvoice], today: date) -> list[Owed]:
+    """What is late of each: of one paid in several times, no more than was due before today. After reminders
+    of an earlier due date, the days to wait count from the one that was missed since."""
+    late = reminder_letters.late_of(rows, today)
+    found = []
+    for one in rows:
+        reminded = max(timezone.localdate(one.reminded_at), one.pay_by) if one.reminded_at else None
+        found.append(Owed(one.number, late[one.pk], one.reminders, reminded))
+    return found
 
 
 def to_decide(today: date) -> list[Candidate]:
-    """Most euros first; two queries, whatever their number."""
+    """Most euros first; three queries, whatever their number, one more where invoices are paid in several
+    times."""
     before = BillingSettings.current().before_arrears
     homes: dict[int, list[Owed]] = defaultdict(list)
-    for invoice in _rows(today, household__erased_at=None, household__joined_to=None):
-        homes[invoice.household_id].append(_owed(invoice))
+    rows = _rows(today, household__erased_at=None, household__joined_to=None)
+    for invoice, late in zip(rows, _owed(rows, today), strict=True):
+        homes[invoice.household_id].append(late)
     decided = set(ArrearsDecision.objects.standing(today).values_list("household", flat=True))
     found = []
     for home, owed in homes.items():
@@ -138,7 +146,7 @@ def to_decide(today: date) -> list[Candidate]:
 
 def hindrance(household: Household, today: date) -> str:
     """Why nobody may decide about it now, in French; empty where one may."""
-    owed = [_owed(one) for one in _rows(today, household=household)]
+    owed = _owed(_rows(today, household=household), today)
     return rules.refusal(owed, BillingSettings.current().before_arrears, today)
 
 
@@ -160,7 +168,7 @@ def foresee(household: Household, wanted: Wanted, *, at: datetime) -> Foreseen:
     today = timezone.localdate(at)
     settings = BillingSettings.current()
     rows = _rows(today, household=household)
-    owed = [_owed(one) for one in rows]
+    owed = _owed(rows, today)
     before = settings.before_arrears
     if why := rules.refusal(owed, before, today):
         raise ArrearsRefused(why)
@@ -265,7 +273,7 @@ def decide(household: Household, wanted: Wanted, *, seen: str, by: User, at: dat
     written_by(made, by).save()
     made.activities.set(wanted.activities)
     made.invoices.set(found.keys)
-    _tell([made], "billing/arrears")
+    _tell([made], "billing/arrears", timezone.localdate(at))
     _forget()
     return made
 
@@ -283,7 +291,7 @@ def take_back(decision: ArrearsDecision, *, reason: str, by: User, at: datetime)
     found.ended_at, found.ended_by = at, by
     found.ended_because, found.end_reason = ArrearsDecision.Ended.TAKEN_BACK, reason.strip()
     written_by(found, by).save()
-    _tell([found], "billing/arrears_over")
+    _tell([found], "billing/arrears_over", timezone.localdate(at))
     _forget()
 
 
@@ -305,7 +313,7 @@ def _settle(keys: Sequence[int], today: date, at: datetime) -> int:
         one.ended_because = ArrearsDecision.Ended.DATE if past else ArrearsDecision.Ended.PAID
     if over:
         bulk_update_with_history(over, ArrearsDecision, ["ended_at", "ended_because"])
-        _tell(over, "billing/arrears_over")
+        _tell(over, "billing/arrears_over", today)
         _forget()
     return len(over)
 
@@ -352,12 +360,12 @@ def _said(
 
 @dataclass(frozen=True)
 class Shown:
-    """A decision that stands, as its family reads it."""
+    """A decision that stands, as its family reads it. `invoices`: those that are late, each with how much."""
 
     decision: ArrearsDecision
     activities: list[Activity]
     left: Decimal
-    invoices: list[InvoiceWithBalance]
+    invoices: list[tuple[InvoiceWithBalance, Decimal]]
 
     @property
     def said(self) -> str:
@@ -383,8 +391,8 @@ class Shown:
         return _until(one.until, self.left if one.ends_when_paid else None)
 
 
-def _shown(rows: Iterable[ArrearsDecision]) -> list[Shown]:
-    """In three queries, whatever their number."""
+def _shown(rows: Iterable[ArrearsDecision], today: date) -> list[Shown]:
+    """In three queries, whatever their number; a fourth where invoices are paid in several times."""
     decisions = list(rows)
     if not decisions:
         return []
@@ -393,8 +401,9 @@ def _shown(rows: Iterable[ArrearsDecision]) -> list[Shown]:
     tied = ArrearsDecision.invoices.through.objects.filter(arrearsdecision__in=keys)
     for decision, invoice in tied.values_list("arrearsdecision", "invoice"):
         owed[decision].append(invoice)
-    due = Invoice.objects.with_balance().filter(arrears_decisions__in=keys, left__gt=ZERO).distinct()
+    due = reminding.with_reminders(reminding.overdue(today).filter(arrears_decisions__in=keys)).distinct()
     invoices = {one.pk: one for one in due.order_by("pay_by", "sequence")}
+    late = reminder_letters.late_of(invoices.values(), today)
     activities: dict[int, list[Activity]] = defaultdict(list)
     named = ArrearsDecision.activities.through.objects.filter(arrearsdecision__in=keys)
     for row in named.select_related("activity").order_by("activity__order", "activity__name"):
@@ -402,7 +411,8 @@ def _shown(rows: Iterable[ArrearsDecision]) -> list[Shown]:
     found = []
     for one in decisions:
         its = [invoices[key] for key in invoices if key in owed[one.pk]]
-        found.append(Shown(one, activities[one.pk], sum((each.left for each in its), ZERO), its))
+        lates = [(each, late[each.pk]) for each in its]
+        found.append(Shown(one, activities[one.pk], sum((amount for _, amount in lates), ZERO), lates))
     return found
 
 
@@ -423,7 +433,7 @@ def standing(households: Collection[int], today: date) -> list[Shown]:
     if not in_use():
         return []
     rows = ArrearsDecision.objects.standing(today).filter(household__in=households)
-    return _shown(rows.select_related("school_year").order_by("since", "pk"))
+    return _shown(rows.select_related("school_year").order_by("since", "pk"), today)
 
 
 @once_a_page
@@ -472,7 +482,7 @@ def register_all() -> None:
 # Letters ---------------------------------------------------------------------------------------------------
 
 
-def _tell(decisions: Sequence[ArrearsDecision], template: str) -> None:
+def _tell(decisions: Sequence[ArrearsDecision], template: str, today: date) -> None:
     """Queued within the transaction: a decision and its letter are kept or lost together."""
     to = reminder_letters.addressees(one.household_id for one in decisions)
     years = SchoolYear.objects.in_bulk({one.school_year_id for one in decisions if one.school_year_id})
@@ -481,14 +491,14 @@ def _tell(decisions: Sequence[ArrearsDecision], template: str) -> None:
     mailing.queue(
         [
             letter
-            for one in _shown(decisions)
+            for one in _shown(decisions, today)
             for letter in mailing.written(template, to[one.decision.household_id], _context(one))
         ]
     )
 
 
 def _context(one: Shown) -> dict[str, object]:
-    first = one.invoices[0] if one.invoices else None
+    first = one.invoices[0][0] if one.invoices else None
     decision = one.decision
     return {
         "decision": decision,
@@ -497,7 +507,7 @@ def _context(one: Shown) -> dict[str, object]:
         "activities": names(one.activities),
         "until": one.until,
         "left": euros(one.left) if one.left else "",
-        "invoices": [(each.number, each.month_name, euros(each.left)) for each in one.invoices],
+        "invoices": [(each.number, each.month_name, euros(late)) for each, late in one.invoices],
         "means": reminder_letters.means(first.issuer, first.number) if first else [],
         "phone": town.current().phone,
         "because": decision.ended_because,

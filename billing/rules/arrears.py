@@ -39,7 +39,8 @@ class Beforehand:
 
 @dataclass(frozen=True)
 class Owed:
-    """An invoice past its date: what is left of it in euros, how often and when last it was reminded of."""
+    """An invoice past its date: what is late of it in euros, how often and when last it was reminded of (not
+    before its due date)."""
 
     number: str
     left: Decimal

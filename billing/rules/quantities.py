@@ -154,7 +154,8 @@ class Effect:
     keys: list[Hashable] = field(default_factory=list)
 
 
-class _Terms(NamedTuple):
+@dataclass(frozen=True)
+class _Terms:
     """Rules that differ in nothing of this are grades of one."""
 
     span: Span

@@ -186,7 +186,7 @@ class TextAnswer(models.Model):
 def asked_texts() -> list[tuple[AskedText, Sequence[TextVersion]]]:
     """Those in use with their versions, the latest first; of a town without any, pages ask nothing more."""
     rows = AskedText.objects.filter(active=True).prefetch_related("versions")
-    found = []
+    found: list[tuple[AskedText, Sequence[TextVersion]]] = []
     for text in rows:
         versions = sorted(text.versions.all(), key=lambda one: one.starts_on, reverse=True)
         if versions:

@@ -90,7 +90,9 @@ def asked_text(request: SignedInRequest, code: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         read = TextVersion.objects.filter(pk=form.cleaned_data["version"], text=version.text).first()
         try:
-            accepting.answer(household, read or version, form.answers, by=request.user, at=at)
+            if read is None:  # whatever was read, it is no version of this text
+                raise accepting.AnswerRefused(accepting.CHANGED)
+            accepting.answer(household, read, form.answers, by=request.user, at=at)
         except accepting.AnswerRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -104,7 +106,8 @@ def asked_text(request: SignedInRequest, code: str) -> HttpResponse:
 
 @require_GET
 def text_file(request: SignedInRequest, version_id: int) -> FileResponse:
-    """The text as a PDF: any version, so that a family finds what it accepted."""
-    version = get_object_or_404(TextVersion.objects.exclude(file=""), pk=version_id)
+    """The text as a PDF: any version up to today's, so that a family finds what it accepted."""
+    known = TextVersion.objects.exclude(file="").filter(starts_on__lte=timezone.localdate())
+    version = get_object_or_404(known, pk=version_id)
     name = uploads.safe_name(f"{version.text.code}.pdf", "application/pdf")
     return uploads.response(version.file.open("rb"), name=name, content_type="application/pdf")

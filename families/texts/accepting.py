@@ -18,6 +18,7 @@ from families.models.threads import named
 from families.texts import standing
 
 RIGHT = "families.add_textanswer"
+CHANGED = "Ce texte vient de changer : relisez-le avant de répondre."
 
 
 class AnswerRefused(Exception):
@@ -41,7 +42,7 @@ def answer(
     if now is None:
         raise AnswerRefused("Ce texte n'est plus demandé.")
     if now.pk != version.pk:
-        raise AnswerRefused("Ce texte vient de changer : relisez-le avant de répondre.")
+        raise AnswerRefused(CHANGED)
     text = now.text
     if any((child is not None) != text.is_childs for child in answers):
         raise AnswerRefused("Ce texte se répond autrement : recommencez.")

@@ -136,8 +136,8 @@ def of_home(household: Household, today: date) -> list[Line]:
             text = version.text
             given = latest.get((key, version.pk))
             if text.is_childs == (child is not None) and ((text.pk, key) in asked or given is not None):
-                names = tuple(asked.get((text.pk, key), ()))
-                lines.append(Line(version, child, names, given, (key, text.pk) in known))
+                of = tuple(asked.get((text.pk, key), ()))
+                lines.append(Line(version, child, of, given, (key, text.pk) in known))
     return lines
 
 

@@ -35,7 +35,7 @@ from portal.conformance.values import (
     read_day,
     read_flag,
     read_moment,
-    read_number,
+    read_up_to,
     within,
 )
 from portal.french import grades
@@ -59,6 +59,7 @@ from portal.reservations.states import BookingState, EnrolmentState, Reservation
 
 # Before any case: what is known since then was always known.
 ALWAYS = date(2020, 1, 1)
+MOST_CHILDREN, A_DAY, HIGHEST = 20, 24 * 60, 10_000_000
 ELDEST = date(2015, 3, 10)
 LEVELS = {
     "maternelle": SchoolClass.Level.MATERNELLE,
@@ -104,7 +105,7 @@ def children_of(case: Document) -> list[Document]:
     more = 0
     if said is not None:
         with within("children"):
-            more = max(read_number(said) - 1, 0)
+            more = max(read_up_to(said, MOST_CHILDREN) - 1, 0)
     return [case, *({} for _ in range(more))]
 
 
@@ -123,6 +124,8 @@ def settle(case: Document, day: date) -> Home:
     Guardian.objects.create(household=household, user=user, first_name="Camille", last_name="Exemple")
     with within("qf"):
         quotient = optional_amount(first_of(case, "qf", "quotient"))
+        if quotient is not None and not 0 <= quotient < HIGHEST:
+            raise Unreadable(f"« {quotient} » n'est pas un quotient.")
     if quotient is not None:
         FamilyQuotient.objects.create(household=household, value=quotient, valid_from=ALWAYS, known_on=ALWAYS)
     home = Home(household, user, year, [])
@@ -148,7 +151,7 @@ def _pupil(home: Home, said: Document, place: int, case: Document) -> Pupil:
             born = read_day(first_of(said, "birth_date", "born"))
         elif said.get("age") is not None:
             # Of that age all the school year long, unless it says the day.
-            years = read_number(said["age"])
+            years = read_up_to(said["age"], 99)
             born = home.year.starts_on.replace(year=home.year.starts_on.year - years) - timedelta(days=1)
     names = ("Ana", "Basile", "Chloé", "Driss", "Elsa", "Farid", "Gaëlle", "Hugo")
     child = Child.objects.create(first_name=names[place % len(names)], last_name="Exemple", birth_date=born)
@@ -469,12 +472,12 @@ def _minutes(said: Document) -> Any:
         if isinstance(told, Mapping):
             for key, value in told.items():
                 if is_day(key):
-                    found[read_day(key), ""] = read_number(value)
+                    found[read_day(key), ""] = read_up_to(value, A_DAY)
                     continue
                 activity, formula = loaded_towns.activity_and_formula(key)
                 for day, one in (value if isinstance(value, Mapping) else {}).items():
-                    found[read_day(day), formula.code if formula else activity.code] = read_number(one)
-        usual = None if told is None or isinstance(told, Mapping) else read_number(told)
+                    found[read_day(day), formula.code if formula else activity.code] = read_up_to(one, A_DAY)
+        usual = None if told is None or isinstance(told, Mapping) else read_up_to(told, A_DAY)
 
     def stayed(booking: Booking) -> int | None:
         for name in (booking.formula.code, booking.activity.code, ""):

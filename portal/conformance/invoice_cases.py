@@ -18,6 +18,7 @@ from portal.conformance.values import Unreadable, plain, read_amount, read_day, 
 from portal.french.dates import end_of_month
 
 SECTION = "worked_invoices"
+AMOUNT = re.compile(r"\d+([.,]\d+)?")
 LONG_BEFORE = timedelta(days=40)
 ABOUT_FEES = re.compile(r"adhesion|cotisation|frais|dossier|fee|par an\b")
 
@@ -36,18 +37,15 @@ def why_wrong(town: Document, case: Document) -> str | None:
     """None when the invoice comes to what the case says, else the reason. Raises Unreadable."""
     if not loaded_towns.has_file(town):
         raise Unreadable("Une facture se rejoue par le fichier de la commune : il manque.", "town_file")
-    refused = plain(case.get("expect")) in ("refused", "refuse", "refus")
+    may_be_refused, expected = _expected(case)
     month = households.month_of(case)
-    with within("expect"):
-        expected = None if refused else read_amount(case.get("expect"))
     loaded_towns.stage(town)
     home = households.settle(case, _a_day(case, month))
     facts.write(home, case)
-    if refused or "refus" in plain(case.get("case") or ""):
-        if _is_refused(home):
-            return None
-        if refused:
-            return "attendu un refus, rien ne s'y oppose"
+    if may_be_refused and _is_refused(home):
+        return None
+    if expected is None:
+        return "attendu un refus, rien ne s'y oppose"
     bookings = households.book(home)
     households.come(home, bookings, case)
     facts.left_late(home)
@@ -58,6 +56,16 @@ def why_wrong(town: Document, case: Document) -> str | None:
     if total == expected or (total - of_fees == expected and not _is_about_fees(case)):
         return None
     return f"attendu {expected}, obtenu {total} ({said})"
+
+
+def _expected(case: Document) -> tuple[bool, Decimal | None]:
+    """Whether these days may be refused (« refusé », « refusé ou 60 », or as `case` says); and the amount."""
+    said = plain(case.get("expect"))
+    with within("expect"):
+        if "refus" in said:
+            amount = AMOUNT.search(said)
+            return True, read_amount(amount[0]) if amount else None
+        return "refus" in plain(case.get("case") or ""), read_amount(case.get("expect"))
 
 
 def _a_day(case: Document, month: date) -> date:

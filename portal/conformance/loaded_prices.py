@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from billing.models import FormulaTariff, Tariff
 from billing.prices.books import PriceBook
@@ -99,7 +100,8 @@ def _own(
         if link.audience == FormulaTariff.Audience.NON_RESIDENT and not told:
             its = replace(its, resident=False)
         if link.situation:
-            its = replace(its, **{SITUATIONS[FormulaTariff.Situation(link.situation)]: True})
+            situation: dict[str, Any] = {SITUATIONS[FormulaTariff.Situation(link.situation)]: True}
+            its = replace(its, **situation)
         yield (
             link.formula,
             replace(

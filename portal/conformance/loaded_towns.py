@@ -6,7 +6,7 @@ is put there before. What no reading finds raises Unreadable, with the nearest n
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -288,7 +288,7 @@ def activity_and_formula(word: Any, formula: Any = None) -> tuple[Activity, Form
 
 
 def formula_of(activity: Activity, word: Any) -> Formula:
-    found = _named(activity.formulas.select_related("activity"), str(word).rpartition("/")[2])
+    found: Formula | None = _named(activity.formulas.select_related("activity"), str(word).rpartition("/")[2])
     if found is None:
         known = list(activity.formulas.values_list("code", flat=True))
         raise Unreadable(f"« {activity.code} » n'a pas de formule « {word} ».{near(str(word), known)}")
@@ -324,7 +324,7 @@ def tariffs_named(name: str, column: str = "") -> list[Tariff]:
     may be a tariff « f2 » or « vacances-f2 ». Empty where there is none."""
     known = list(Tariff.objects.order_by("pk"))
     slug, of_column = _slug(name), _slug(column)
-    ways = [
+    ways: list[Callable[[Tariff], bool]] = [
         lambda one: one.code == name,
         lambda one: _slug(one.code) == slug,
         lambda one: bool(of_column) and _slug(one.code) in (f"{slug}-{of_column}", f"{of_column}-{slug}"),

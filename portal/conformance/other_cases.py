@@ -30,7 +30,7 @@ from portal.conformance.values import (
     plain,
     read_day,
     read_moment,
-    read_number,
+    read_up_to,
     within,
 )
 from portal.french.spelling import bare
@@ -144,7 +144,7 @@ def _book(case: Document) -> tuple[str, str]:
     facts.write(home, case)
     with within("taken"):
         taken = first_of(case, "taken", "places_taken", "pris")
-        others = 0 if taken is None else read_number(taken)
+        others = 0 if taken is None else read_up_to(taken, 10_000)
     already = list(households.acts_of(case, "already", case)) if case.get("already") else []
     for act in {act for pupil in home.pupils for act in pupil.acts}:
         asking.take(asking.open_day(act, at), others)

@@ -85,6 +85,14 @@ def read_number(value: Any) -> int:
     return int(text)
 
 
+def read_up_to(value: Any, most: int) -> int:
+    """A whole number that makes sense."""
+    number = read_number(value)
+    if number > most:
+        raise Unreadable(f"« {value} » est trop grand : {most} au plus.")
+    return number
+
+
 def read_flag(value: Any) -> bool:
     """true, « oui », « yes », 1, and their contraries."""
     word = plain(value)

@@ -288,7 +288,7 @@ def furnished(chief: User) -> Booking:
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
-    fee = Fee.objects.create(code="adhesion", name="Adhésion")
+    fee = Fee.objects.create(code="dossier", name="Frais de dossier")
     fee.activities.add(booking.activity)
     FeePrice.objects.create(fee=fee, amount=15)
     fees.note_all(until=NOW.date())

@@ -20,7 +20,7 @@ from leisure.criteria import Asking, Kind, OwnOrder, RequestOrder, ranked
 from leisure.models import ActivityCriterion, PriorityFact, PriorityStreet
 from portal.reservations.models import ReservationLine, Slot
 from tests.conftest import family, logged_in
-from tests.factories import ActivityFactory, EnrolmentFactory, paris
+from tests.factories import ActivityFactory, EnrolmentFactory, GuardianFactory, paris
 from tests.leisure.desk_cast import MONDAY, TUESDAY, asks_for, camp
 
 __all__ = ["asks_for", "camp"]
@@ -308,6 +308,22 @@ def test_a_situation_is_noted_at_the_desk_with_who_and_when(bo, camp, agent, age
     assert (made.proved, made.noted_by, made.noted_at) == (True, agent, now)
     again = agent_client.post(reverse("admin:leisure_priorityfact_add"), said)
     assert "déjà notée" in unescape(again.text) and PriorityFact.objects.count() == 1
+
+
+def test_nobody_notes_or_removes_one_of_the_own_household(ana, bo, camp, agent, agent_client):
+    GuardianFactory(household=ana.household, user=agent)
+    said = {"household": ana.household.pk, "kind": "work", "since": "01/09/2026", "proved": "on"}
+    agent_client.post(reverse("admin:leisure_priorityfact_add"), said)
+    assert not PriorityFact.objects.exists()
+    agent_client.post(reverse("admin:leisure_priorityfact_add"), said | {"household": bo.household.pk})
+    theirs = PriorityFact.objects.get()
+    page = reverse("admin:leisure_priorityfact_change", args=[theirs.pk])
+    agent_client.post(page, said)
+    assert PriorityFact.objects.get().household == bo.household
+    PriorityFact.objects.update(household=ana.household)
+    agent_client.post(page, said | {"household": bo.household.pk})  # away from the own one
+    agent_client.post(reverse("admin:leisure_priorityfact_delete", args=[theirs.pk]), {"post": "yes"})
+    assert PriorityFact.objects.get().household == ana.household
 
 
 def test_the_database_keeps_its_promises(bo, camp):

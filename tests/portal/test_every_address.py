@@ -24,7 +24,7 @@ from families.models import (
 )
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.models import AbsenceCertificate, Move
+from portal.reservations.models import AbsenceCertificate, Cart, Move
 from tests.factories import BookingFactory, GuardianFactory, InvoiceFactory, LetterFactory, PaperFactory
 
 # Open to everybody: nothing of a family is on them.
@@ -85,6 +85,7 @@ NO_ID = {
     "name": "crest.svg",
     "key": "x",
     "uidb36": "x",
+    "version_id": 1,  # of a text that the town shows to every family
 }
 
 
@@ -119,6 +120,12 @@ def ids(books, canteen, now) -> dict[str, Any]:
     person = AuthorisedPerson.objects.create(child=books.child, name="Dominique Roux", phone="0100000000")
     return NO_ID | {
         "booking_id": BookingFactory(enrolment=books.enrolment, formula=canteen.formula).pk,
+        "cart_id": Cart.objects.create(
+            household=books.household,
+            activity=canteen.activity,
+            ends_at=now + timedelta(minutes=20),
+            made_at=now,
+        ).pk,
         "change_id": ChangeRequest.objects.create(
             household=books.household,
             kind=ChangeRequest.Kind.GUARDIAN,

@@ -3,6 +3,7 @@ as it is clear, or before by the town hall. What does not open closes as any oth
 """
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -28,7 +29,7 @@ from portal.reservations.models import (
     Slot,
     SureOpening,
 )
-from portal.reservations.states import TAKING
+from portal.reservations.states import HOLDING, TAKING
 
 NOT_ENOUGH = "Pas assez d'enfants inscrits"
 # What is further away is decided later.
@@ -52,7 +53,7 @@ def confirm(
         activity=activity, establishment=place, starts_on=first, ends_on=last, at=at, by=by
     )
     told = Booking.objects.filter(
-        activity=activity, establishment=place, state__in=TAKING, day__range=(first, last)
+        activity=activity, establishment=place, state__in=HOLDING, day__range=(first, last)
     ).filter(day__gte=timezone.localdate(at))
     for household, keys in booking.by_household(told.order_by("day", "pk")).items():
         booking.post_after(tasks.tell_sure, household, keys)
@@ -82,17 +83,29 @@ def decide(*, at: datetime) -> int:
             if rule is None:
                 continue
             days = _children(activity, place, today)
+            perhaps: dict[date, set[int]] = {}
             for first, last in _spans(rule, activity, place, days, today):
                 if unsure.is_sure(place.pk, max(first, today)):
                     continue
-                have = len({child for day, those in days.items() if first <= day <= last for child in those})
-                what = needed.becomes(have, rule.children, first, rule.days_before, today)
+                what = _becomes(_count(days, first, last), rule, first, today)
+                if what is Becomes.CANCELLED:
+                    perhaps = perhaps or _children(activity, place, today, TAKING)
+                    if _becomes(_count(perhaps, first, last), rule, first, today) is Becomes.SURE:
+                        what = Becomes.WAITS  # for those who are asked, or who pay
                 if what is Becomes.SURE:
                     confirm(activity, place, first, last, by=None, at=at)
                 elif what is Becomes.CANCELLED:
                     cancel(activity, place, first, last, at=at)
                 done += what is not Becomes.WAITS
     return done
+
+
+def _count(days: Mapping[date, set[int]], first: date, last: date) -> int:
+    return len({child for day, those in days.items() if first <= day <= last for child in those})
+
+
+def _becomes(have: int, rule: NeededChildren, first: date, today: date) -> Becomes:
+    return needed.becomes(have, rule.children, first, rule.days_before, today)
 
 
 @dataclass(frozen=True)
@@ -118,7 +131,7 @@ def foresee(rule: NeededChildren, *, at: datetime) -> list[Coming]:
     for place in places:
         days = _children(activity, place, today)
         for first, last in _spans(rule, activity, place, days, today)[:SHOWN]:
-            have = len({child for day, those in days.items() if first <= day <= last for child in those})
+            have = _count(days, first, last)
             until = moments.day(needed.decided_on(first, rule.days_before))
             missing = rule.children - have
             stands = f"sous réserve : il en manque {missing}, annulé le {until}"
@@ -130,7 +143,9 @@ def foresee(rule: NeededChildren, *, at: datetime) -> list[Coming]:
     return found
 
 
-def _children(activity: Activity, place: Establishment, today: date) -> dict[date, set[int]]:
+def _children(
+    activity: Activity, place: Establishment, today: date, states: Collection[str] = HOLDING
+) -> dict[date, set[int]]:
     """By day to come that is open to reservation and that nothing closes: the children who have a place."""
     days: dict[date, set[int]] = {}
     slots = Slot.objects.filter(activity=activity, establishment=place, day__range=(today, today + AHEAD))
@@ -138,7 +153,7 @@ def _children(activity: Activity, place: Establishment, today: date) -> dict[dat
         days[day] = set()
     calendar = OpenDays.load(activity, place, today, today + AHEAD)
     booked = Booking.objects.filter(
-        activity=activity, establishment=place, state__in=TAKING, day__range=(today, today + AHEAD)
+        activity=activity, establishment=place, state__in=states, day__range=(today, today + AHEAD)
     )
     for day, child in booked.order_by().values_list("day", "child"):
         days.setdefault(day, set()).add(child)

@@ -84,6 +84,7 @@ ALREADY_ASKED = "Un changement est déjà demandé pour ce jour : la mairie va v
 NOT_BOOKED = "Ce jour n'est plus réservé ainsi : il a déjà été changé ou annulé."
 OFFERED = "Une place est proposée pour ce jour : répondez d'abord à cette proposition."
 TO_PAY = "Ce jour est gardé, à payer : payez d'abord, ou retirez-le."
+DEARER = "Cette formule coûte plus cher, et se paie avant : retirez ce jour, puis réservez-le à nouveau."
 NO_LONGER_OFFERED = "Cette place n'est plus proposée : l'heure de la réponse est passée."
 NOT_ANSWERED = "La place proposée est restée sans réponse."
 NO_LONGER_WAITING = "Ce jour n'est plus sur la liste d'attente."
@@ -320,8 +321,7 @@ def change(
     reservation.save()
     lines = _halves(reservation, booking, formula)
     desk = Submission.lock(reservation, lines, at, overrides, acting)
-    if money_first.by_account(booking.activity_id, reservation.period_id) is not None:
-        desk.owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])
+    desk.owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])
     desk.decide_change(*lines)
     desk.count_days(lines)
     desk.demand_cover()
@@ -349,7 +349,8 @@ def foresee_change(
 ) -> list[ForeseenChange]:
     """What `change` would make of each of `formulas`; with `waives`, if the town hall did it and passed over
     these where it has to. Only reads, in a fixed number of queries."""
-    booking = _with_enrolment().get(pk=booking.pk)
+    known: Any = _with_enrolment().get(pk=booking.pk)
+    booking, counted = known, known.counted
     reservation = _reservation_about(booking, at, is_change=True)
     custody = Custody.objects.filter(child=booking.child_id, household=booking.household_id).first()
     live = list(_live_on(reservation, {booking.day}).select_related("reservation"))
@@ -362,9 +363,10 @@ def foresee_change(
     where = Where.load(booking.enrolment, booking.establishment, reservation.period, at=at, desk=acting)
     offered = {one.pk: one for one in booking.enrolment.activity.formulas.all()}
     missing = in_the_way(booking.enrolment, [booking.day], at)
-    taken = day_rule_book.load([where])[0] if booking.counted else None
+    taken = day_rule_book.load([where])[0] if counted else None
     found = []
     for formula in formulas:
+        owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])
         old, new = _halves(reservation, booking, formula)
         try:
             passed = check_enrolment(booking.enrolment, books=True, unmet=missing, overrides=if_needed)
@@ -372,6 +374,7 @@ def foresee_change(
                 raise BookingRefused(homes.gone_sentence(booking.enrolment.child))
             tried = Submission(reservation, custody, where, slots, offered, live, places, if_needed)
             tried.days_taken = taken
+            tried.owed = money_first.Owed() if owed.by_account else owed
             tried.decide_change(old, new)
             tried.count_days([old, new])
         except BookingRefused as refusal:
@@ -674,12 +677,25 @@ class Submission:
             )
         if left.outcome == Outcome.REQUESTED:
             self._leave(booking)
+        owed = self.owed
+        # What was paid of a place pays for the other one; who had none pays as anybody.
+        paid = booking.state in HOLDING and not owed.by_account
+        if paid:
+            self.owed = money_first.Owed()
         self.decide_book(taken)
+        self.owed = owed
         if self.lost:
             raise BookingRefused("Complet ce jour-là : votre place actuelle est gardée.")
         if taken.outcome == Outcome.REFUSED:
             raise BookingRefused(taken.reason)
-        if booking.state in HOLDING and Outcome.REQUESTED in (left.outcome, taken.outcome):
+        asks = Outcome.REQUESTED in (left.outcome, taken.outcome)
+        before, after = (owed.price(one.formula_id, one.day, late=False) for one in (left, taken))
+        if paid and not asks and after > before:
+            if Override.PAYMENT not in self.overrides:
+                raise BookingRefused(DEARER)
+            ((new, _),) = self.new
+            self._note(taken, self.over.get(id(new), set()) | {Override.PAYMENT}, new)
+        if booking.state in HOLDING and asks:
             left.outcome = taken.outcome = Outcome.REQUESTED
             self.ended[booking] = BookingState.CANCEL_REQUESTED
             ((asked, slots),) = self.new

@@ -4,11 +4,12 @@ A day counts once, whatever is taken of it, and as soon as it is asked for or wa
 cancellation is asked for does not. A week, a month or a year counts as far as the period and the rule reach.
 """
 
-from calendar import monthrange
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum, StrEnum
+
+from portal.french.dates import end_of_month
 
 
 class Kind(StrEnum):
@@ -125,7 +126,7 @@ def span_of(rule: Rule, day: date, bounds: Bounds) -> Span | None:
             monday = day - timedelta(days=day.weekday())
             found = Span(monday, monday + timedelta(days=6))
         case Per.MONTH:
-            found = Span(day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1]))
+            found = Span(day.replace(day=1), end_of_month(day))
         case Per.PERIOD:
             found = bounds.period
         case Per.YEAR:

@@ -68,7 +68,10 @@ class PapersOfActivities:
             rows = _of_home(today, home=home)
         else:
             rows = list(_asked_of(Q(household__in=homes), today))
-        return [Need(*asked, without in ActivityPaper.BEFORE_PLACE) for *asked, without in rows]
+        return [
+            Need(household, child, kind, activity, without in ActivityPaper.BEFORE_PLACE)
+            for household, child, kind, activity, without in rows
+        ]
 
     def first(self) -> Mapping[int, Sequence[str]]:
         """By kind of paper, the activities that ask for it before an enrolment."""

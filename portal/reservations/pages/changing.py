@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.reservations.acts import booking as acts
+from portal.reservations.acts import carts
 from portal.reservations.acts.booking import ForeseenChange
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Booking, Reservation
@@ -108,6 +109,8 @@ def change(request: SignedInRequest, booking_id: int) -> HttpResponse:
             except BookingRefused as refusal:
                 error = str(refusal)
             else:
+                if acting is None and (cart := carts.of_recording([recorded], at)) is not None:
+                    return redirect("reservations:cart", cart.pk)
                 messages.success(request, _thanks(recorded, booking, wanted.formula.name))
                 return redirect(back)
     costs = _costs(booking)

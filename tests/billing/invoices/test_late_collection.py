@@ -11,12 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.invoices import invoicing, late_collection
+from billing.invoices.creditable import Wanted
 from billing.invoices.late_collection import LateRefused, forgive, note
 from billing.models import Invoice, LateCollection, LateCollectionRule, ManualCharge
+from families.custody.own import OwnHousehold
 from portal.reservations.towns import town_file
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
 from tests.conftest import family
-from tests.factories import paris
+from tests.factories import GuardianFactory, paris
 from tests.families.conftest import commit, letters
 
 __all__ = ["commit", "letters"]
@@ -249,3 +251,25 @@ départs_tardifs:
     row = LateCollectionRule.objects.get()
     assert (row.quarter, row.flat_after, row.from_nth, row.span) == (5, time(18, 50), 3, "month")
     assert "forfait_après: 18:50" in town_file.export()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_a_credit_note_took_back_is_not_given_back_again(stayed, leaves, agent, whole):
+    leaves(stayed, MONDAY, time(18, 40))
+    bill()
+    invoice = Invoice.objects.get()
+    line = invoice.lines.get(kind="manual")
+    wanted = Wanted(whole=True) if whole else Wanted(lines=frozenset([line.pk]))
+    invoicing.credit(invoice, wanted, reason="Geste", by=None, at=END_OF_NOVEMBER)
+    forgive(LateCollection.objects.get(), reason="Route coupée", by=agent, at=END_OF_NOVEMBER)
+    assert not ManualCharge.objects.filter(line=None).exists()
+
+
+def test_a_parent_among_the_staff_enters_the_others_evening_and_not_the_own(stayed, waits, canteen, agent):
+    eats(waits, [MONDAY])
+    GuardianFactory(household=stayed.household, user=agent)
+    said = {stayed.child.pk: None, waits.child.pk: time(18, 40)}
+    assert note(canteen.restaurant, canteen.activity, MONDAY, said, by=agent, at=AT).written == 1
+    said = {stayed.child.pk: time(18, 40), waits.child.pk: time(18, 40)}
+    with pytest.raises(OwnHousehold):
+        note(canteen.restaurant, canteen.activity, MONDAY, said, by=agent, at=AT)

@@ -1,16 +1,25 @@
 """Money before the place: a cart that is paid, runs out, is paid too late; at the bank and at the desk."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoices import invoicing, ledger
-from billing.models import Invoice, OnlinePayment, OnlineRefund, Payment
+from billing.models import (
+    FormulaTariff,
+    Invoice,
+    OnlinePayment,
+    OnlineRefund,
+    Payment,
+    Tariff,
+    TariffBand,
+)
 from billing.payments import at_desk, late_carts, paying, starting
 from billing.payments.events import OnlinePaymentRefused
 from portal.reservations.acts import booking, carts, money_first
@@ -22,6 +31,7 @@ from portal.reservations.states import Override
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.billing.payments.paying_online import deliver, received
 from tests.conftest import brother_of
+from tests.factories import FormulaFactory
 from tests.portal.reservations.audit import (
     MONDAY,
     THURSDAY,
@@ -366,3 +376,55 @@ def test_a_held_day_is_not_changed_nor_answered_by_the_town_hall(deposit, cantee
     booking.accept(reservation.lines.all(), by=agent, at=now)
     booking.refuse(reservation.lines.all(), reason="Non.", by=agent, at=now)
     assert outcomes(reservation) == ["held"]
+
+
+# Another formula ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def feast(canteen, meals):
+    """Another formula of the canteen, at 8.00."""
+    formula = FormulaFactory(activity=canteen.activity, code="fete", name="Repas de fête")
+    tariff = Tariff.objects.create(code="fete", name="Fête", valid_from=date(2026, 9, 1))
+    TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": "8.00"})
+    FormulaTariff.objects.create(formula=formula, tariff=tariff)
+    return formula
+
+
+def test_who_waits_and_takes_another_formula_pays_it_first(
+    whole, one_place, canteen, feast, books, waits, waits_client, now
+):
+    reserve(books, canteen, MONDAY, at=now)
+    reserve(waits, canteen, MONDAY, at=now, wait=True)
+    slot = canteen.slot(MONDAY)
+    slot.capacity = 2
+    slot.save()
+    waiting = Booking.objects.get(child=waits.child)
+    answer = waits_client.post(reverse("reservations:change", args=[waiting.pk]), {"formule": feast.pk})
+    assert answer["Location"] == reverse("reservations:cart", args=[the_cart().pk])
+    assert Booking.objects.get(child=waits.child, formula=feast).state == "held"
+    assert carts.amount(the_cart()) == D("8.00")
+
+
+def test_a_paid_day_is_not_made_a_dearer_one_for_nothing(whole, stripe, canteen, feast, books, chief, now):
+    reserve(books, canteen, MONDAY, at=now)
+    pay_online(stripe, books, now)
+    paid = Booking.objects.get(child=books.child)
+    (foreseen,) = booking.foresee_change(paid, [feast], at=now)
+    assert (foreseen.outcome, foreseen.reason) == ("refused", booking.DEARER)
+    with pytest.raises(BookingRefused, match="coûte plus cher"):
+        booking.change(paid, feast, by=books.user, at=now)
+    assert states(books, MONDAY) == ["accepted"]
+    passed = Overrides({Override.PAYMENT: "Aide du CCAS."})
+    recorded = booking.change(paid, feast, by=chief, at=now, at_desk=True, overrides=passed)
+    assert recorded.desk_reason == "Paiement : Aide du CCAS."
+
+
+def test_a_paid_day_is_made_a_cheaper_one_at_once(whole, stripe, canteen, feast, books, now):
+    meal = canteen.formula
+    canteen.formula = feast
+    reserve(books, canteen, MONDAY, at=now)
+    pay_online(stripe, books, now)
+    booking.change(Booking.objects.get(child=books.child), meal, by=books.user, at=now)
+    assert Booking.objects.get(child=books.child, formula=meal).state == "accepted"
+    assert Cart.objects.count() == 1

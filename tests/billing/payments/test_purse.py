@@ -153,6 +153,22 @@ def test_home_and_planning_say_what_is_left(account, stripe, canteen, books, boo
     assert books_client.post("/factures/compte/ajouter/", {"amount": "0"}).status_code == 200
 
 
+def test_money_goes_to_the_account_that_was_chosen(
+    account, centre, stripe, canteen, books, books_client, now
+):
+    account.delete()
+    Advance.objects.create(activity=centre.activity, kind=Advance.Kind.ACCOUNT)
+    Advance.objects.create(activity=canteen.activity, kind=Advance.Kind.ACCOUNT)
+    page = "/factures/compte/ajouter/"
+    assert books_client.post(page, {"amount": "5,00", "regie": "0"}).status_code == 302
+    assert OnlinePayment.objects.latest("pk").regie is None
+    said = books_client.post(page, {"amount": "5,00", "regie": centre.regie.pk}).content.decode()
+    assert "pas proposé par votre mairie" in said  # that régie has no contract with a bank
+    assert books_client.post(page, {"amount": "5,00"}).status_code == 200  # nobody guesses
+    assert books_client.post(page, {"amount": "5,00", "regie": "999"}).status_code == 200
+    assert OnlinePayment.objects.count() == 1
+
+
 def test_a_town_without_accounts_has_no_such_page(meals, books, books_client, stranger_client):
     assert books_client.get("/factures/compte/ajouter/").status_code == 404
     assert stranger_client.get("/factures/compte/ajouter/").status_code == 404

@@ -10,7 +10,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.invoices import invoicing, recalculating, told_since
-from billing.models import BillingSettings, ChildStatus, Invoice, InvoiceLine, Tariff, TariffModifier
+from billing.models import (
+    BillingSettings,
+    ChildStatus,
+    Invoice,
+    InvoiceLine,
+    ManualCharge,
+    PackedMeal,
+    Tariff,
+    TariffModifier,
+)
 from billing.prices.books import FactsBook, PriceBook
 from billing.prices.estimates import Estimates, forget
 from billing.rules import pricing
@@ -19,7 +28,7 @@ from families.models import User
 from portal.reservations.towns import town_file
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
 from tests.conftest import logged_in
-from tests.factories import UserFactory, paris
+from tests.factories import GuardianFactory, UserFactory, paris
 
 D = Decimal
 
@@ -146,6 +155,34 @@ def test_who_may_not_read_of_health_cannot_write_a_handicap(scholarship, books):
     answer = client.post(reverse("admin:billing_childstatus_add"), posted | {"kind": "foster"})
     assert answer.status_code == 302
     assert ChildStatus.objects.get().known_on == timezone.localdate()
+
+
+def test_nobody_writes_or_removes_one_of_the_own_child(scholarship, books, waits):
+    client = desk()
+    GuardianFactory(household=books.household, user=User.objects.get(username="agent-statuts"))
+    add = reverse("admin:billing_childstatus_add")
+    posted = {"child": books.child.pk, "kind": "foster", "valid_from": "01/09/2026", "valid_to": ""}
+    client.post(add, posted)
+    assert not ChildStatus.objects.exists()
+    client.post(add, posted | {"child": waits.child.pk})
+    theirs = ChildStatus.objects.get()
+    change = reverse("admin:billing_childstatus_change", args=[theirs.pk])
+    client.post(change, posted)
+    mine = recognised(books.child)
+    client.post(reverse("admin:billing_childstatus_delete", args=[mine.pk]), {"post": "yes"})
+    assert sorted(ChildStatus.objects.values_list("child", flat=True)) == [books.child.pk, waits.child.pk]
+
+
+def test_nobody_adds_a_line_or_a_packed_meal_of_the_own_household(meals, books, waits, regie, regie_client):
+    GuardianFactory(household=books.household, user=regie)
+    add = reverse("admin:billing_manualcharge_add")
+    said = {"label": "Geste", "quantity": "1", "unit_price": "-50", "reason": "x"}
+    regie_client.post(add, said | {"household": books.household.pk})
+    regie_client.post(add, said | {"household": waits.household.pk})
+    assert ManualCharge.objects.get().household == waits.household
+    meal = reverse("admin:billing_packedmeal_add")
+    regie_client.post(meal, {"enrolment": books.enrolment.pk, "valid_from": "01/11/2026"})
+    assert not PackedMeal.objects.exists()
 
 
 def test_the_file_of_a_town_writes_it(db, canteen):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import ArrearsDecision, BillingSettings, Invoice, InvoiceNotice
-from billing.payments import paying
+from billing.payments import instalments, paying
 from billing.reminders import arrears
 from billing.reminders.arrears import ArrearsRefused, DecisionChanged, Wanted
 from billing.rules.arrears import Stops
@@ -345,6 +345,45 @@ def test_it_is_taken_back_at_any_time_with_a_reason(owing, canteen, decide, regi
 def test_it_may_be_decided_anew(owing, canteen, decide, regie, now):
     arrears.take_back(decide(owing, canteen.activity), reason="Erreur.", by=regie, at=now)
     assert decide(owing, canteen.activity)
+
+
+# Invoices in several times --------------------------------------------------------------------------------
+
+
+def in_three(invoice, at, agent):
+    return instalments.agree(invoice, 3, by=agent, at=at, at_desk=True)
+
+
+def test_due_dates_agreed_since_end_it_and_the_first_missed_one_founds_nothing_at_once(
+    owing, canteen, decide, regie, now
+):
+    decide(owing, canteen.activity)
+    in_three(Invoice.objects.get(), now, regie)  # the first part is due today
+    assert outcomes(reserves(owing, canteen, now, THURSDAY)) == ["accepted"]
+    assert arrears.settle(at=now) == 1
+    wanted = Wanted(Stops.DAYS, [canteen.activity], SENTENCE, "Aucun appel.")
+    with pytest.raises(ArrearsRefused, match="possible à partir du 24/11/2026"):
+        arrears.foresee(owing.household, wanted, at=now + timedelta(days=1))
+
+
+def test_it_rests_on_what_is_late_alone_and_ends_once_that_is_paid(owing, canteen, regie, now):
+    invoice = Invoice.objects.get()
+    in_three(invoice, now, regie)  # 28.07 today, the rest in the two months that follow
+    later = now + timedelta(days=29)
+    wanted = Wanted(Stops.DAYS, [canteen.activity], SENTENCE, "Aucun appel.")
+    with time_machine.travel(later, tick=False):
+        (candidate,) = arrears.to_decide(later.date())
+        found = arrears.foresee(owing.household, wanted, at=later)
+        assert candidate.left == found.left == D("28.07")
+        made = arrears.decide(owing.household, wanted, seen=found.stamp, by=regie, at=later)
+        page = plain(owing.client().get(reverse("billing:arrears")).content.decode())
+        assert "jusqu'au paiement de 28,07 €" in page and "84,20" not in page
+        paying.record(
+            owing.household, D("28.07"), "cheque", paid_on=later.date(), by=None, at=later, invoices=[invoice]
+        )
+        assert arrears.settle(at=later) == 1
+    made.refresh_from_db()
+    assert made.ended_because == "paid"
 
 
 # What families are told -----------------------------------------------------------------------------------

@@ -119,6 +119,19 @@ def test_a_parent_reads_and_accepts(books, rules, now):
     assert "Accepté le" in client.get(path).content.decode()
 
 
+def test_the_version_that_is_posted_is_one_of_this_text(books, rules, image, now):
+    client, path = logged_in(books.user), reverse("families:asked_text", args=["reglement"])
+    for forged in (999, image.versions.get().pk):
+        answer = client.post(path, {"version": forged, "answer-0": "on"}).content.decode()
+        assert "vient de changer" in answer
+    assert not TextAnswer.objects.exists()
+
+
+def test_a_version_to_come_is_nobodys_to_read(books, rules, now):
+    new = rules.versions.create(starts_on=now.date() + timedelta(days=1), file="textes/demain.pdf")
+    assert logged_in(books.user).get(reverse("families:text_file", args=[new.pk])).status_code == 404
+
+
 def test_a_parent_says_no_to_a_consent(books, image, now):
     client = logged_in(books.user)
     path = reverse("families:asked_text", args=["image"])

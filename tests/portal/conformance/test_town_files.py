@@ -16,7 +16,7 @@ from portal.management.commands import replay_towns
 from portal.reservations.models import Activity
 from tests import DATA, ROOT
 
-FILES = ("more-towns.yaml", "rules.yaml")
+FILES = ("more-towns.yaml", "rules.yaml", "new-rules.yaml")
 TOWNS = [(file, town) for file in FILES for town in replay.towns(published_towns.read(DATA / file))]
 
 
@@ -112,6 +112,7 @@ def meals(*days: str) -> dict:
         {"acts": {"Cantine": {"Repas": 1}}},
         {"acts": {"cantine": {"repas": {"from": "2026-11-02", "to": "2026-11-02"}}}},
         {"children": 2, "acts": meals("2026-11-02")},
+        {"expect": "refusé, ou 3,00 €", "acts": meals("2026-11-02")},
         {"children": {"aîné": {"acts": meals("2026-11-02")}}},
         # Of October, on October's invoice; of December, on none yet.
         {"acts": meals("2026-10-01", "2026-11-02", "2026-12-01")},

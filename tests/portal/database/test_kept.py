@@ -62,3 +62,14 @@ def test_a_read_that_failed_is_not_kept(reader: Reader):
     with pytest.raises(LookupError):
         read()
     assert read() == 2
+
+
+def test_each_reader_reads_anew_where_everything_is_forgotten():
+    asked = []
+    readers = [kept.KeptAWhile(lambda one=one: asked.append(one)) for one in (1, 2)]
+    for read in (*readers, *readers):
+        read()
+    kept.forget_all()
+    for read in readers:
+        read()
+    assert asked == [1, 2, 1, 2]

@@ -75,6 +75,18 @@ def test_without_them_it_is_cancelled_in_time_and_costs_nothing(books, canteen, 
     audit()
 
 
+def test_a_place_that_nobody_paid_makes_nothing_sure_and_is_waited_for(
+    books, waits, canteen, two, now, night
+):
+    for who in (books, waits):
+        reserve(who, canteen, MONDAY, at=now)
+    Booking.objects.filter(child=waits.child).update(state="held")
+    assert night() == (0, [])
+    Booking.objects.filter(child=waits.child).update(state="accepted")
+    done, mails = night()
+    assert (done, len(mails)) == (1, 2)
+
+
 def test_what_is_sure_stays_sure(books, waits, canteen, two, now, night):
     for who in (books, waits):
         reserve(who, canteen, MONDAY, at=now)
