@@ -12,6 +12,7 @@ from billing.invoices import ledger, regies
 from billing.models import Invoice, InvoiceWithBalance, Payment, state_of
 from billing.models.means import label as means_label
 from billing.models.payments import PaymentKind
+from billing.reminders import arrears
 from families import desk_actions, household_screen
 from families.admin.screen_blocks import WayOn
 from families.household_screen import Block, Screen, Tab
@@ -66,6 +67,7 @@ def _balance(screen: Screen) -> Mapping[str, Any]:
         if names
         else [],
         "paid": _last(paid) if paid else "",
+        "decided": [f"Décision d'impayés : {one.what}." for one in arrears.of_home(home, screen.today)],
         "way_on": WayOn("Le compte", account, "de la famille"),
     }
 

@@ -67,7 +67,7 @@ def pitch(people: People, at: datetime) -> None:
     TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": str(PRICE)})
     FormulaTariff.objects.create(formula=formula, tariff=tariff)
     Advance.objects.create(activity=camp, kind=Advance.Kind.PART, percent=30, minutes=20)
-    NeededChildren.objects.create(activity=camp, children=6, per=NeededChildren.Per.PERIOD, days_before=14)
+    NeededChildren.objects.create(activity=camp, children=6, per=NeededChildren.Per.PERIOD, days_before=3)
     asked = at - timedelta(days=12)
     for pupil in people.neighbour.pupils:
         if len(pupil.homes) > 1:

@@ -151,6 +151,7 @@ USED_BY = {
     "billing_arrearsdecision_find": "billing.invoicenotice",
     "billing_latecollection_note": "billing.latecollectionrule",
     "billing_debit_read": "billing.mandate",
+    "billing_arrearsdecision_find": "billing.arrearsdecision",
     "billing_transfer_make": "billing.transferrefund",
     "families_quotientround_ask": "families.quotientconsent",
 }

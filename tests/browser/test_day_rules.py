@@ -39,7 +39,7 @@ def test_days_are_counted_while_one_ticks(books, planning, open_page):
     day(page, "vendredi 20").check()
     expect(counts).to_be_hidden()
     go_on(page)
-    page.get_by_role("button", name="Suivant").click()
+    page.get_by_role("button", name="Valider").click()
     page.get_by_role("button", name="Enregistrer").click()
     expect(page.get_by_role("heading", name="Mon compte famille")).to_be_visible()
     assert Booking.objects.count() == 3

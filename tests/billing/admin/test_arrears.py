@@ -110,3 +110,13 @@ def test_an_agent_without_the_right_reads_and_decides_nothing(owing, agent_clien
     for address in (reverse(FIND), page, reverse("admin:billing_arrearsdecision_changelist")):
         assert agent_client.get(address).status_code == 403
     assert agent_client.post(page, said | {"confirmed": "1"}).status_code == 403
+
+
+def test_who_answers_the_familys_call_reads_of_the_decision_beside_what_it_owes(
+    owing, regie_client, page, said
+):
+    household = reverse("admin:families_household_change", args=[owing.household.pk])
+    sentence = "Décision d'impayés : pas de nouveau jour"
+    assert sentence not in plain(regie_client.get(household).content.decode())
+    decides(regie_client, page, said)
+    assert sentence in plain(regie_client.get(household).content.decode()).replace("&#x27;", "'")
