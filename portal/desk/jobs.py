@@ -148,7 +148,6 @@ USED_BY = {
     "billing_online_statement": "billing.onlinepayment",
     "billing_cashcount_count": "billing.cashcount",
     "billing_debit_make": "billing.mandate",
-    "billing_arrearsdecision_find": "billing.invoicenotice",
     "billing_latecollection_note": "billing.latecollectionrule",
     "billing_debit_read": "billing.mandate",
     "billing_arrearsdecision_find": "billing.arrearsdecision",

@@ -389,7 +389,7 @@ def decided(late: Invoice, chief: User) -> None:
 def comes_first(booking: Booking, chief: User) -> None:
     """Who comes first where places are short."""
     ActivityCriterion.objects.create(activity=booking.activity, kind="district")
-    PriorityStreet.objects.create(street="rue des Lilas", postcode="01999")
+    PriorityStreet.objects.create(street="rue des Tilleuls", postcode="01999")
     PriorityFact.objects.create(
         household=booking.household, kind="work", since=NOW.date(), noted_at=NOW, noted_by=chief
     )
