@@ -59,7 +59,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: """
             families.accessopening families.custodycalendar families.undeliveredletter families.paperletter
             families.erasurerequest families.dataexport families.letter families_quotientround_ask
-            families.quotientround families.invitationlot
+            families.quotientround families.invitationlot billing.childstatus
         """,
         Sight.SELDOM: """
             families_invitationlot_new families.document families.custody families.homechange
@@ -89,7 +89,9 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: """
             reservations.attendance billing_latecollection_note billing.latecollection leisure.priorityfact
         """,
-        Sight.SELDOM: "leisure.centre leisure.activitycriterion leisure.prioritystreet",
+        Sight.SELDOM: """
+            leisure.centre leisure.activitycriterion leisure.prioritystreet billing.latecollectionrule
+        """,
     },
     Job.MONEY: {
         Sight.ALWAYS: """
@@ -103,12 +105,11 @@ MENU: dict[Job, dict[Sight, str]] = {
             billing_arrearsdecision_find billing.arrearsdecision
             billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
             billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
-            billing.fee billing.householdfee billing.childstatus
+            billing.fee billing.householdfee
         """,
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
-            billing.latecollectionrule
             billing.paymentmeans billing.budgetcode billing.journalaccounts billing.regie
             billing.billingsettings
         """,
