@@ -355,6 +355,8 @@ MORE = {
     "/mairie/portal/town/premiers-pas/": 70,
     # A form: what an audience may be chosen by, a query for each.
     "/mairie/families/invitationlot/nouveau/": 16,
+    # No list: requests put in the order of an activity's own criteria, one or two queries for each of them.
+    "/mairie/leisure/centre/demandes/": 20,
 }
 
 
