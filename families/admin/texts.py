@@ -57,8 +57,8 @@ class AskedTextAdmin(WithHistory[AskedText]):
     list_display = ("name", "about", "need", "everywhere", "active", "order")
     list_filter = ("about", "need", "active")
     search_fields = ("name", "code")
-    prepopulated_fields = {"code": ("name",)}
     inlines = (VersionInline,)
+    prepopulated_fields = {"code": ("name",)}
     fields = ("name", "code", "purpose", "about", "need", "everywhere", "active", "order")
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:

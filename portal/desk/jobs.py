@@ -58,6 +58,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         """,
         Sight.USED: """
             families.accessopening families.custodycalendar families.undeliveredletter families.paperletter
+            billing.childstatus
             families.erasurerequest families.dataexport families.letter families_quotientround_ask
             families.quotientround families.invitationlot
         """,
@@ -103,7 +104,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             billing_arrearsdecision_find billing.arrearsdecision
             billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
             billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
-            billing.fee billing.householdfee billing.childstatus
+            billing.fee billing.householdfee
         """,
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
