@@ -58,6 +58,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         """,
         Sight.USED: """
             families.accessopening families.custodycalendar families.undeliveredletter families.paperletter
+            billing.childstatus
             families.erasurerequest families.dataexport families.letter families_quotientround_ask
             families.quotientround families.invitationlot billing.childstatus
         """,
