@@ -125,6 +125,7 @@ def typed_settings(**changed: str) -> dict[str, str]:
         "cash_float": "0",
         "collection": "regie", "iban": GROUPED, "bic": "agri fr pp", "siret": "732 829 320 00074",
         "creditor_identifier": "FR72 ZZZ 123456",
+        "arrears_reminders": "2", "arrears_days": "15", "arrears_amount": "15",
         "instalments_most": "1", "instalments_from": "0",
         "residence_late": "date", "school_late": "date", "siblings_late": "date", "quotient_late": "told",
     }  # fmt: skip
