@@ -160,6 +160,7 @@ class ArrearsDecisionAdmin(
         "end_shown",
         "decided_by_name",
     )
+    list_display_links = ("stops",)
     list_filter = (StandingFilter, "stops")
     list_select_related = ("decided_by",)
     search_fields = ("household__guardians__last_name", "sentence", "reason")

@@ -739,7 +739,12 @@ class ChildStatusAdmin(NotOfOwnHousehold[ChildStatus], TolerantChoices[ChildStat
 
 
 @admin.register(BillingSettings)
-class BillingSettingsAdmin(AsksAgain[BillingSettings], OneRow[BillingSettings], WithHistory[BillingSettings]):
+class BillingSettingsAdmin(
+    AsksAgain[BillingSettings],
+    OneRow[BillingSettings],
+    TolerantChoices[BillingSettings],
+    WithHistory[BillingSettings],
+):
     desk_order = 90
     # No document bears the code that a tobacconist scans: nobody is told to go there.
     exclude = ("tobacconist",)

@@ -10,14 +10,15 @@ from portal.reservations.models import Activity, Establishment, Formula, Period,
 from tests.portal.reservations.desk.test_queues import act, said
 
 ADD = "admin:reservations_activity_add"
-INLINES = ("formulas", "capacities", "periods", "deadlines", "papers")
+INLINES = ("formulas", "capacities", "periods", "deadlines", "papers", "texts", "advances")
 
 
 def typed(formula: bool = True, **others: Any) -> dict[str, Any]:
     """An activity as its page posts it."""
     data = {
         "name": "Garderie", "code": "garderie", "service": "leisure", "active": "on", "order": "0",
-        "weekdays": ["0", "1", "3", "4"], "during": "term", "enrolment_processing": "automatic",
+        "weekdays": ["0", "1", "3", "4"], "age_counts": "day", "during": "term",
+        "enrolment_processing": "automatic",
         "processing": "automatic", "cancel_processing": "automatic",
     }  # fmt: skip
     for name in INLINES:

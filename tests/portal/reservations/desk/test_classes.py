@@ -90,8 +90,8 @@ def test_lists_of_classes_cost_the_same_whatever_their_number(
         "term": "CE1",
     }
     for address, query, count in (
-        ("admin:autocomplete", asked, 6),
-        ("admin:reservations_schooling_add", {}, 5),
+        ("admin:autocomplete", asked, 5),
+        ("admin:reservations_schooling_add", {}, 4),
     ):
         agent_client.get(reverse(address), query)
         with django_assert_num_queries(count):
