@@ -31,7 +31,7 @@ from django_tasks_db.models import DBTaskResult
 
 from billing import tasks as billing
 from billing.models import BillingRun, Invoice, OnlinePayment, OnlineRefund, Recalculation
-from billing.payments import online_letters
+from billing.payments import late_carts, online_letters
 from billing.payments.starting import look_again
 from billing.reminders import reminding
 from families import recovery
@@ -277,6 +277,9 @@ KINDS: dict[str, Callable[[], object]] = {
     ),
     "tell_promoted": lambda: acts.tell_promoted.enqueue(*bookings()),
     "tell_offered": lambda: acts.tell_offered.enqueue(*bookings()),
+    "tell_not_paid": lambda: acts.tell_not_paid.enqueue(*bookings()),
+    "tell_sure": lambda: acts.tell_sure.enqueue(*bookings()),
+    "give_back": lambda: late_carts.give_back.enqueue(OnlinePayment.objects.filter(state="validated")[0].pk),
     "tell_let_go": lambda: acts.tell_let_go.enqueue(*bookings()),
     "tell_cancelled": lambda: acts.tell_cancelled.enqueue(*bookings(), "Grève"),
     "tell_put_back": lambda: acts.tell_put_back.enqueue(*bookings(), []),
