@@ -2,6 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.functions.comparison
 from django.conf import settings
 from django.db import migrations, models
 
@@ -138,7 +139,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='advance',
-            constraint=models.UniqueConstraint(fields=('activity', 'period'), name='one_advance_an_activity_and_period', nulls_distinct=False, violation_error_message='Cette activité dit déjà ce qui se paie avant la place.'),
+            constraint=models.UniqueConstraint(models.F('activity'), django.db.models.functions.comparison.Coalesce('period', 0), name='one_advance_an_activity_and_period', violation_error_message='Cette activité dit déjà ce qui se paie avant la place.'),
         ),
         migrations.AddConstraint(
             model_name='advance',

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from families.models import Household, User
 from families.visibility import VisibleQuerySet
@@ -66,8 +67,8 @@ class Advance(models.Model):
         ordering = ["activity", "period__starts_on", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["activity", "period"],
-                nulls_distinct=False,
+                "activity",
+                Coalesce("period", 0),
                 name="one_advance_an_activity_and_period",
                 violation_error_message="Cette activité dit déjà ce qui se paie avant la place.",
             ),
