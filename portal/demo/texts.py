@@ -37,14 +37,15 @@ def accept(people: People, at: datetime) -> None:
 
 
 def leave_some_to_read(people: People, at: datetime) -> None:
-    """`voisin` has the rules before him; `parent` has said yes for the photos of one child."""
+    """`voisin` has the rules before him; `parent` has answered for the photos of its children, one by one."""
     TextAnswer.objects.filter(version__text__code=RULES, household=people.neighbour.household).delete()
-    child = Child.objects.visible_to(people.parent.user).order_by("pk").first()
-    TextAnswer.objects.create(
-        version=version_of(IMAGE),
-        household=people.parent.household,
-        child=child,
-        at=at - timedelta(days=20),
-        by=people.parent.user,
-        by_name=people.parent.user.get_full_name(),
-    )
+    for place, child in enumerate(Child.objects.visible_to(people.parent.user).order_by("pk")):
+        TextAnswer.objects.create(
+            version=version_of(IMAGE),
+            household=people.parent.household,
+            child=child,
+            accepted=not place,
+            at=at - timedelta(days=20),
+            by=people.parent.user,
+            by_name=people.parent.user.get_full_name(),
+        )
