@@ -69,7 +69,9 @@ _conditions: list[Condition] = []
 
 
 def register(condition: Condition) -> None:
-    _conditions.append(condition)
+    """Once, however often an app gets ready."""
+    if condition not in _conditions:
+        _conditions.append(condition)
 
 
 def unmet(wishes: Sequence[Wish], at: datetime) -> list[list[Unmet]]:
