@@ -51,7 +51,7 @@ test-towns: setup ## Replay the example towns' calendars and rules (TOWNS_FILE= 
 	PORTAL_DEMO=1 $(PY) manage.py replay_towns $(or $(TOWNS_FILE),tests/data/towns.yaml tests/data/communes.yaml tests/data/more-towns.yaml tests/data/rules.yaml tests/data/new-rules.yaml)
 
 test-upgrade: setup-tests ## Try the oldest and the last release's data on today's code, on SQLite (and on the PostgreSQL of DATABASE_URL)
-	$(PY) -m pytest tests/upgrade
+	$(PY) -m pytest tests/upgrade -o faulthandler_timeout=1200
 
 release-data: setup-tests ## Write tests/data/releases/ of this version, once, when it is released (wants PostgreSQL)
 	$(PY) -m tests.upgrade
