@@ -24,7 +24,7 @@ test: setup-tests ## Run the tests, browser included, on SQLite (DATABASE_URL=po
 
 test-long: setup-long ## Run what `make test` has no time for: races twelve times, many more invented examples, a real virus scanner and a real Redis
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest -n 2 --dist worksteal -m "long or hypothesis" $(or $(TESTS),tests --ignore=tests/upgrade)
-	$(if $(TESTS),,$(PY) -m pytest tests/upgrade -m long)
+	$(if $(TESTS),,$(PY) -m pytest tests/upgrade -m long -o faulthandler_timeout=1200)
 
 check: setup-tests ## Lint, format, templates, import directions, types, migrations, production settings
 	.venv/bin/ruff check $(PYTHON_SOURCES)
