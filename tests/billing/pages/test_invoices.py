@@ -153,6 +153,7 @@ def test_a_lost_file_that_cannot_be_made_alike_is_told(invoice, books_client, pr
 def test_the_page_of_a_household_is_read_in_the_same_number_of_queries_for_ten_invoices(
     invoice, books_client, books, django_assert_max_num_queries
 ):
+    books_client.get(reverse("billing:invoices"))  # what every process keeps for half a minute is read
     # One of them asks which offered places have run out, as every page does.
     with django_assert_max_num_queries(9):
         books_client.get(reverse("billing:invoices"))
