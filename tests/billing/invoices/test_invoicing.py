@@ -82,7 +82,8 @@ def test_preview_says_the_same_and_writes_nothing(month):
 
 
 def test_only_held_bookings_are_billed(meals, books):
-    for state, day in zip(BookingState, [date(2026, 11, n) for n in (2, 3, 5, 6, 9, 12, 13, 16)], strict=True):
+    days = [date(2026, 11, number) for number in (2, 3, 5, 6, 9, 12, 13, 16)]
+    for state, day in zip(BookingState, days, strict=True):
         until = paris(2026, 11, 2, 8) if state == BookingState.OFFERED else None
         BookingFactory(enrolment=books.enrolment, day=day, state=state, offered_until=until)
     bill()

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from billing.reminders import arrears
 from families.models import Custody, asked_texts
 from portal.reservations.acts import booking
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
@@ -537,6 +538,7 @@ def test_recording_costs_the_same_for_a_day_and_for_a_term(
     ready = draft(books, canteen, at=now, book=choices(canteen, open_days))
     demanding_papers()  # kept by every process for half a minute,
     asked_texts()  # and so are these
+    arrears.in_use()
     with django_assert_max_num_queries(20):
         reservation = booking.submit(ready, by=books.user, at=now)
     assert outcomes(reservation) == [Outcome.ACCEPTED] * days
