@@ -73,7 +73,7 @@ class KitchenForm(forms.Form):
 
 
 class MenuFileForm(forms.Form):
-    file = forms.FileField(label="Fichier CSV", widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}))
+    file = forms.FileField(label="Fichier CSV, XLSX, XLS ou ODS")
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -92,7 +92,7 @@ class MenuAdmin(OwnPages[Menu]):
             "families.view_dietchoice",
             "repas attendus par école, classe et régime",
         ),
-        DeskLink("Importer des menus", "catering_menu_import", "catering.add_menu", "depuis un fichier CSV"),
+        DeskLink("Importer des menus", "catering_menu_import", "catering.add_menu", "depuis un tableau"),
     )
     list_display = ("day_shown", "restaurant", "dishes_shown")
     list_filter = ("restaurant",)
@@ -134,14 +134,15 @@ class MenuAdmin(OwnPages[Menu]):
         sent = request.method == "POST"
         form = MenuFileForm(request.POST, request.FILES) if sent else MenuFileForm()
         if sent and form.is_valid():
-            content = menu_import.decode(form.cleaned_data["file"].read())
+            content = form.cleaned_data["file"].read()
             file = menu_import.read(content, _restaurants(request, *MAY_IMPORT))
-            return self._import_page(request, MenuFileForm(), content, file)
+            sent_back = "" if file.mistakes else menu_import.as_text(content)
+            return self._import_page(request, MenuFileForm(), sent_back, file)
         return self._import_page(request, form)
 
     def _write_menus(self, request: HttpRequest, content: str) -> HttpResponse:
         # Read again: what the browser sends back is no more trusted than the file was.
-        file = menu_import.read(content, _restaurants(request, *MAY_IMPORT))
+        file = menu_import.read(content.encode(), _restaurants(request, *MAY_IMPORT))
         try:
             count = menu_import.write(file, replacing="replace" in request.POST)
         except menu_import.MenusRefused as refusal:
