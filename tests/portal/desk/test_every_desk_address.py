@@ -167,8 +167,11 @@ OWN_PAGES = {
         "families.add_invitationlot families.add_familymessage families.change_guardian"
     ),
     "families_quotientround_ask": "families.add_quotientround",
+    "families_quotientround_end": "families.add_quotientround",
     "families_quotientround_keep": "families.change_familyquotient",
     "families_quotientround_one": "families.add_quotientround",
+    "families_quotientround_paper": "families.add_quotientround",
+    "families_quotientround_to_sign": "families.add_quotientround",
     "families_shared_names": "families.view_securityevent",
     # As of every establishment: its slots and what families booked would go with it.
     "leisure_centre_delete": "reservations.delete_establishment",
@@ -206,6 +209,7 @@ OWN_PAGES = {
     "reservations_townfile_past": "reservations.view_townfile",
     "reservations_year_carry_out": "reservations.add_yearturn",
     "reservations_year_class": "reservations.add_yearturn",
+    "reservations_year_drop": "reservations.add_yearturn",
     "reservations_year_prepare": "reservations.add_yearturn",
     "reservations_year_step": "reservations.add_yearturn",
     "reservations_year_take_back": "reservations.add_yearturn",
@@ -272,10 +276,12 @@ def asked(model: type[Model], text: str) -> tuple[frozenset[str], ...]:
 def addresses(booking: Booking) -> Iterator[Address]:
     ids = {
         "address": "foyer/",
+        "adult": booking.household.guardians.first().pk,
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
         "class_pk": class_of_year(booking),
+        "consent": 1,
         "means": "cheque",
         "step": "periodes",
         "statement": InvoiceFactory(household=booking.household, kind="carried", total=0).pk,
