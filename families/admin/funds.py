@@ -226,7 +226,9 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
             with transaction.atomic():
                 consents.give(guardian, form.identity, by=request.user, at=at, signed_on=signed_on)
                 day = short_day(signed_on, year=True)
-                log_all(request, [home], f"Accord de {guardian} pour le quotient, signé le {day}, enregistré.")
+                log_all(
+                    request, [home], f"Accord de {guardian} pour le quotient, signé le {day}, enregistré."
+                )
             messages.success(request, f"L'accord de {guardian} est enregistré.")
             return redirect("admin:families_quotientround_one", home.pk)
         context = {

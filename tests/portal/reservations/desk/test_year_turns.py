@@ -144,7 +144,13 @@ def test_children_of_an_age_are_sent_somewhere_together(client, turn, rooms, mou
     young = ChildFactory(first_name="Ali", last_name="Petit", birth_date=date(2020, 12, 31))
     SchoolingFactory(child=young, school_class=rooms["CP"])
     url, room = page(turn, "step", "eleves"), turn.classes.get(name="CP")
-    said = {"age-born_from": "2020-09-01", "age-born_to": "", "age-among": "", "age-last_day": "", "ages": "x"}
+    said = {
+        "age-born_from": "2020-09-01",
+        "age-born_to": "",
+        "age-among": "",
+        "age-last_day": "",
+        "ages": "x",
+    }
     answer = client.post(url, said | {"age-way": f"c{room.pk}"}, follow=True)
     assert "Par âge : 1 enfant changé" in text_of(answer) and "(1 choisi à la main)" in text_of(answer)
     assert NextPupil.objects.get().child == young
