@@ -144,6 +144,11 @@ class PriceBook:
         late = LateBook.load({formula.activity_id for formula in formulas})
         return cls(offers, tariffs, formulas, late, _by_number(tariffs))
 
+    @property
+    def tariffs(self) -> Iterable[Tariff]:
+        """Those whose offers it has, with their rules."""
+        return self._tariffs.values()
+
     @cached_property
     def by_quantity(self) -> frozenset[int]:
         """The formulas that have a price which depends on how many presences there are."""

@@ -1,9 +1,9 @@
 """Files that are no table yet, as the table that they come to: what some programs hand over.
 
-    tabled(content)      a ZIP of tables that name each other by numbers (BL enfance), a line a child and family
-    listed(content)      a list as it is printed, a child over several lines (Defi)
+    tabled(content)     a ZIP of tables that name each other by numbers (BL enfance), a line a child and home
+    listed(content)     a list as it is printed, a child over several lines (Defi)
 
-Each answers the table as CSV, which is read, kept and checked like any other; its lines are those of that table.
+Each answers the table as CSV, which is read, kept and checked like any other; lines are those of that table.
 """
 
 import re
