@@ -114,10 +114,9 @@ def find(rows: Iterable[Row]) -> Table:
         alone = _titles(row.cells)
         ways = [(0, alone)]
         if place:
-            ways.append((1, _under(first[place - 1].cells, alone)))
+            ways.append((1, _under(first[place - 1].cells, alone, names)))
         for together, titles in ways:
-            keys = {names[said] for title in titles if (said := words(title)) in names}
-            score = len(keys)
+            score = len({key for title in titles if (key := _key_of(title, names))})
             if best is None or score > best[0]:
                 best = (score, place, together, titles)
     if best is None or not best[0]:
@@ -144,13 +143,20 @@ def _titles(row: Sequence[SheetCell]) -> tuple[str, ...]:
     return tuple(cells.as_text(cell)[:120] for cell in row)
 
 
-def _under(above: Sequence[SheetCell], titles: Sequence[str]) -> tuple[str, ...]:
-    """Each with the merged cell above it, which says something in the first of its columns only."""
+def _key_of(title: str, names: Mapping[str, str]) -> str | None:
+    said = words(title)
+    return names.get(said) or _numbered(said, names)
+
+
+def _under(above: Sequence[SheetCell], titles: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
+    """Each with the merged cell above it, which says something in the first of its columns only; alone where
+    that makes nothing known (« Adresse » above « Rue »)."""
     group, found = "", []
     for place, title in enumerate(titles):
         said = cells.as_text(above[place]) if place < len(above) else ""
         group = said or group
-        found.append(f"{title} {group}".strip() if title else "")
+        together = f"{title} {group}".strip()
+        found.append(together if title and _key_of(together, names) else title)
     return tuple(found)
 
 

@@ -122,12 +122,12 @@ def test_a_spreadsheets_own_ways_are_understood(canteen):
 
 def test_a_workbook_is_shown_then_written_as_a_text_is(canteen, agent_client):
     titles = ("Restaurant", "Date", "Service", "Plat", "Allergènes")
-    book = workbook(titles, ("le-verger", date(2026, 11, 26), "Plat", "= Gratin", "Lait"))
+    book = workbook(titles, ("le-verger", date(2026, 11, 26), "Plat", "- Gratin", "Lait"))
     page = upload(agent_client, book, "menus.xlsx")
-    assert "jeudi 26 novembre 2026" in page.text and "= Gratin" in page.text
+    assert "jeudi 26 novembre 2026" in page.text and "- Gratin" in page.text
     agent_client.post(reverse(PAGE), {"content": page.context["content"]})
     dish = Dish.objects.get()
-    assert (dish.menu.day, dish.name, dish.allergens) == (THURSDAY, "= Gratin", ["milk"])
+    assert (dish.menu.day, dish.name, dish.allergens) == (THURSDAY, "- Gratin", ["milk"])
 
 
 def test_the_example_file_reads_without_mistake(canteen, agent_client):

@@ -153,7 +153,7 @@ def test_what_was_signed_on_paper_is_written_down_at_the_desk(books, agent, agen
     assert to_sign["Content-Type"] == "application/pdf" and b"".join(to_sign).startswith(b"%PDF")
     assert consents.ON_PAPER.replace("'", "&#x27;") in agent_client.get(paper_page(books)).text
     seen = agent_client.post(paper_page(books), SIGNED, follow=True).text
-    assert "accord sur papier, signé le lundi 2 novembre 2026" in seen.replace("son accord", "accord")
+    assert "a donné son accord sur papier, signé le 2 novembre 2026, enregistré le 9 novembre" in seen
     row = QuotientConsent.objects.get()
     assert (row.signed_on, row.given_at, row.given_by, row.words) == (
         date(2026, 11, 2),
@@ -170,7 +170,7 @@ def test_what_was_signed_on_paper_is_written_down_at_the_desk(books, agent, agen
 
 def test_the_family_reads_that_it_signed_and_ends_it_itself(books, books_client, agent_client, particulier):
     agent_client.post(paper_page(books), SIGNED)
-    assert "signé votre accord sur papier le lundi 2 novembre" in books_client.get(reverse(PAGE)).text
+    assert "signé votre accord sur papier le 2 novembre" in books_client.get(reverse(PAGE)).text
     books_client.post(reverse("families:end_fund_consent"))
     assert not CivilIdentity.objects.exists()
 

@@ -25,7 +25,7 @@ from portal.reservations.models import (
 from portal.reservations.towns import starting, town_file
 from tests.billing.conftest import DECEMBER, END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import Family, family
-from tests.factories import EnrolmentFactory, SchoolClassFactory, paris
+from tests.factories import EnrolmentFactory, HealthFactory, SchoolClassFactory, paris
 from tests.portal.reservations.audit import audit, reserve
 
 NAMES = list(starting.TEMPLATES)
@@ -158,6 +158,7 @@ def test_a_town_that_started_from_one_opens_is_booked_and_billed(
     booked = {}
     for code in billed:
         booked[code], where = settle(code)
+        HealthFactory(child=booked[code].child)
         asked = reserve(booked[code], where, *DAYS.get(code, (THURSDAY, FRIDAY)), at=now)
         booking.accept(asked.lines.filter(outcome="requested"), by=agent, at=now)
     audit()
