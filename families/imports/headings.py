@@ -330,7 +330,9 @@ def _unpacked(values: dict[str, SheetCell]) -> dict[str, SheetCell]:
             continue
         del found[key]
         # A column of its own says it better.
-        found = {f"{group}.{one}": value for one, value in said.items() if value} | found
+        for one, value in said.items():
+            if value:
+                found.setdefault(f"{group}.{one}", value)
     return found
 
 

@@ -301,6 +301,7 @@ class PupilsForm(forms.Form):
 class AgesForm(forms.Form):
     """Children of an age, of all classes or of some, sent somewhere together."""
 
+    prefix = "age"
     born_from = DayField(label="Nés à partir du", required=False)
     born_to = DayField(label="et jusqu'au", required=False)
     among = forms.ChoiceField(label="Parmi", required=False)
@@ -308,7 +309,7 @@ class AgesForm(forms.Form):
     last_day = DayField(label="Dernier jour, s'ils partent", required=False)
 
     def __init__(self, *args: Any, turn: YearTurn, pupils: Sequence[Pupil], **kwargs: Any) -> None:
-        super().__init__(*args, prefix="age", **kwargs)
+        super().__init__(*args, **kwargs)
         self.pupils, self.there = pupils, Ways(turn)
         rooms: dict[str, dict[int, SchoolClass]] = defaultdict(dict)
         for one in pupils:

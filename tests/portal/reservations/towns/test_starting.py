@@ -112,7 +112,7 @@ def settle(code: str) -> tuple[Family, Any]:
         household=who.household, child=who.child, activity=activity, establishment=place, school_year=year
     )
     found = Family(who.household, who.guardian, who.user, who.child, enrolment)
-    period = activity.periods.order_by("starts_on")[0]
+    period = activity.periods.filter(ends_on__gte=THURSDAY).order_by("starts_on")[0]
     formula = Formula.objects.filter(activity=activity).order_by("-order")[0]
     return found, type(
         "Where", (), {"activity": activity, "period": period, "formula": formula, "restaurant": place}
