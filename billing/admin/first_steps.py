@@ -55,12 +55,13 @@ def unpriced(days: Mapping[int, date]) -> Mapping[int, Sequence[str]]:
 def prices(at: datetime) -> Standing:
     """Ten queries at most."""
     today, stands = timezone.localdate(at), Standing()
-    formulas = Formula.objects.filter(active=True, activity__active=True).select_related("activity")
+    rows = Formula.objects.filter(active=True, activity__active=True).select_related("activity")
+    formulas = list(rows.order_by("activity__order", "activity__name", "order", "name"))
     book = _book()
     first = {one.activity_id: max(today, one.starts_on) for one in _next_periods(today)}
     without = [
         f"{one.activity} – {one}"
-        for one in formulas.order_by("activity__order", "activity__name", "order", "name")
+        for one in formulas
         if not _is_priced(book, one.pk, first.get(one.activity_id, today))
     ]
     tariffs = list(book.tariffs)
