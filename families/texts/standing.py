@@ -14,8 +14,11 @@ from datetime import date
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from django.db.models import QuerySet
+
 from families.custody import homes
 from families.models import AskedText, Child, Household, TextAnswer, TextVersion, in_force
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 
 
@@ -126,7 +129,7 @@ def of_home(household: Household, today: date) -> list[Line]:
         names = asked[need.text, need.child if versions[need.text].text.is_childs else None]
         if need.activity not in names:
             names.append(need.activity)
-    rows = list(TextAnswer.objects.filter(household=household).select_related("version").order_by("pk"))
+    rows = _answers(household=household.pk)
     latest = {(row.child_id, row.version_id): row for row in rows}
     known = {(row.child_id, row.version.text_id) for row in rows}
     lines = []
@@ -139,6 +142,11 @@ def of_home(household: Household, today: date) -> list[Line]:
                 of = tuple(asked.get((text.pk, key), ()))
                 lines.append(Line(version, child, of, given, (key, text.pk) in known))
     return lines
+
+
+@Composed
+def _answers() -> "QuerySet[TextAnswer]":
+    return TextAnswer.objects.filter(household=Given("household")).select_related("version").order_by("pk")
 
 
 def answered(versions: Collection[int], households: Collection[int]) -> dict[Key, bool]:

@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from families.models import Custody, Household, User
+from portal.database.composed import Composed, Given
 from portal.reservations.acts import money_first, tasks
 from portal.reservations.acts.booking import could_stand, finish, post_after
 from portal.reservations.acts.places import Changes, _lock_slots, _places_of, fits, shelves_of, slots_of
@@ -63,12 +64,17 @@ def of_reservation(reservation: Reservation, at: datetime) -> Cart | None:
     return rows.filter(days__booking__state=BookingState.HELD).first()
 
 
-def to_pay(household: Household, at: datetime) -> CartQuerySet:
-    """The household's carts that may still be paid, with days that wait; no query where nothing is asked."""
-    if not money_first.is_asked():
-        return Cart.objects.none()
-    rows = Cart.objects.open().filter(household=household, ends_at__gt=at)
-    return rows.filter(days__booking__state=BookingState.HELD).select_related("activity").distinct()
+def to_pay(household: Household, at: datetime) -> list[Cart]:
+    """The household's carts that may still be paid, with days that wait, first the one that ends first; no
+    query where nothing is asked."""
+    return _to_pay(household=household.pk, at=at) if money_first.is_asked() else []
+
+
+@Composed
+def _to_pay() -> CartQuerySet:
+    rows = Cart.objects.open().filter(household=Given("household"), ends_at__gt=Given("at"))
+    held = rows.filter(days__booking__state=BookingState.HELD)
+    return held.select_related("activity").distinct().order_by("ends_at")
 
 
 @transaction.atomic

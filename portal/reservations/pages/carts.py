@@ -57,7 +57,7 @@ def asked(household: Household, user: User, at: datetime) -> list[Ask]:
             "Payer",
             main=True,
         )
-        for one in carts.to_pay(household, at).order_by("ends_at")
+        for one in carts.to_pay(household, at)
     ]
 
 
