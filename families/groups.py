@@ -215,8 +215,6 @@ RIGHTS: dict[str, Rights] = {
             "packedmeal": WRITE,
             "latecollection": WRITE,
             "latecollectionrule": VIEW,
-            "refundrule": VIEW,
-            "givenupday": VIEW,
             "childstatus": WRITE,
         },
     },
@@ -359,7 +357,7 @@ RIGHTS: dict[str, Rights] = {
         },
         "catering": {"menu": VIEW, "dish": VIEW},
         "leisure": {"centre": CHANGE},
-        "billing": {"latecollection": WRITE, "latecollectionrule": VIEW, "refundrule": VIEW},
+        "billing": {"latecollection": WRITE, "latecollectionrule": VIEW},
     },
     # Without bookings, the registers open on today's page only.
     ANIMATOR: {

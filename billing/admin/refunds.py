@@ -54,8 +54,8 @@ class RefundRuleAdmin(WithHistory[RefundRule], DeskAdmin[RefundRule]):
     list_display = ("activity", "valid_from", "valid_to", "sentence")
     list_select_related = ("activity",)
     inlines = (RefundStepInline,)
-    readonly_fields = ("examples",)
     fields = ("activity", "valid_from", "valid_to", "until", "examples")
+    readonly_fields = ("examples",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefundRule]:
         return super().get_queryset(request).prefetch_related("steps")
