@@ -110,7 +110,8 @@ class Estimates:
     ) -> "Estimates":
         """For a reservation of that period. `enrolment` best comes with its household. `anew`: by tariffs as
         they are now, where an amount is written down."""
-        rules = (_read_rules if anew else _rules)(enrolment.activity_id)
+        activity = enrolment.activity_id
+        rules = _read_rules(activity) if anew else _rules(activity)
         if not rules.prices.formulas:
             return cls(enrolment, period, rules.prices, FactsBook())
         if rules.prices.by_quantity:
