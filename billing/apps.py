@@ -15,7 +15,8 @@ class BillingConfig(AppConfig):
         from billing.documents import chronicle, own_data, pdf
         from billing.invoices import ledger, opening_balances, sealing
         from billing.invoices.billed_days import BilledDays
-        from billing.models import ChildStatus, LateCollection, PackedMeal
+        from billing.invoices.refunds import GivenUp
+        from billing.models import ChildStatus, GivenUpDay, LateCollection, PackedMeal
         from billing.pages import asked, wallet
         from billing.pages.payments import way_to_pay
         from billing.payments import (
@@ -47,7 +48,7 @@ class BillingConfig(AppConfig):
         from families.privacy import holdings, telling
         from portal.letters import paper
         from portal.reservations.acts import ending as ending_of_enrolments
-        from portal.reservations.acts import money_first, overriding
+        from portal.reservations.acts import giving_up, money_first, overriding
         from portal.reservations.pages import carts
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
@@ -60,11 +61,13 @@ class BillingConfig(AppConfig):
         certificates.lend(WhatIsBilled())
         ending_of_enrolments.lend(BilledDays())
         money_first.lend(Estimates.load, purse.available)
+        giving_up.lend(GivenUp())
         carts.lend_purse(wallet.words)
         carts.lend(way_to_pay)
         overriding.lend(closing.closed_for_activity)
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         scopes.register(LateCollection, scopes.at("establishment", adds=False))
+        scopes.register(GivenUpDay, scopes.at("establishment", adds=False))
         scopes.register(ChildStatus, scopes.of_child("child"))
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("facturation", erasing.PART)

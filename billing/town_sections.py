@@ -20,6 +20,8 @@ from billing.models import (
     LateCollectionRule,
     PaymentMeans,
     PaymentMeansUse,
+    RefundRule,
+    RefundStep,
     Regie,
     Status,
     Tariff,
@@ -31,7 +33,7 @@ from billing.models import (
 )
 from billing.prices import books
 from billing.rules import fees as fee_rules
-from billing.rules import quantities, tariff_checks
+from billing.rules import quantities, refunds, tariff_checks
 from portal.french.dates import short_day
 from portal.french.grades import Grade
 from portal.french.plurals import counted
@@ -67,6 +69,7 @@ TOLD_LATE = Words(
     {"tout_facturé": AbsencePolicy.ToldLate.ALL, "jours_suivants_gratuits": AbsencePolicy.ToldLate.FOLLOWING}
 )
 LATE_SPAN = Words({"année": LateCollectionRule.Span.YEAR, "mois": LateCollectionRule.Span.MONTH})
+REFUND_UNTIL = Words({"jour": RefundRule.Until.DAY, "période": RefundRule.Until.PERIOD})
 AGE_COUNTS = Words(
     {
         "le_jour_même": Activity.AgeCounts.DAY,
@@ -520,6 +523,44 @@ register(
             Field("forfait_après", "flat_after", Hour(), default=None, example="18:50"),
             Field("à_partir_du_retard", "from_nth", Number(), default=1, example="3"),
             Field("comptés_par", "span", LATE_SPAN, default=LateCollectionRule.Span.YEAR),
+        ),
+    )
+)
+
+
+def steps_hold_together(row: RefundRule) -> list[str]:
+    """Steps that contradict one another."""
+    return refunds.problems([one.step() for one in row.steps.all()])
+
+
+register(
+    Rows(
+        key="remboursements",
+        model=RefundRule,
+        match=("activity", "valid_from"),
+        order_by=("activity__code", "valid_from"),
+        comment="Ce qu'un jour annulé par la famille rend de son prix, selon combien de jours avant.",
+        fields=(
+            Field("activité", "activity", Reference(Activity), example="sejours"),
+            Field("du", "valid_from", Day()),
+            Field("au", "valid_to", Day(), default=None),
+            Field("compté_avant", "until", REFUND_UNTIL, default=RefundRule.Until.DAY),
+        ),
+        contradicts=steps_hold_together,
+        children=(
+            Rows(
+                key="paliers",
+                model=RefundStep,
+                match=("days_before",),
+                order_by=("-days_before",),
+                parent="rule",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("jours_avant", "days_before", Number(), example="30"),
+                    Field("rendu_en_%", "percent", Number(), example="70"),
+                ),
+            ),
         ),
     )
 )

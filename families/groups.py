@@ -116,7 +116,8 @@ VIEW, CHANGE, WRITE = "view", "view change", "view add change"
 EVERYTHING = "view add change delete"
 # What one may pass over for a family, each a right of its own.
 OVERRIDES = " ".join(
-    f"override_{one}" for one in ("deadline", "capacity", "limits", "papers", "days", "arrears", "payment")
+    f"override_{one}"
+    for one in ("deadline", "capacity", "limits", "papers", "days", "arrears", "payment", "oversights")
 )
 # Families' letters are read by nobody at the town hall, but in the demo, whose outbox they are.
 OUTBOX = VIEW if settings.DEMO else ""
@@ -189,6 +190,9 @@ RIGHTS: dict[str, Rights] = {
             "dayrule": EVERYTHING,
             "neededchildren": EVERYTHING,
             "sureopening": WRITE,
+            "oversightrule": EVERYTHING,
+            # Decides what stops a child's new days: a right of its own.
+            "oversightdecision": WRITE,
             "activitypaper": EVERYTHING,
             "activitytext": EVERYTHING,
             "advance": EVERYTHING,
@@ -252,6 +256,9 @@ RIGHTS: dict[str, Rights] = {
             "*": WRITE,
             "fee": EVERYTHING,
             "feeprice": EVERYTHING,
+            "refundrule": EVERYTHING,
+            "refundstep": EVERYTHING,
+            "givenupday": CHANGE,
             # Lets one family off: a right of its own.
             "householdfee": "view waive",
             "tariffband": EVERYTHING,

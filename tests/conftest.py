@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, settings
 
 from billing.documents import provisional
 from billing.invoices import late_collection
-from billing.models import means
+from billing.models import means, refund_rules
 from billing.payments import instalments
 from billing.prices import estimates
 from billing.reminders import arrears
@@ -55,7 +55,7 @@ from leisure import priorities
 from portal import town as town_module
 from portal.desk import jobs
 from portal.models import Town
-from portal.reservations.acts import booking, reservation_drafts
+from portal.reservations.acts import booking, oversights, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days import notices
 from portal.reservations.models import (
@@ -67,10 +67,12 @@ from portal.reservations.models import (
     Enrolment,
     Establishment,
     Notice,
+    OversightRule,
     Reservation,
     SchoolYear,
     Slot,
     demanding_papers,
+    oversight_rules,
     texts_of_activities,
 )
 from portal.reservations.models.advances import advances
@@ -311,6 +313,9 @@ def fresh_start() -> None:
     provisional.which_bills.forget()
     late_offers.forget()
     advances.keep({})  # a town that asks for no money first, as its processes know it
+    refund_rules.keep({})
+    oversight_rules.keep({})
+    oversights.in_use.keep(False)
     notices.current.forget()
     paper_kinds.forget()
     demanding_papers.forget()
@@ -679,6 +684,7 @@ def pages(books, canteen, now) -> list[str]:
         state="refused",
         refusal_reason="Il manque la signature.",
     )
+    OversightRule.objects.create(activity=canteen.activity, valid_from=date(2026, 9, 1))
     return [
         "/",
         "/mon-agenda/",
@@ -726,6 +732,7 @@ def pages(books, canteen, now) -> list[str]:
         f"/reservations/{draft.pk}/abandonner/",
         f"/reservations/{recorded.pk}/",
         "/reservations/catering/toutes/",
+        "/reservations/oublis/",
         "/factures/previsionnelle/",
         "/factures/mon-compte/",
         "/nulle-part/",

@@ -17,6 +17,7 @@ from billing.models import (
     ChildStatus,
     CreditNote,
     CreditNoteLine,
+    GivenUpDay,
     HouseholdFee,
     Instalment,
     Invoice,
@@ -163,6 +164,24 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.forgiven_reason,
             )
             for row in evenings.order_by("day").iterator(chunk_size=A_BITE)
+        ),
+    )
+    given_up_days = GivenUpDay.objects.filter(household=home).select_related("child", "activity", "formula")
+    yield Table(
+        "Jours annulés restés dus",
+        ("Enfant", "Activité", "Formule", "Jour", "Annulé le", "Calcul", "Montant", "Remise"),
+        (
+            (
+                str(row.child),
+                str(row.activity),
+                str(row.formula),
+                row.day,
+                row.cancelled_at,
+                row.words,
+                row.amount,
+                row.forgiven_reason,
+            )
+            for row in given_up_days.order_by("day", "pk").iterator(chunk_size=A_BITE)
         ),
     )
     carried = Invoice.every.filter(household=home, kind=Invoice.Kind.CARRIED).order_by("issued_at", "pk")

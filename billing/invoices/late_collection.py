@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 
-from billing.invoices import regies
-from billing.models import CreditNoteLine, LateCollection, LateCollectionRule, ManualCharge
+from billing.invoices import charged_apart
+from billing.models import LateCollection, LateCollectionRule, ManualCharge
 from billing.rules import late_collection as rules
 from billing.rules.absences import year_start
 from families.custody import own
@@ -172,29 +172,20 @@ def _same_span(day: date, starts: tuple[date, ...]) -> Q:
 
 
 def _charge(row: LateCollection, activity: Activity) -> None:
-    """What is still to be billed of the evening, in one line that no invoice took yet, or none."""
-    billed = row.charges.filter(line__isnull=False).aggregate(sum=Sum("unit_price"))["sum"] or ZERO
-    # What a credit note took back is given for good: it is not given back a second time.
-    lines = row.charges.filter(line__isnull=False).values("line")
-    credited = CreditNoteLine.objects.filter(line__in=lines).aggregate(sum=Sum("amount"))["sum"] or ZERO
-    waiting = row.charges.filter(line=None).first()
-    left = max(row.amount - credited, ZERO) - (billed - credited)
-    if left == 0:
-        if waiting is not None:
-            waiting.delete()
-        return
-    label = f"{activity} – départ tardif du {moments.day(row.day)}"
-    if billed:
-        label += " – rectification"
-    elif row.left_at is not None:
-        label += f", à {moments.hour(row.left_at)}"
-    charge = waiting or ManualCharge(household_id=row.household_id, child_id=row.child_id, late=row)
-    if charge.pk and (charge.unit_price, charge.label) == (left, label):
-        return
-    (charge.regie_id,) = regies.of_activities([activity.pk]) or (None,)
-    charge.unit_price, charge.label, charge.reason = left, label, row.words[:300] or "Départ tardif corrigé"
-    charge.created_by = row.entered_by
-    charge.save()
+    charged_apart.settle(
+        ManualCharge.objects.filter(late=row),
+        row.amount,
+        ManualCharge(
+            household_id=row.household_id,
+            child_id=row.child_id,
+            late=row,
+            label=f"{activity} – départ tardif du {moments.day(row.day)}",
+            reason=row.words[:300] or "Départ tardif corrigé",
+            created_by=row.entered_by,
+        ),
+        activity=activity.pk,
+        more=f", à {moments.hour(row.left_at)}" if row.left_at is not None else "",
+    )
 
 
 def _tell(row: LateCollection, activity: Activity) -> None:

@@ -228,6 +228,8 @@ class Lines:
             quantity=charge.quantity,
             child=charge.child_id,
             child_name=str(charge.child or ""),
+            # What the desk types as a reason stays at the desk; of a day given up, it is the calculation.
+            explanation=f"{charge.reason}." if charge.given_up_id else "",
             manual=charge,
             regie=charge.regie_id,
         )

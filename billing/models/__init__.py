@@ -59,6 +59,7 @@ from billing.models.payments import (
     is_reversed,
 )
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
+from billing.models.refunds import GivenUpDay, RefundRule, RefundStep, refund_rules
 from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.seals import Seal
@@ -115,6 +116,7 @@ __all__ = [
     "FeePrice",
     "FormerDocument",
     "FormulaTariff",
+    "GivenUpDay",
     "HouseholdFee",
     "Instalment",
     "InstalmentPlan",
@@ -153,6 +155,8 @@ __all__ = [
     "Reallocation",
     "RecalculatedHousehold",
     "Recalculation",
+    "RefundRule",
+    "RefundStep",
     "Regie",
     "ReminderLetter",
     "Seal",
@@ -174,5 +178,6 @@ __all__ = [
     "is_reversed",
     "pay_by",
     "price_text",
+    "refund_rules",
     "state_of",
 ]

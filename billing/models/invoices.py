@@ -498,6 +498,16 @@ class ManualCharge(models.Model):
         related_name="charges",
         verbose_name="départ tardif",
     )
+    # The day given up that it bills, whose own module writes it too.
+    given_up = models.ForeignKey(
+        "billing.GivenUpDay",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="charges",
+        verbose_name="jour annulé",
+    )
     label = models.CharField("désignation", max_length=200)
     quantity = models.DecimalField(
         "quantité",
@@ -537,7 +547,7 @@ class ManualCharge(models.Model):
     @property
     def is_free(self) -> bool:
         """Whether the desk may still change it by hand."""
-        return self.line_id is None and self.late_id is None
+        return self.line_id is None and self.late_id is None and self.given_up_id is None
 
 
 class CreditNoteQuerySet(VisibleQuerySet["CreditNote"]):

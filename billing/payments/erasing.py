@@ -18,6 +18,7 @@ from billing.models import (
     BillingSettings,
     ChildStatus,
     CreditNote,
+    GivenUpDay,
     HouseholdFee,
     Invoice,
     JoinedAccount,
@@ -77,6 +78,7 @@ HOLDINGS = {
     "billing.Mandate": Fate.BLANK,
     "billing.ManualCharge": Fate.BLANK,
     "billing.LateCollection": Fate.GONE,
+    "billing.GivenUpDay": Fate.GONE,
     "billing.HouseholdFee": Fate.BLANK,
     "billing.PackedMeal": Fate.GONE,
     "billing.ArrearsDecision": Fate.GONE,
@@ -187,6 +189,11 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     ManualCharge.objects.filter(late__in=keys).update(late=None)
     evenings.delete()
     histories.forget(LateCollection, keys)
+    given_up = GivenUpDay.objects.filter(leaving.concerned)
+    keys = list(given_up.values_list("pk", flat=True))
+    ManualCharge.objects.filter(given_up__in=keys).update(given_up=None)
+    given_up.delete()
+    histories.forget(GivenUpDay, keys)
     statuses = ChildStatus.objects.filter(child__in=leaving.children)
     keys = list(statuses.values_list("pk", flat=True))
     statuses.delete()

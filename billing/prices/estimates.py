@@ -53,15 +53,18 @@ class TownRules:
         )
 
 
-@KeptAWhile
-def _rules(activity_id: int) -> _Rules:
-    """An activity's tariffs of all times: every planning asks for them."""
+def _read_rules(activity_id: int) -> _Rules:
+    """An activity's tariffs of all times."""
     prices = PriceBook.of_activity(activity_id)
     years, settings = [], BillingSettings()
     if prices.formulas:
         years = list(SchoolYear.objects.order_by("-starts_on"))
         settings = BillingSettings.current()
     return _Rules(prices, years, settings)
+
+
+# Every planning asks for them.
+_rules = KeptAWhile(_read_rules)
 
 
 @KeptAWhile
@@ -97,10 +100,18 @@ class Estimates:
 
     @classmethod
     def load(
-        cls, enrolment: Enrolment, first: date, last: date, *, period: Period | None = None
+        cls,
+        enrolment: Enrolment,
+        first: date,
+        last: date,
+        *,
+        period: Period | None = None,
+        anew: bool = False,
     ) -> "Estimates":
-        """For a reservation of that period. `enrolment` best comes with its household."""
-        rules = _rules(enrolment.activity_id)
+        """For a reservation of that period. `enrolment` best comes with its household. `anew`: by tariffs as
+        they are now, where an amount is written down."""
+        activity = enrolment.activity_id
+        rules = _read_rules(activity) if anew else _rules(activity)
         if not rules.prices.formulas:
             return cls(enrolment, period, rules.prices, FactsBook())
         if rules.prices.by_quantity:

@@ -1,7 +1,7 @@
 """What a family asks for in a case, as on its pages: days to book or to cancel, decided by the real verbs."""
 
-from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal import nightly
 from portal.conformance import households, loaded_towns
-from portal.conformance.values import Unreadable
+from portal.conformance.values import Unreadable, read_day, read_moment, within
 from portal.reservations.acts import booking, opening, places, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.models import Booking, Enrolment, Place, Slot
@@ -97,6 +97,30 @@ def _tried(
         if GRAVITY.index(came) > GRAVITY.index(worst):
             worst, said = came, line.reason
     return worst, said
+
+
+def give_up(home: households.Home) -> None:
+    """The booked days that children gave up, at the moments that the case says: `cancelled`, by day. Raises
+    Unreadable."""
+    for pupil in home.pupils:
+        said = pupil.said.get("cancelled")
+        if said is None:
+            continue
+        with within("cancelled"):
+            if not isinstance(said, Mapping):
+                raise Unreadable("Écrivez {jour: moment}, par exemple {'2026-11-18': 2026-11-02T10:00}.")
+            by_moment: dict[datetime, list[date]] = {}
+            for day, moment in said.items():
+                by_moment.setdefault(read_moment(moment), []).append(read_day(day))
+            for at, days in sorted(by_moment.items()):
+                for activity in dict.fromkeys(act.activity for act in pupil.acts):
+                    its = [act for act in pupil.acts if act.activity == activity and act.day in days]
+                    for act in its:
+                        open_day(act, at)
+                    enrolment = pupil.enrolments[activity.pk]
+                    came, why = _submit(home, enrolment, its, at, cancels=True)
+                    if came != ACCEPTED:
+                        raise Unreadable(f"ces jours n'ont pas été annulés : {why}")
 
 
 def open_day(act: households.Act, at: datetime) -> list[Slot]:

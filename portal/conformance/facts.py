@@ -3,6 +3,7 @@
     papers: {assurance: accepted}                    # or sent, refused; {state: accepted, until: 2026-11-18}
     texts: [reglement]                               # in their first version; {reglement: 2027-01-05}
     decision: {stops: days, activities: [mercredi], since: 2026-11-09, until: 2027-06-30}   # of the household
+    oversights: {stops: late, activities: [cantine], since: 2026-11-09, until: 2026-12-18}  # of its children
     children:
     - status: handicap                               # boursier, famille_d'accueil, personnel
       left_at: {'2026-11-02': '18:46'}               # by day, or by activity and day
@@ -54,6 +55,7 @@ def write(home: "households.Home", case: Document) -> None:
     for pupil in home.pupils:
         _status(pupil)
     _decision(home, case)
+    _oversights(home, case)
 
 
 def _model(app: str, name: str, what: str) -> Any:
@@ -157,6 +159,34 @@ def _decision(home: "households.Home", case: Document) -> None:
         )
         named = [loaded_towns.activity_and_formula(one)[0] for one in listed(said.get("activities"))]
         made.activities.set(named or Activity.objects.all())
+
+
+def _oversights(home: "households.Home", case: Document) -> None:
+    said = case.get("oversights")
+    if said is None:
+        return
+    with within("oversights"):
+        if not isinstance(said, Mapping):
+            raise Unreadable("Écrivez {stops: late, activities: […], since, until}.")
+        stops = plain(said.get("stops"))
+        if stops not in ("late", "days"):
+            raise Unreadable(f"« {said.get('stops')} » n'est pas prévu : late, days.", "stops")
+        since = read_day(said.get("since"))
+        for word in listed(said.get("activities")):
+            for pupil in home.pupils:
+                _model("reservations", "OversightDecision", "Les décisions d'oublis").objects.create(
+                    household=home.household,
+                    child=pupil.child,
+                    activity=loaded_towns.activity_and_formula(word)[0],
+                    stops=stops,
+                    count=1,
+                    since=since,
+                    until=read_day(said.get("until")),
+                    sentence="Cas rejoué.",
+                    reason="Cas rejoué.",
+                    decided_at=timezone.make_aware(datetime.combine(since, time(8))),
+                    decided_by=home.user,
+                )
 
 
 def left_late(home: "households.Home") -> None:

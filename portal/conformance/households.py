@@ -8,6 +8,7 @@
       minutes: {'2026-12-02': 480}                 # how long it stayed, by day
       absent: {'2026-12-03': [maladie, 2026-12-04T09:00]}   # reason, certificate given (null: none)
       late: ['2026-12-02']                         # booked past the deadline
+      cancelled: {'2026-12-02': 2026-11-20T10:00}  # given up by the family, at that moment
       unreserved: {loisirs: {repas: ['2026-12-09']}}        # came without having booked
       level: maternelle, class: CM1, age: 4, pai: true, health_file: true
       since: '2026-11-16'                          # enrolled from that day on; else all the year

@@ -47,6 +47,7 @@ def why_wrong(town: Document, case: Document) -> str | None:
     if expected is None:
         return "attendu un refus, rien ne s'y oppose"
     bookings = households.book(home)
+    asking.give_up(home)
     households.come(home, bookings, case)
     facts.left_late(home)
     earlier = sorted({one.day.replace(day=1) for one in bookings if one.day < month})

@@ -1,15 +1,18 @@
 """The demo's camp: five days in the mountains, 30 % of whose price is paid to get the places;
-it leaves with six children."""
+it leaves with six children, one of them booked at the desk. What is cancelled comes back in steps."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
 
-from billing.models import FormulaTariff, Tariff, TariffBand
+from billing.models import FormulaTariff, RefundRule, RefundStep, Tariff, TariffBand
 from leisure.models import SERVICE as LEISURE
 from portal.demo.people import People
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.opening import open_slots
+from portal.reservations.acts.overriding import Overrides
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -17,14 +20,16 @@ from portal.reservations.models import (
     Capacity,
     DeadlineRule,
     Enrolment,
+    Establishment,
     Formula,
     NeededChildren,
     Period,
     SchoolYear,
 )
-from portal.reservations.states import Action, EnrolmentState
+from portal.reservations.states import Action, EnrolmentState, Override
 
 AHEAD, DAYS, PLACES, PRICE = timedelta(days=42), timedelta(days=4), 12, Decimal("38.00")
+BOOKED = 2
 
 
 def pitch(people: People, at: datetime) -> None:
@@ -67,6 +72,11 @@ def pitch(people: People, at: datetime) -> None:
     TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": str(PRICE)})
     FormulaTariff.objects.create(formula=formula, tariff=tariff)
     Advance.objects.create(activity=camp, kind=Advance.Kind.PART, percent=30, minutes=20)
+    refund = RefundRule.objects.create(
+        activity=camp, valid_from=year.starts_on, until=RefundRule.Until.PERIOD
+    )
+    for days_before, percent in ((30, 70), (15, 50), (7, 30)):
+        RefundStep.objects.create(rule=refund, days_before=days_before, percent=percent)
     NeededChildren.objects.create(activity=camp, children=6, per=NeededChildren.Per.PERIOD, days_before=3)
     asked = at - timedelta(days=12)
     for pupil in people.neighbour.pupils:
@@ -86,3 +96,27 @@ def pitch(people: People, at: datetime) -> None:
             decided_at=asked + timedelta(days=1),
         )
         Enrolment.objects.filter(pk=made.pk).update(requested_at=asked)
+        _book(made, centre, formula, period, people, at)
+
+
+def _book(
+    enrolment: Enrolment,
+    centre: Establishment,
+    formula: Formula,
+    period: Period,
+    people: People,
+    at: datetime,
+) -> None:
+    """The first two days, whose deposit was paid at the desk."""
+    draft = reservation_drafts.choose(
+        enrolment,
+        centre,
+        period,
+        book={Choice(formula.pk, period.starts_on + timedelta(days=number)) for number in range(BOOKED)},
+        by=people.agent,
+        at=at,
+        at_desk=True,
+    )
+    if draft is not None:
+        paid = Overrides({Override.PAYMENT: "Acompte réglé au guichet."})
+        booking.submit(draft, by=people.agent, at=at, overrides=paid, tell=False)

@@ -28,6 +28,7 @@ from portal.demo import (
     lots,
     messages,
     moves,
+    oversights,
     papers,
     past_years,
     statuses,
@@ -194,6 +195,7 @@ def load(
     funds.expect(people, at)
     imports.bring(people, at)
     late_evenings.collected_late(at, people)
+    oversights.forget(at, people)
     statuses.recognise(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")

@@ -89,6 +89,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         """,
         Sight.USED: """
             reservations.attendance billing_latecollection_note billing.latecollection leisure.priorityfact
+            reservations_oversightdecision_find reservations.oversightdecision
         """,
         Sight.SELDOM: """
             leisure.centre leisure.activitycriterion leisure.prioritystreet billing.latecollectionrule
@@ -106,12 +107,13 @@ MENU: dict[Job, dict[Sight, str]] = {
             billing_arrearsdecision_find billing.arrearsdecision
             billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
             billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
-            billing.fee billing.householdfee
+            billing.fee billing.householdfee billing.givenupday
         """,
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
-            billing.paymentmeans billing.budgetcode billing.journalaccounts billing.regie
+            billing.refundrule
+            billing.paymentmeans billing.refundrule billing.budgetcode billing.journalaccounts billing.regie
             billing.billingsettings
         """,
     },
@@ -127,6 +129,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.SELDOM: """
             reservations.schoolyear reservations.yearturn reservations.publicholiday reservations.deadlinerule
             reservations.activitydeadline reservations.dayrule reservations.neededchildren
+            reservations.oversightrule
             reservations.sureopening reservations.audience families.paperkind families.askedtext
             families.threadkind families.readyanswer
             portal.refusalreason portal.letterwording reservations.townfile
@@ -151,6 +154,7 @@ USED_BY = {
     "billing_cashcount_count": "billing.cashcount",
     "billing_debit_make": "billing.mandate",
     "billing_latecollection_note": "billing.latecollectionrule",
+    "reservations_oversightdecision_find": "reservations.oversightrule",
     "billing_debit_read": "billing.mandate",
     "billing_arrearsdecision_find": "billing.arrearsdecision",
     "billing_transfer_make": "billing.transferrefund",

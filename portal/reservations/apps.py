@@ -38,6 +38,7 @@ class ReservationsConfig(AppConfig):
             erasing,
             next_periods,
             next_year,
+            oversights,
             reservation_drafts,
             tasks,
         )
@@ -51,6 +52,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.desk.threads import ThreadPlaces
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
         from portal.reservations.pages import carts as cart_pages
+        from portal.reservations.pages import oversights as oversight_pages
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds, processing
         from portal.reservations.reminders.freed_places import FREED
@@ -65,6 +67,7 @@ class ReservationsConfig(AppConfig):
         tasks.lend(booking.let_offers_go, carts.let_go)
         at_home.register(4, cart_pages.asked)
         at_home.register(5, waiting.offers)
+        at_home.register(12, oversight_pages.asked)
         at_home.register(30, blocks.unfinished)
         at_home.register(35, blocks.to_renew)
         child_facts.register("École", school)
@@ -78,6 +81,7 @@ class ReservationsConfig(AppConfig):
         standing_of_texts.lend(PapersOfActivities())
         conditions.register(asked_first.papers)
         conditions.register(asked_first.texts)
+        oversights.register_all()
         rights.lend(StaffRights(), giving)
         m2m_changed.connect(
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"

@@ -51,6 +51,8 @@ KEYS = {
     "reservations.AbsenceNotice.child": Joins.RULED,
     "reservations.Move.household": Joins.MOVES,
     "reservations.Move.child": Joins.MOVES,
+    "reservations.OversightDecision.household": Joins.MOVES,
+    "reservations.OversightDecision.child": Joins.MOVES,
     "reservations.NextPupil.child": Joins.RULED,
 }
 SECTION = "Inscriptions et réservations"

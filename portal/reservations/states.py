@@ -74,6 +74,7 @@ class Override(models.TextChoices):
     DAYS = "days", "Nombre de jours"
     ARREARS = "arrears", "Impayés"
     PAYMENT = "payment", "Paiement"
+    OVERSIGHTS = "oversights", "Oublis"
 
 
 class Action(models.TextChoices):

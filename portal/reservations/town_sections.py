@@ -43,6 +43,7 @@ from portal.reservations.models import (
     Formula,
     NeededChildren,
     Notice,
+    OversightRule,
     Part,
     Period,
     PublicHoliday,
@@ -275,6 +276,7 @@ EFFECT = Words(
         "jours_d_ouverture": Activity.Effect.OPEN_DAYS,
     }
 )
+OVERSIGHTS_PER = Words({"année": OversightRule.Per.YEAR, "mois": OversightRule.Per.MONTH})
 NEEDED_PER = Words({"jour": NeededChildren.Per.DAY, "période": NeededChildren.Per.PERIOD})
 DAY_RULE = Words(
     {
@@ -739,6 +741,22 @@ register(
                         example="repas",
                     ),
                     Field("places", "places", Number(), example="120"),
+                ),
+            ),
+            Rows(
+                key="oublis",
+                model=OversightRule,
+                match=("valid_from",),
+                parent="activity",
+                compact=True,
+                order_by=("valid_from",),
+                fields=(
+                    Field("du", "valid_from", Day()),
+                    Field("nombre", "number", Number(), default=3),
+                    Field("comptés_par", "per", OVERSIGHTS_PER, default=OversightRule.Per.YEAR),
+                    Field("sans_réservation", "unreserved", Flag(), default=True),
+                    Field("absent_sans_prévenir", "missed", Flag(), default=True),
+                    Field("hors_délai", "late", Flag(), default=False),
                 ),
             ),
             Rows(

@@ -9,6 +9,7 @@ from portal.reservations.pages import (
     changing,
     ending,
     moves,
+    oversights,
     renewing,
     steps,
     waiting,
@@ -31,6 +32,7 @@ of_reservations = [
     path("panier/<int:cart_id>/", carts.cart, name="cart"),
     path("attente/<int:booking_id>/", waiting.place, name="place"),
     path("changement/<int:move_id>/retirer/", moves.withdraw, name="withdraw_move"),
+    path("oublis/", oversights.page, name="oversights"),
     path("reinscrire/", renewing.renew, name="renew"),
 ]
 of_enrolments = [

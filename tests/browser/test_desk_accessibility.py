@@ -29,6 +29,7 @@ from billing.models import (
     ChildStatus,
     Fee,
     FeePrice,
+    GivenUpDay,
     Invoice,
     JournalAccounts,
     LateCollection,
@@ -38,6 +39,8 @@ from billing.models import (
     PackedMeal,
     RecalculatedHousehold,
     Recalculation,
+    RefundRule,
+    RefundStep,
     Regie,
     TransferFile,
 )
@@ -80,6 +83,8 @@ from portal.reservations.models import (
     Move,
     NeededChildren,
     NextPupil,
+    OversightDecision,
+    OversightRule,
     SureOpening,
     YearTurn,
 )
@@ -283,6 +288,36 @@ def furnished(chief: User) -> Booking:
         day=booking.day,
         left_at=time(18, 40),
         entered_at=NOW,
+    )
+    refund = RefundRule.objects.create(activity=booking.activity, valid_from=NOW.date())
+    RefundStep.objects.create(rule=refund, days_before=15, percent=50)
+    GivenUpDay.objects.create(
+        household=booking.household,
+        child=booking.child,
+        activity=booking.activity,
+        formula=booking.formula,
+        establishment=booking.establishment,
+        day=booking.day,
+        cancelled_at=NOW,
+        price=4,
+        percent=50,
+        due=2,
+        amount=2,
+        words="Annulé 15 jours avant : 50 % rendus",
+    )
+    OversightRule.objects.create(activity=booking.activity, valid_from=NOW.date(), number=1)
+    OversightDecision.objects.create(
+        household=booking.household,
+        child=booking.child,
+        activity=booking.activity,
+        stops="late",
+        count=1,
+        since=NOW.date(),
+        until=NOW.date() + timedelta(days=30),
+        sentence="Parlons-en.",
+        reason="Trois appels.",
+        decided_at=NOW,
+        decided_by=chief,
     )
     ChildStatus.objects.create(child=booking.child, kind="scholarship", valid_from=NOW.date())
     ManualCharge.objects.create(

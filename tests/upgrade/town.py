@@ -19,6 +19,7 @@ from billing.models import (
     ChildStatus,
     Fee,
     FeePrice,
+    GivenUpDay,
     Invoice,
     LateCollectionRule,
     ManualCharge,
@@ -68,6 +69,7 @@ from portal.reservations.models import (
     Closure,
     FullSlot,
     NeededChildren,
+    OversightDecision,
     SchoolClass,
     Schooling,
     Slot,
@@ -213,6 +215,34 @@ def absences(home: Household, parent: User, agent: User) -> None:
     )
     late = {missed.child_id: time(18, 40)}
     late_collection.note(missed.establishment, missed.activity, missed.day, late, by=agent, at=AT)
+    GivenUpDay.objects.create(
+        household=home,
+        child=coming.child,
+        activity=coming.activity,
+        formula=coming.formula,
+        establishment=coming.establishment,
+        day=coming.day + timedelta(days=30),
+        cancelled_at=AT,
+        cancelled_by=parent,
+        price=Decimal("4.35"),
+        percent=50,
+        due=Decimal("2.17"),
+        amount=Decimal("2.17"),
+        words="Annulé 15 jours avant",
+    )
+    OversightDecision.objects.create(
+        household=home,
+        child=missed.child,
+        activity=missed.activity,
+        stops=OversightDecision.Kind.LATE,
+        count=3,
+        since=AT.date(),
+        until=AT.date() + timedelta(days=30),
+        sentence="Parlons-en.",
+        reason="Trois appels.",
+        decided_at=AT,
+        decided_by=agent,
+    )
     ChildStatus.objects.create(
         child=missed.child,
         kind=Status.SCHOLARSHIP,

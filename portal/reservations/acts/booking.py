@@ -26,7 +26,7 @@ from families.models import Child, Custody, Household, User
 from portal.database.composed import Composed, Given, GivenMany
 from portal.french import moments
 from portal.french.sentences import lower_first
-from portal.reservations.acts import enrolling, following, money_first, overriding, tasks
+from portal.reservations.acts import enrolling, following, giving_up, money_first, overriding, tasks
 from portal.reservations.acts.conditions import Unmet, Wish, in_the_way, unmet
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
@@ -250,6 +250,8 @@ def _record(
     reservation.touched_at = at
     reservation.desk_reason = desk.overrides.said(desk.used)
     reservation.save(update_fields=["state", "submitted_at", "touched_at", "desk_reason"])
+    if not reservation.is_change:
+        giving_up.note(reservation, desk.given_up, by=by)
     finish(changes)
 
 
@@ -529,6 +531,7 @@ class Submission:
         if beside is not None:
             self.standing, self.busy = beside.standing, beside.busy
         self.ended: dict[Booking, BookingState] = {}
+        self.given_up: list[Booking] = []  # of these, what was booked, and ends at once by the town's rules
         self.new: list[tuple[Booking, list[Slot]]] = []
         self.lost: list[Choice] = []
         self.against: Sequence[Unmet] = ()  # what speaks against some days: past their deadline, or named
@@ -610,6 +613,8 @@ class Submission:
             return None
         line.outcome = Outcome.ACCEPTED
         self.ended[booking] = BookingState.CANCELLED
+        if held and Override.DEADLINE not in over:
+            self.given_up.append(booking)
         self._leave(booking)
         return None
 
@@ -649,6 +654,7 @@ class Submission:
         """Takes `decide_cancel` back, of a line that it accepted."""
         booking = self.standing[Choice(line.formula_id, line.day)]
         del self.ended[booking]
+        self.given_up = [one for one in self.given_up if one is not booking]
         self.reasons.pop(id(booking), None)
         self.over.pop(id(booking), None)
         for slot in self.places[booking.pk]:
@@ -891,6 +897,7 @@ def accept(
     answered = []
     changes = Changes(by=by, at=at)
     places = _places_of(bookings.values(), slots)
+    given_up: dict[Reservation, list[Booking]] = defaultdict(list)
     for line, outcome in _answers(waiting, bookings, places, slots):
         if not _is_left(line):
             decision.note(line, outcome)
@@ -902,6 +909,8 @@ def accept(
             line.reason = GONE
         elif line.action == Action.CANCEL:
             changes.move(booking, BookingState.CANCELLED)
+            if not line.reservation.is_change:
+                given_up[line.reservation].append(booking)
         elif booking.state == BookingState.OFFERED:
             changes.take_up(booking)
         elif outcome == Outcome.ACCEPTED and line.reservation.is_change:
@@ -912,6 +921,8 @@ def accept(
             changes.move(booking, BookingState.WAITLISTED)
         answered.append(line)
     changes.write()
+    for reservation, its in given_up.items():
+        giving_up.note(reservation, its, by=by)
     finish(changes, answered)
     return decision
 
@@ -1819,6 +1830,7 @@ def stand_again(
         lines[booking.reservation_id, booking.formula_id, booking.day] = OUTCOMES[state]
         found.back.append(key)
     changes.write()
+    giving_up.taken_again(changes.moved[BookingState.ACCEPTED])
     _restore_lines(lines, over)
     return found, rows
 
@@ -1926,6 +1938,7 @@ def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()
             changes.grant(booking, wanted)
             given.append(booking)
     changes.write()
+    giving_up.taken_again(given)
     for household_id, booking_ids in by_household(one for one in given if one.pk not in told).items():
         post_after(tasks.tell_promoted, household_id, booking_ids)
     for household_id, booking_ids in by_household(offered).items():
@@ -2105,6 +2118,7 @@ def finish(changes: Changes, answered: Sequence[ReservationLine] = ()) -> list[B
 
     `answered` lines were decided by the town hall. Returns the bookings promoted.
     """
+    giving_up.taken_again([one for one, _ in changes.created] + changes.moved[BookingState.ACCEPTED])
     told = {one.pk for one, _ in changes.created} if changes.tells else ()
     promoted = _promote(changes.freed, at=changes.at, told=told)
     followed = lines_following(changes, promoted)

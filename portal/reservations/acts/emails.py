@@ -18,6 +18,8 @@ from portal.french.amounts import euros
 from portal.french.dates import WEEKDAYS, day_number, month_name
 from portal.french.plurals import counted
 from portal.letters import mailing
+from portal.reservations.acts import giving_up
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, LeftDay, Move, Reservation, ReservationLine
 from portal.reservations.states import Action, BookingState, MoveState, Outcome
 
@@ -81,13 +83,16 @@ def _short(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()]} {day_number(day.day)}"
 
 
-def _sections(lines: list[ReservationLine], surcharges: Mapping[str, Decimal]) -> list[Section]:
+def _sections(
+    lines: list[ReservationLine], surcharges: Mapping[str, Decimal], due: Mapping[Choice, Decimal]
+) -> list[Section]:
     """The lines by answer and reason, late ones by what that adds; by formula too where there are several.
-    Those of a change are one."""
+    Those of a change are one. Of days given up is said what is `due`."""
     if (change := _change(lines)) is not None:
         return [change]
     several = len({line.formula_id for line in lines}) > 1
     sections: dict[tuple[Action, Outcome, str, str], Section] = {}
+    kept: dict[tuple[Action, Outcome, str, str], Decimal] = defaultdict(Decimal)
     for line in lines:
         action, outcome = Action(line.action), Outcome(line.outcome)
         title = TITLES.get((action, outcome), outcome.label)
@@ -97,6 +102,10 @@ def _sections(lines: list[ReservationLine], surcharges: Mapping[str, Decimal]) -
         title += f" – {line.formula}" if several else ""
         key = (action, outcome, title, line.reason)
         sections.setdefault(key, Section(title, line.reason)).days.append(line.day)
+        kept[key] += due.get(Choice(line.formula_id, line.day), Decimal(0))
+    for key, amount in kept.items():
+        if amount and key[:2] == (Action.CANCEL, Outcome.ACCEPTED):
+            sections[key].title += f", {euros(amount)} restant dus sur votre prochaine facture"
     order = list(TITLES)
     return [sections[key] for key in sorted(sections, key=lambda key: (order.index(key[:2]), key[2:]))]
 
@@ -152,10 +161,15 @@ def _part(
     prices = {key: (Decimal(price), Decimal(extra)) for key, (price, extra) in (amounts or {}).items()}
     due = [line for line in lines if line.action == Action.BOOK and line.outcome in DUE]
     known = [prices[_key(line)] for line in due if _key(line) in prices]
+    given_up = {line.day for line in lines if line.action == Action.CANCEL}
     complete = known and len(known) == len(due)  # half a sum would mislead
     return Part(
         reservation=reservation,
-        sections=_sections(lines, {key: extra for key, (_, extra) in prices.items()}),
+        sections=_sections(
+            lines,
+            {key: extra for key, (_, extra) in prices.items()},
+            giving_up.still_due(reservation, given_up),
+        ),
         cancels_only=all(line.action == Action.CANCEL for line in lines),
         cost=sum((price for price, _ in known), Decimal(0)) if complete else None,
         surcharge=sum((extra for _, extra in known), Decimal(0)),
@@ -432,9 +446,12 @@ def enrolment_ended(
 ) -> None:
     """When and why an enrolment ends, and what becomes of the days after that."""
     told = {*cancelled, *withdrawn, *asked, *(pk for pk, _, _ in stays)}
-    days = dict(Booking.objects.filter(pk__in=told).values_list("pk", "day"))
+    rows = list(Booking.objects.filter(pk__in=told).values_list("pk", "day", "activity"))
+    days = {pk: day for pk, day, _ in rows}
+    # Where the town gives back a part only, what is due stands on the next invoice.
+    due = any(giving_up.in_words(activity, day) for pk, day, activity in rows if pk in set(cancelled))
     parts = [
-        Section("Jours annulés, sans frais", days=_days_of(cancelled, days)),
+        Section("Jours annulés" if due else "Jours annulés, sans frais", days=_days_of(cancelled, days)),
         Section("Demandes retirées", days=_days_of(withdrawn, days)),
         Section("Annulations demandées, en attente de la réponse de la mairie", days=_days_of(asked, days)),
     ]

@@ -10,9 +10,11 @@ custody, the enrolment, then the slots, as whoever books the child takes them.
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from django.db import transaction
@@ -26,12 +28,14 @@ from portal.french import moments
 from portal.french.dates import short_day
 from portal.french.plurals import agreed, counted
 from portal.french.sentences import lower_first
-from portal.reservations.acts import booking, tasks
+from portal.reservations.acts import booking, giving_up, tasks
 from portal.reservations.acts.enrolling import EnrolmentRefused, over_sentence
+from portal.reservations.acts.giving_up import Due
 from portal.reservations.acts.places import _lock_slots, shelves_of
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
-from portal.reservations.models import Activity, Booking, Enrolment, SchoolYear
+from portal.reservations.models import Activity, Booking, Enrolment, Period, SchoolYear
 from portal.reservations.states import HOLDING, BookingState, EnrolmentState
 
 RIGHT = "reservations.change_enrolment"
@@ -107,6 +111,8 @@ class Outlook:
     withdrawn: list[Booking]  # they waited for an answer or a place
     asked: list[Booking]  # the town hall answers
     stays: list[Stays]
+    # What those that leave, and those asked for, leave due, where the family gives them up: in sentences.
+    due: list[str] = field(default_factory=list)
 
     @property
     def fingerprint(self) -> str:
@@ -116,6 +122,7 @@ class Outlook:
             ",".join(str(one.pk) for one in part) for part in (self.cancelled, self.withdrawn, self.asked)
         ]
         parts += [f"{one.booking.pk}:{one.reason}" for one in self.stays]
+        parts += self.due
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
     @property
@@ -126,7 +133,8 @@ class Outlook:
         if self.cancelled:
             what = counted(len(self.cancelled), "réservation", "réservations")
             verb = agreed(len(self.cancelled), "sera annulée", "seront annulées")
-            found.append(f"{what} {after} {verb}, sans frais : {_days(self.cancelled)}.")
+            free = "" if self.due else ", sans frais"
+            found.append(f"{what} {after} {verb}{free} : {_days(self.cancelled)}.")
         if self.withdrawn:
             what = counted(len(self.withdrawn), "demande en attente", "demandes en attente")
             verb = agreed(len(self.withdrawn), "sera retirée", "seront retirées")
@@ -135,6 +143,7 @@ class Outlook:
             what = counted(len(self.asked), "annulation", "annulations")
             verb = agreed(len(self.asked), "sera demandée", "seront demandées")
             found.append(f"{what} {verb} à la mairie, qui répondra : {_days(self.asked)}.")
+        found += self.due
         for reason in dict.fromkeys(one.reason for one in self.stays):
             kept = [one.booking for one in self.stays if one.reason == reason]
             verb = agreed(len(kept), "reste réservée, et facturée", "restent réservées, et facturées")
@@ -367,7 +376,26 @@ class _Ways:
                 found.withdrawn.append(one)
             else:
                 (found.asked if asked else found.cancelled).append(one)
+        if self.ending.by_family:
+            found.due.extend([*self._due(found.cancelled, asks=False), *self._due(found.asked, asks=True)])
         return found
+
+    def _due(self, bookings: Collection[Booking], *, asks: bool) -> list[str]:
+        """What the family still owes of days that it gives up, a sentence for each part of their price."""
+        of: dict[Period, list[Booking]] = defaultdict(list)
+        for one in bookings:
+            if (period := booking.period_of(one)) is not None:
+                of[period].append(one)
+        found: dict[int, list[Decimal]] = defaultdict(list)
+        for period, its in of.items():
+            choices = {Choice(one.formula_id, one.day) for one in its}
+            for due in giving_up.foreseen(self.enrolment, period, choices, at=self.at).values():
+                if due.percent:
+                    found[due.percent].append(due.amount)
+        return [
+            giving_up.sentence(len(amounts), Due(percent, sum(amounts, Decimal(0))), asks=asks)
+            for percent, amounts in sorted(found.items())
+        ]
 
     def _held_by(self, one: Booking, billed: Collection[int]) -> str:
         """What no end takes back, whoever says it."""

@@ -28,6 +28,7 @@ from portal.reservations.models import (
     LotDay,
     Move,
     NextPupil,
+    OversightDecision,
     Reservation,
     ReservationLine,
     Schooling,
@@ -53,6 +54,7 @@ HOLDINGS = {
     "reservations.AbsenceCertificate": Fate.GONE,
     "reservations.AbsenceNotice": Fate.GONE,
     "reservations.Move": Fate.GONE,
+    "reservations.OversightDecision": Fate.GONE,
     "reservations.LeftDay": Fate.GONE,
     "reservations.ThreadPlace": Fate.GONE,
     "reservations.YearTurn": Fate.STAFF,
@@ -101,6 +103,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     _delete(AbsenceCertificate, certificates)
     AbsenceNotice.objects.filter(leaving.concerned).delete()
     Move.objects.filter(leaving.concerned).delete()
+    OversightDecision.objects.filter(leaving.concerned).delete()
     entered = list(attendances.values_list("pk", flat=True))
     attendances.update(reason="", certificate=None)
     histories.forget(Attendance, entered)

@@ -96,7 +96,7 @@ class Wish:
 
 
 # What is passed over for an enrolment, whatever its days.
-OF_ENROLMENTS = {Override.PAPERS, Override.ARREARS, Override.PAYMENT}
+OF_ENROLMENTS = {Override.PAPERS, Override.ARREARS, Override.PAYMENT, Override.OVERSIGHTS}
 # Of a day to book that is not booked at once.
 BECAME = {Outcome.REQUESTED: Became.ASKED, Outcome.WAITLISTED: Became.QUEUED}
 ALREADY_BOOKED = "Déjà réservé."

@@ -27,6 +27,7 @@ RIGHTS = {
     Override.DAYS: "reservations.override_days_booking",
     Override.ARREARS: "reservations.override_arrears_booking",
     Override.PAYMENT: "reservations.override_payment_booking",
+    Override.OVERSIGHTS: "reservations.override_oversights_booking",
 }
 # What the columns hold that families read it in.
 LONGEST = 300

@@ -54,6 +54,7 @@ PASSING_OVER = {
     Override.DAYS: "aussi trop ou trop peu de jours",
     Override.ARREARS: "aussi malgré des impayés",
     Override.PAYMENT: "aussi sans le paiement demandé",
+    Override.OVERSIGHTS: "aussi malgré une décision d'oublis",
 }
 
 

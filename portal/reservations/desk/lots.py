@@ -76,6 +76,7 @@ PASSING_OVER = {
     Override.DAYS: "le nombre de jours demandé",
     Override.ARREARS: "les impayés",
     Override.PAYMENT: "le paiement demandé",
+    Override.OVERSIGHTS: "une décision d'oublis",
 }
 WORDS = {
     LotVerb.BOOK: ("jour sera réservé", "jours seront réservés"),

@@ -41,6 +41,7 @@ from portal.reservations.models.lots import Lot, LotDay
 from portal.reservations.models.moves import LeftDay, Move
 from portal.reservations.models.needed import NeededChildren, SureOpening
 from portal.reservations.models.notices import Notice
+from portal.reservations.models.oversights import OversightDecision, OversightRule, oversight_rules
 from portal.reservations.models.papers import (
     ActivityPaper,
     ActivityText,
@@ -107,6 +108,8 @@ __all__ = [
     "NextClass",
     "NextPupil",
     "Notice",
+    "OversightDecision",
+    "OversightRule",
     "Part",
     "Period",
     "Place",
@@ -127,5 +130,6 @@ __all__ = [
     "attended_on",
     "class_name",
     "demanding_papers",
+    "oversight_rules",
     "texts_of_activities",
 ]

@@ -422,6 +422,7 @@ class Booking(models.Model):
             ("override_days_booking", "Réserver pour une famille trop ou trop peu de jours"),
             ("override_arrears_booking", "Réserver pour une famille malgré des impayés"),
             ("override_payment_booking", "Réserver pour une famille sans le paiement demandé"),
+            ("override_oversights_booking", "Réserver pour une famille malgré une décision d'oublis"),
         ]
         indexes = [
             models.Index(fields=["child", "day"], name="booking_by_child_and_day"),

@@ -19,7 +19,8 @@ from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.dates import SHORT_WEEKDAYS, day_number, month_name
 from portal.french.plurals import agreed, counted
-from portal.reservations.acts import conditions, money_first
+from portal.reservations.acts import conditions, giving_up, money_first
+from portal.reservations.acts.giving_up import Due
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
@@ -80,11 +81,13 @@ class Month:
 
 @dataclass(frozen=True)
 class CancelledDay:
-    """A day to cancel: asked of the town hall, or cancelled at once; `billed` where it has a price."""
+    """A day to cancel: asked of the town hall, or cancelled at once; `billed` where it has a price; what
+    is `due` of it all the same, where the town gives back a part only."""
 
     line: ReservationLine
     asks: bool
     billed: bool
+    due: Due | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,14 @@ class Checked:
         rule = money_first.rule_of(self.activity.pk, period)
         prices_ = [one.price for one in self.to_book if one.price and not one.asks]
         return "" if rule is None else money_first.sentence(rule, prices_)
+
+    @property
+    def given_back(self) -> str:
+        """What the days to book would give back if they were cancelled, by how many days before; or
+        nothing."""
+        if not self.to_book:
+            return ""
+        return " ".join(giving_up.in_words(self.activity.pk, self.to_book[0].line.day))
 
     @property
     def cents(self) -> str:
@@ -173,12 +184,19 @@ class Checked:
     @cached_property
     def cancellations(self) -> list[Remark]:
         """The days to cancel, in a sentence a month and an answer."""
-        groups: dict[tuple[str, bool, bool], list[date]] = defaultdict(list)
+        groups: dict[tuple[str, bool, bool, int], list[CancelledDay]] = defaultdict(list)
         for one in self.to_cancel:
-            groups[month_name(one.line.day), one.asks, one.billed].append(one.line.day)
+            percent = one.due.percent if one.due else 0
+            groups[month_name(one.line.day), one.asks, one.billed, percent].append(one)
         said = []
-        for (month, asks, billed), days in groups.items():
-            then = agreed(len(days), *ASKED) if asks else agreed(len(days), *NOT_BILLED) if billed else ""
+        for (month, asks, billed, percent), these in groups.items():
+            count = len(these)
+            then = agreed(count, *ASKED) if asks else agreed(count, *NOT_BILLED) if billed else ""
+            if percent:
+                total = sum((one.due.amount for one in these if one.due), Decimal(0))
+                kept = giving_up.sentence(count, Due(percent, total), asks=asks)
+                then = f"{then} {kept}" if asks else kept
+            days = [one.line.day for one in these]
             said.append(Remark("cancel_requested", f"{by_weekday(days)} {month}.", then))
         return said
 
@@ -282,8 +300,19 @@ def _checked(
     priced = prices.of_lines(known, where, pricer_of(enrolment.activity))
     on_request = enrolment.activity.cancel_processing == Activity.Processing.ON_REQUEST
     asks_all = on_request and where.desk is None
+    due = giving_up.foreseen(
+        enrolment,
+        plan.period,
+        {choice_of(line) for line in known if line.action == Action.CANCEL},
+        at=where.at,
+    )
     to_cancel = [
-        CancelledDay(line, _asks(plan, line, asks_all=asks_all), billed=choice_of(line) in priced.by_day)
+        CancelledDay(
+            line,
+            _asks(plan, line, asks_all=asks_all),
+            billed=choice_of(line) in priced.by_day,
+            due=due.get(choice_of(line)),
+        )
         for line in known
         if line.action == Action.CANCEL
     ]

@@ -13,6 +13,7 @@ from portal.reservations.models import (
     Booking,
     Enrolment,
     Move,
+    OversightDecision,
     ReservationLine,
     Schooling,
 )
@@ -165,5 +166,24 @@ def tables(subject: Subject) -> Iterator[Table]:
         (
             (str(row.child), row.day, row.announced_at, row.withdrawn_at)
             for row in notices.select_related("child").order_by("day", "pk").iterator(chunk_size=A_BITE)
+        ),
+    )
+    decided = OversightDecision.objects.filter(household=home, child__in=children)
+    yield Table(
+        "Décisions d'oublis",
+        ("Enfant", "Activité", "Décision", "Depuis le", "Jusqu'au", "Phrase", "Levée le"),
+        (
+            (
+                str(row.child),
+                str(row.activity),
+                row.get_stops_display(),
+                row.since,
+                row.until,
+                row.sentence,
+                row.ended_at,
+            )
+            for row in decided.select_related("child", "activity")
+            .order_by("decided_at", "pk")
+            .iterator(chunk_size=A_BITE)
         ),
     )

@@ -985,6 +985,7 @@ def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "reservation": reservation,
             "group": checked,
             "cancellable": checking.cancellable(checked),
+            "given_back": next((one.given_back for one in checked if one.given_back), ""),
             "planning_url": _planning_of_all(reservation, group[1:]),
             "passed": passed,
             "missing": missing,

@@ -50,6 +50,9 @@ OWN_PAGES = {
     "billing_arrearsdecision_decide": "billing.add_arrearsdecision",
     "billing_arrearsdecision_find": "billing.add_arrearsdecision",
     "billing_arrearsdecision_take_back": "billing.change_arrearsdecision",
+    "reservations_oversightdecision_decide": "reservations.add_oversightdecision",
+    "reservations_oversightdecision_find": "reservations.add_oversightdecision",
+    "reservations_oversightdecision_take_back": "reservations.change_oversightdecision",
     "billing_latecollection_note": "billing.add_latecollection or billing.change_latecollection",
     "billing_debit_make": "billing.add_debitfile",
     "billing_debit_read": "billing.change_debit",
@@ -275,6 +278,7 @@ def asked(model: type[Model], text: str) -> tuple[frozenset[str], ...]:
 
 def addresses(booking: Booking) -> Iterator[Address]:
     ids = {
+        "activity": booking.activity_id,
         "address": "foyer/",
         "adult": booking.household.guardians.first().pk,
         "child": booking.child_id,

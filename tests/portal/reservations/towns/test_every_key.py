@@ -27,6 +27,7 @@ NO_SET_UP = {
     # People, what they asked for and what they paid.
     "account.EmailAddress",
     "billing.LateCollection",
+    "billing.GivenUpDay",
     "billing.ChildStatus",
     "billing.ManualCharge",
     "billing.Mandate",

@@ -1,0 +1,129 @@
+"""What a cancelled day gives back, at the desk: the steps of an activity; the days that stay due, and what is
+let off of them."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from billing.invoices import refunds
+from billing.models import GivenUpDay, RefundRule, RefundStep
+from billing.rules import refunds as rules
+from families.custody.own import OwnHousehold
+from portal.desk.lists import NumberSearch
+from portal.desk.pages import WithHistory
+from portal.desk.site import DeskAdmin
+from portal.french.amounts import euros
+from portal.web.signed_in import user_of
+
+EXAMPLE = Decimal("36.00")
+
+
+class StepsFormSet(forms.BaseInlineFormSet[RefundStep, RefundRule, Any]):
+    """Steps that contradict one another are refused."""
+
+    def clean(self) -> None:
+        super().clean()
+        if not any(self.errors) and (found := rules.problems(self.steps())):
+            raise ValidationError(found)
+
+    def steps(self) -> list[rules.Step]:
+        return [
+            rules.Step(row["days_before"], row["percent"])
+            for row in (one.cleaned_data for one in self.forms if one.has_changed() or one.instance.pk)
+            if row and not row.get("DELETE") and None not in (row.get("days_before"), row.get("percent"))
+        ]
+
+
+class RefundStepInline(admin.TabularInline[RefundStep, RefundRule]):
+    model = RefundStep
+    formset = StepsFormSet
+    extra = 3
+    fields = ("days_before", "percent")
+
+
+@admin.register(RefundRule)
+class RefundRuleAdmin(WithHistory[RefundRule], DeskAdmin[RefundRule]):
+    desk_order = 83
+    list_display = ("activity", "valid_from", "valid_to", "sentence")
+    list_select_related = ("activity",)
+    inlines = (RefundStepInline,)
+    fields = ("activity", "valid_from", "valid_to", "until", "examples")
+    readonly_fields = ("examples",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RefundRule]:
+        return super().get_queryset(request).prefetch_related("steps")
+
+    @admin.display(description="en clair")
+    def sentence(self, obj: RefundRule) -> str:
+        return " ".join(obj.in_words())
+
+    @admin.display(description="ce que cela donne")
+    def examples(self, obj: RefundRule) -> str:
+        """What a day of 36 € would leave due by the steps as they are kept."""
+        if obj.pk is None:
+            return "Enregistrez la règle pour lire ce qui reste dû d'un jour à 36,00 €."
+        today = timezone.localdate()
+        said = []
+        for step in sorted(obj.scale(), reverse=True):
+            kept = rules.kept([*obj.scale()], EXAMPLE, today + timedelta(days=step.days_before), today)
+            said.append(f"{step.days_before} jours avant, il reste dû {euros(kept.due)}")
+        return f"D'un jour à {euros(EXAMPLE)}, annulé {' ; '.join(said)}."
+
+
+@admin.register(GivenUpDay)
+class GivenUpDayAdmin(NumberSearch[GivenUpDay], WithHistory[GivenUpDay], DeskAdmin[GivenUpDay]):
+    """Written when a family cancels; let off here, with a reason."""
+
+    desk_order = 27
+    list_display = ("day", "child", "activity", "cancelled_at", "words", "amount_shown", "forgiven_reason")
+    list_filter = ("activity", "establishment")
+    list_select_related = ("child", "activity")
+    search_fields = ("child__folded",)
+    search_help_text = "Nom de l'enfant ou numéro de foyer"
+    date_hierarchy = "day"
+    fields = (
+        "child",
+        "household",
+        "activity",
+        "formula",
+        "establishment",
+        "day",
+        "cancelled_at",
+        "cancelled_by",
+        "words",
+        "amount_shown",
+        "forgiven_reason",
+        "forgiven_by",
+        "forgiven_at",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: GivenUpDay | None = None) -> list[str]:
+        open_ = obj is not None and not obj.forgiven
+        return [name for name in self.fields if not (open_ and name == "forgiven_reason")]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: GivenUpDay | None = None) -> bool:
+        return False
+
+    @admin.display(description="montant", ordering="amount")
+    def amount_shown(self, obj: GivenUpDay) -> str:
+        return euros(obj.amount) if obj.amount else "rien à payer"
+
+    def save_model(self, request: HttpRequest, obj: GivenUpDay, form: Any, change: bool) -> None:
+        """« motif de la remise »: nothing else is written here."""
+        reason = form.cleaned_data.get("forgiven_reason", "")
+        if not reason.strip():
+            return
+        try:
+            refunds.forgive(obj, reason=reason, by=user_of(request), at=timezone.now())
+        except (refunds.RefundRefused, OwnHousehold) as refusal:
+            messages.error(request, str(refusal))
