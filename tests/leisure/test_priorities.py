@@ -249,7 +249,7 @@ def test_a_criterion_that_is_not_asked_about_reads_nothing(ana, bo, camp, now):
             answering.in_order(ReservationLine.objects.filter(day=MONDAY), order, at=now)
         return len(seen)
 
-    assert cost(RequestOrder.ARRIVAL) == cost(OwnOrder((Kind.RESIDENT, Kind.PORTAL))) == 7
+    assert cost(RequestOrder.ARRIVAL) == cost(OwnOrder((Kind.RESIDENT, Kind.PORTAL))) == 5
 
 
 # At the desk ------------------------------------------------------------------------------------------------
