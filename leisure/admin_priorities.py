@@ -19,14 +19,14 @@ from portal.desk import previews
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Table, Typed
-from portal.desk.site import DeskAdmin
+from portal.desk.site import DeskAdmin, M
 from portal.french.dates import short_day
 from portal.web.signed_in import user_of
 
 HEALTH = "families.view_childhealth"
 
 
-class ForgetsOrders(DeskAdmin[ActivityCriterion]):
+class ForgetsOrders(DeskAdmin[M]):
     """What is kept for half a minute is read anew."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -37,7 +37,7 @@ class ForgetsOrders(DeskAdmin[ActivityCriterion]):
         super().delete_model(request, obj)
         priorities.forget()
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ActivityCriterion]) -> None:
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
         super().delete_queryset(request, queryset)
         priorities.forget()
 
@@ -45,7 +45,7 @@ class ForgetsOrders(DeskAdmin[ActivityCriterion]):
 @admin.register(ActivityCriterion)
 class ActivityCriterionAdmin(
     ShowsPreview[ActivityCriterion],
-    ForgetsOrders,
+    ForgetsOrders[ActivityCriterion],
     TolerantChoices[ActivityCriterion],
     WithHistory[ActivityCriterion],
 ):
@@ -88,7 +88,7 @@ class ActivityCriterionAdmin(
 
 
 @admin.register(PriorityStreet)
-class PriorityStreetAdmin(DeskAdmin[PriorityStreet]):
+class PriorityStreetAdmin(ForgetsOrders[PriorityStreet]):
     desk_order = 61
     list_display = ("street", "postcode")
     list_display_links = ("street", "postcode")

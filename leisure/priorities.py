@@ -46,8 +46,15 @@ def _orders() -> Mapping[int, OwnOrder]:
     return {activity: OwnOrder(tuple(its)) for activity, its in kinds.items()}
 
 
+@KeptAWhile
+def _district() -> Sequence[PriorityStreet]:
+    """The streets of the district; one query."""
+    return list(PriorityStreet.objects.all())
+
+
 def forget() -> None:
     _orders.forget()
+    _district.forget()
 
 
 def order_of(activity: Activity | int) -> OwnOrder | None:
@@ -85,7 +92,7 @@ def told(
 def _situations(
     asking: Sequence[Asking], lines: Mapping[int, Any], today: date, *, streets: bool
 ) -> list[Asking]:
-    """One query; one more for the streets of the district."""
+    """One query."""
     homes = {lines[one.line_id].reservation.household_id for one in asking}
     children = {lines[one.line_id].reservation.child_id for one in asking}
     facts: dict[tuple[str, int], bool] = {}
@@ -94,7 +101,7 @@ def _situations(
         # A handicap is the child's, wherever it lives.
         key = (kind, child or household)
         facts[key] = facts.get(key, False) or proved
-    district = list(PriorityStreet.objects.all()) if streets else []
+    district = _district() if streets else []
     found = []
     for one in asking:
         reservation = lines[one.line_id].reservation

@@ -215,12 +215,6 @@ class ActivityAdmin(
     list_filter = ("service", "active", "during")
     search_fields = ("name", "code")
     form = ActivityForm
-    change_form_template = "admin/reservations/activity.html"
-    preview_lives = False
-    preview_hint = (
-        "« Aperçu » dit quels enfants seraient accueillis, à partir de quand une inscription compterait et ce"
-        " que des familles paieraient avant la place."
-    )
     inlines = (
         FormulaInline,
         CapacityInline,
@@ -267,6 +261,12 @@ class ActivityAdmin(
                 "scolaire ; son nom dit son niveau (« CE1-CE2 »), sinon maternelle, élémentaire ou collège.",
             },
         ),
+    )
+    change_form_template = "admin/reservations/activity.html"
+    preview_lives = False
+    preview_hint = (
+        "« Aperçu » dit quels enfants seraient accueillis, à partir de quand une inscription compterait et ce"
+        " que des familles paieraient avant la place."
     )
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
