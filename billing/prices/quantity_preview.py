@@ -18,7 +18,11 @@ SHOWN = 4  # quotients, or prices a page would be too wide for
 
 def quotients(tariff: pricing.Tariff) -> list[Decimal | None]:
     """Those at which a price begins, as many as a page has room for; None: of who has no proof."""
-    found: list[Decimal | None] = [band.low for band in tariff.bands if band.low is not None]
+    found: list[Decimal | None] = [
+        Decimal(0) if band.low is None else band.low
+        for band in tariff.bands
+        if band.low is not None or band.high is not None
+    ]
     return found[:SHOWN] or [None]
 
 
