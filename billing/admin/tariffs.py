@@ -1,7 +1,7 @@
 """Tariffs at the desk: the grid as one table with its warnings, a simulator, a copy for next year."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -31,12 +31,13 @@ from billing.models import (
     check_columns,
     price_text,
 )
+from billing.prices import rule_previews
 from billing.prices.books import PriceBook, copy_tariff, keep_past, next_code, next_dates
-from billing.prices.quantity_preview import QuantityPreview, preview
 from billing.rules import pricing, quantities, tariff_checks
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OneRow, OwnPages, WithHistory
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.desk.site import DeskLink, M
 from portal.french.amounts import euros
 from portal.french.dates import short_day
@@ -317,13 +318,6 @@ class QuantityInline(CompactInline[TariffQuantity]):
     )
 
 
-class Previewed(Exception):
-    """What was typed was looked at, and is not saved."""
-
-    def __init__(self, found: QuantityPreview | None) -> None:
-        self.found = found
-
-
 FORMULAS = Formula.objects.select_related("activity").order_by("activity__order", "activity__name", "order")
 
 
@@ -490,7 +484,7 @@ class SimulatorForm(forms.Form):
 
 
 @admin.register(Tariff)
-class TariffAdmin(OwnPages[Tariff]):
+class TariffAdmin(ShowsPreview[Tariff], OwnPages[Tariff]):
     desk_order = 10
     desk_links = (
         DeskLink(
@@ -520,6 +514,10 @@ class TariffAdmin(OwnPages[Tariff]):
         ("Comptabilité", {"fields": (("step", "vat_percent", "care_percent"),), "classes": ("collapse",)}),
     )
     change_form_template = "admin/billing/tariff.html"
+    preview_lives = False
+    preview_hint = (
+        "« Aperçu » dit ce que paieraient des familles : rangs, quotients, mois dus, 1, 2, 3… jours."
+    )
 
     @admin.display(description="dates", ordering="valid_from")
     def dates(self, obj: Tariff) -> str:
@@ -582,30 +580,16 @@ class TariffAdmin(OwnPages[Tariff]):
             f" sous « {kept.code} ».",
         )
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """« Voir ce que cela donne » saves all of it, looks, and takes it back."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except Previewed as looked:
-            # What saving would have said is not true.
-            list(messages.get_messages(request))
-            context = {"preview": looked.found}
-            return self.page(request, "admin/billing/quantity_preview.html", "Ce que cela donne", context)
+    def preview(self, typed: Typed[Tariff], request: HttpRequest, at: datetime) -> Preview:
+        """A price is read of what stands in the database: all of it is written, looked at, and taken back."""
+        with typed.written() as row:
+            written = Tariff.objects.with_rules().prefetch_related("quantities").get(pk=row.pk)
+            return rule_previews.tariff(written, timezone.localdate(at))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         if change:
             self._keep_past(request, form, formsets)
         super().save_related(request, form, formsets, change)
-        if "_apercu" in request.POST:
-            today = timezone.localdate()
-            row = Tariff.objects.with_rules().prefetch_related("quantities").get(pk=form.instance.pk)
-            raise Previewed(preview(row, today - timedelta(days=today.weekday())))
         found = tariff_checks.to_check(form.instance.rule())
         if found:
             messages.warning(
@@ -740,6 +724,7 @@ class ChildStatusAdmin(NotOfOwnHousehold[ChildStatus], TolerantChoices[ChildStat
 
 @admin.register(BillingSettings)
 class BillingSettingsAdmin(
+    ShowsPreview[BillingSettings],
     AsksAgain[BillingSettings],
     OneRow[BillingSettings],
     TolerantChoices[BillingSettings],
@@ -811,3 +796,6 @@ class BillingSettingsAdmin(
         if self.has_add_permission(request):
             return redirect("admin:billing_billingsettings_add")
         return super().changelist_view(request, extra_context)
+
+    def preview(self, typed: Typed[BillingSettings], request: HttpRequest, at: datetime) -> Preview:
+        return rule_previews.settings(typed.row, timezone.localdate(at))

@@ -31,6 +31,7 @@ from billing.models.invoices import (
     StatementCredit,
     WriteOff,
     WriteOffQuerySet,
+    next_instalment,
     pay_by,
     state_of,
 )
@@ -176,6 +177,7 @@ __all__ = [
     "check_columns",
     "check_prices",
     "is_reversed",
+    "next_instalment",
     "pay_by",
     "price_text",
     "refund_rules",

@@ -41,6 +41,7 @@ from families.models import (
     User,
 )
 from families.papers import sending
+from families.texts import accepting
 from portal.database.encrypted import Unreadable
 from portal.database.history import written_by
 from portal.french.amounts import number
@@ -74,7 +75,7 @@ KEYS = {
     "families.Document.household": Joins.MOVES,
     "families.Paper.household": Joins.RULED,
     "families.Paper.child": Joins.RULED,
-    # The latest answer of both counts.
+    # The latest answer of both counts, but for a « non », which stays.
     "families.TextAnswer.household": Joins.MOVES,
     "families.TextAnswer.child": Joins.MOVES,
     "families.ChangeRequest.household": Joins.MOVES,
@@ -351,6 +352,7 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
     _join_collectors(joining)
     diets.join(joining.children, joining.kept, joining.emptied, at=at)
     sending.join(joining.children, joining.kept, joining.emptied, at=at)
+    accepting.join(joining.children, joining.kept, joining.emptied, by=by, at=at)
     _join_custodies(joining, by)
 
 

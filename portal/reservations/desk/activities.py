@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +18,7 @@ from portal.desk import own_choices
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import confirm_page
 from portal.desk.pages import WithHistory, log_all
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.desk.site import M
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
@@ -26,6 +28,7 @@ from portal.models import Town
 from portal.reservations.acts import opening
 from portal.reservations.days import first_days
 from portal.reservations.days.rule_preview import overlapping_periods
+from portal.reservations.desk import activity_preview
 from portal.reservations.desk.deadlines import ActivityDeadlineForm
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.reservations.desk.paper_preview import TriesPapers
@@ -42,6 +45,7 @@ from portal.reservations.models import (
     Period,
     Slot,
 )
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 
@@ -193,14 +197,18 @@ class AdvanceInline(OfActivity[Advance]):
 
 
 def _activity_shown(request: HttpRequest) -> Any:
-    """The key of the activity whose page is shown, or None on the page that adds one."""
+    """The key of the activity whose page, or preview, is shown; None on the page that adds one."""
     match = request.resolver_match
-    return match.kwargs.get("object_id") if match else None
+    return (match and match.kwargs.get("object_id")) or posted_number(request.GET.get("regle", ""))
 
 
 @admin.register(Activity)
 class ActivityAdmin(
-    TriesPapers, AsksBeforeClosing[Activity], TolerantChoices[Activity], WithHistory[Activity]
+    ShowsPreview[Activity],
+    TriesPapers,
+    AsksBeforeClosing[Activity],
+    TolerantChoices[Activity],
+    WithHistory[Activity],
 ):
     desk_order = 20
     list_display = ("name", "service", "processing", "during", "active", "order")
@@ -254,6 +262,12 @@ class ActivityAdmin(
             },
         ),
     )
+    change_form_template = "admin/reservations/activity.html"
+    preview_lives = False
+    preview_hint = (
+        "« Aperçu » dit quels enfants seraient accueillis, à partir de quand une inscription compterait et ce"
+        " que des familles paieraient avant la place."
+    )
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         # A code that stands is named in files and links: it no longer follows the name.
@@ -262,6 +276,9 @@ class ActivityAdmin(
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         # Asked for: a Wednesday that nobody unticked opened canteens on days without class.
         return {"weekdays": 0, **super().get_changeform_initial_data(request)}
+
+    def preview(self, typed: Typed[Activity], request: HttpRequest, at: datetime) -> Preview:
+        return activity_preview.preview(typed, request.user, at)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -42,6 +42,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 # Rights that a page of its own asks for; after « | », those that posting to it asks for besides.
 OWN_PAGES = {
     "auth_user_password_change": "families.change_user",
+    "billing_absencepolicy_preview": "billing.change_absencepolicy",
+    "billing_billingsettings_preview": "billing.change_billingsettings",
     "billing_billingrun_bill": "billing.add_billingrun",
     "billing_billingrun_bill_one": "billing.add_billingrun",
     "billing_billingrun_go_on": "billing.add_billingrun",
@@ -53,6 +55,7 @@ OWN_PAGES = {
     "reservations_oversightdecision_decide": "reservations.add_oversightdecision",
     "reservations_oversightdecision_find": "reservations.add_oversightdecision",
     "reservations_oversightdecision_take_back": "reservations.change_oversightdecision",
+    "billing_latecollectionrule_preview": "billing.change_latecollectionrule",
     "billing_latecollection_note": "billing.add_latecollection or billing.change_latecollection",
     "billing_debit_make": "billing.add_debitfile",
     "billing_debit_read": "billing.change_debit",
@@ -105,6 +108,7 @@ OWN_PAGES = {
     "billing_recalculation_confirm": "billing.add_recalculation",
     "billing_recalculation_go_on": "billing.add_recalculation",
     "billing_tariff_copy": "billing.add_tariff",
+    "billing_tariff_preview": "billing.change_tariff",
     "billing_tariff_simulator": "billing.view_tariff",
     "billing_transfer_cancel": "billing.change_transferrefund",
     "billing_transfer_download": "billing.view_transferfile families.export_household",
@@ -119,6 +123,7 @@ OWN_PAGES = {
         "reservations.change_reservationline or reservations.change_absencecertificate or "
         "families.change_paper or families.change_thread"
     ),
+    "families_askedtext_preview": "families.change_askedtext",
     "families_custody_end": "families.change_custody",
     "families_custodycalendar_write": "families.change_custodycalendar",
     "families_dataexport_download": "families.view_household families.add_dataexport",
@@ -153,11 +158,14 @@ OWN_PAGES = {
     # For who lives there: refused to everybody else, whatever the rights.
     "families_owndecision_declare": "families.view_owndecision",
     "families_household_code": "families.change_guardian",
+    "families_paperkind_preview": "families.change_paperkind",
     "families_paperletter_one": "families.view_paperletter",
     "families_paper_find": "families.add_paper",
     "families_paper_missing": "families.view_paper",
     "families_paper_note": "families.add_paper",
     "families_textanswer_note": "families.add_textanswer",
+    "reservations_activity_preview": "reservations.change_activity",
+    "reservations_activitydeadline_preview": "reservations.change_activitydeadline",
     "reservations_activity_try_paper": "reservations.change_activitypaper families.view_paper",
     "families_processingtexts_register": "families.view_processingtexts",
     "families_staffmember_matrix": "families.view_staffmember",
@@ -177,6 +185,7 @@ OWN_PAGES = {
     "families_quotientround_to_sign": "families.add_quotientround",
     "families_shared_names": "families.view_securityevent",
     # As of every establishment: its slots and what families booked would go with it.
+    "leisure_activitycriterion_preview": "leisure.change_activitycriterion",
     "leisure_centre_delete": "reservations.delete_establishment",
     "leisure_open_period": "reservations.add_period reservations.change_period reservations.add_slot",
     "leisure_register": "leisure.view_centre",
@@ -202,8 +211,10 @@ OWN_PAGES = {
     "reservations_calendar_import": (
         "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
     ),
+    "reservations_campaign_preview": "reservations.change_campaign",
     "reservations_dayrule_preview": "reservations.change_dayrule",
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
+    "reservations_neededchildren_preview": "reservations.change_neededchildren",
     "reservations_enrolment_enrol": "reservations.change_enrolment",
     "reservations_lot_new": "reservations.change_booking reservations.change_lot",
     "reservations_town_export": "reservations.view_townfile or reservations.view_activity",
@@ -365,8 +376,6 @@ MORE = {
     "/mairie/portal/town/premiers-pas/": 52,
     # A form: what an audience may be chosen by, a query for each.
     "/mairie/families/invitationlot/nouveau/": 16,
-    # No list: requests put in the order of an activity's own criteria, one or two queries for each of them.
-    "/mairie/leisure/centre/demandes/": 20,
 }
 
 
