@@ -1,11 +1,13 @@
-"""The only writer of where households have lived: in the town or not, and from which day."""
+"""The only writer of where households have lived: in the town or not, at which address, from which day."""
 
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from families.models import Household, Residence
+from families.addresses import Address, Lived, same
+from families.models import FormerAddress, Household, Residence
 
 
 @transaction.atomic
@@ -32,6 +34,45 @@ def settle(household: Household, *, resident: bool, since: date, at: datetime) -
         found.save()
     _forget_repeated(rows)
     refresh(household, today=timezone.localdate(at))
+
+
+@transaction.atomic
+def move(household: Household, before: Address, *, since: date, at: datetime) -> FormerAddress | None:
+    """The household, saved at its address of now, lived at `before` until the eve of `since`. Returns what
+    was written; None where it is the same address in other words, or told already.
+
+    What was told of moves from that day on is over: the address of now holds from `since`.
+    """
+    if same(before, Address.of(household)):
+        return None
+    Household.objects.lock([household.pk])
+    rows = list(household.former_addresses.all())
+    eve = since - timedelta(days=1)
+    there = next((row for row in sorted(rows, key=lambda row: row.until) if row.until >= eve), None)
+    FormerAddress.objects.filter(household=household, until__gt=eve).delete()
+    if there is not None and there.until == eve:
+        return None
+    left = before if there is None else Address.of(there)
+    return FormerAddress.objects.create(
+        household=household,
+        until=eve,
+        street=left.street,
+        postcode=left.postcode,
+        city=left.city,
+        told_at=at,
+    )
+
+
+def addresses(household: Household, former: Iterable[FormerAddress], *, when_told: bool) -> tuple[Lived, ...]:
+    """Where it lived and lives, the first first; `when_told`: a move counts from the day on which it was told
+    where that is later."""
+    found = []
+    for row in sorted(former, key=lambda row: row.until):
+        until = row.until
+        if when_told:
+            until = max(until, timezone.localdate(row.told_at) - timedelta(days=1))
+        found.append(Lived(Address.of(row), until))
+    return (*found, Lived(Address.of(household), None))
 
 
 def holding(rows: list[Residence], day: date) -> bool:

@@ -58,6 +58,7 @@ from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days import notices
+from portal.reservations.deadlines.publics import Publics
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -74,6 +75,7 @@ from portal.reservations.models import (
     texts_of_activities,
 )
 from portal.reservations.models.advances import advances
+from portal.reservations.models.campaigns import publics
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Action
 from tests import ROOT, money_lock, processes
@@ -311,6 +313,7 @@ def fresh_start() -> None:
     provisional.which_bills.forget()
     late_offers.forget()
     advances.keep({})  # a town that asks for no money first, as its processes know it
+    publics.keep(Publics())  # a town without audiences of its own, as its processes know it
     notices.current.forget()
     paper_kinds.forget()
     demanding_papers.forget()

@@ -58,8 +58,12 @@ def preview(row: DeadlineRule, windows: Sequence[DeadlineWindow], at: datetime) 
     calendar = OpenDays.load(activity, establishment, today, today + FARTHEST)
     starts = _period_starts(activity, today)
     audiences = {window.audience for window in rule.windows} if isinstance(rule, Windows) else set()
-    apart = bool(audiences & {Audience.RESIDENT, Audience.NON_RESIDENT})
+    own = {window.public: window.public_name for window in rule.windows} if isinstance(rule, Windows) else {}
+    own.pop(0, None)
+    apart = bool(audiences & {Audience.RESIDENT, Audience.NON_RESIDENT}) or bool(own)
     groups = []
+    for key, name in own.items():
+        groups.append((name, _lines(rule, calendar, today, at, False, starts, (key,))))
     for resident in (True, False) if apart else (True,):
         title = ("Familles de la commune" if resident else "Familles hors commune") if apart else ""
         groups.append((title, _lines(rule, calendar, today, at, resident, starts)))
@@ -96,13 +100,14 @@ def _lines(
     at: datetime,
     resident: bool,
     periods: list[tuple[date, date]],
+    publics: Sequence[int] = (),
 ) -> list[PreviewLine]:
     lines: list[PreviewLine] = []
     for day in days_between(today, today + FARTHEST):
         if not calendar.is_open(day):
             continue
         start = next((first for first, last in periods if first <= day <= last), None)
-        found = limits(rule, day, calendar, resident=resident, period_start=start)
+        found = limits(rule, day, calendar, resident=resident, publics=publics, period_start=start)
         # Windows cover some days only: show those, not ten days of « jamais ».
         if isinstance(rule, Windows) and found.never:
             continue
@@ -171,7 +176,7 @@ def _window_warnings(windows: list[DeadlineWindow]) -> list[str]:
             found.append(f"La fenêtre {window} clôt après le dernier jour qu'elle couvre.")
     for one, other in combinations(windows, 2):
         if (
-            one.audience == other.audience
+            (one.audience, one.public_id) == (other.audience, other.public_id)
             and one.covers_from <= other.covers_to
             and other.covers_from <= one.covers_to
         ):

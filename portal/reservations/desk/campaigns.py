@@ -1,11 +1,24 @@
 """When families enrol for a school year, and the audiences of which campaigns speak."""
 
-from django.contrib import admin
+from collections.abc import Collection
+from typing import Any
 
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from families.custody import own
+from families.desk_cells import HouseholdLink
+from families.models import Household
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import WithHistory
 from portal.desk.site import DeskAdmin
-from portal.reservations.models import Audience, Campaign
+from portal.french.plurals import counted
+from portal.reservations.days import audiences
+from portal.reservations.models import Audience, AudienceAddress, AudienceMember, Campaign
+from portal.reservations.models.campaigns import read_publics
+from portal.web.signed_in import user_of
 
 
 @admin.register(Campaign)
@@ -40,9 +53,103 @@ class CampaignAdmin(TolerantChoices[Campaign], WithHistory[Campaign]):
         return ", ".join(named) or "toutes les activités, tous les foyers"
 
 
+class AudienceAddressInline(admin.TabularInline[AudienceAddress, Audience]):
+    model = AudienceAddress
+    extra = 0
+    fields = ("city", "postcode", "street", "starts_on", "ends_on")
+    verbose_name_plural = "Adresses : communes, codes postaux ou rues, s'il en est par là où il habite"
+
+
 @admin.register(Audience)
-class AudienceAdmin(DeskAdmin[Audience]):
+class AudienceAdmin(TolerantChoices[Audience], DeskAdmin[Audience]):
     desk_order = 36
-    list_display = ("label", "belonging", "order")
+    list_display = ("label", "belonging", "order", "priced_as_resident")
     search_fields = ("label", "code")
-    fields = ("label", "code", "belonging", "order")
+    prepopulated_fields = {"code": ("label",)}
+    autocomplete_fields = ("schools",)
+    readonly_fields = ("households",)
+    inlines = (AudienceAddressInline,)
+    fieldsets = (
+        (None, {"fields": ("label", "code", "belonging", "order", "households")}),
+        (
+            "Écoles",
+            {
+                "fields": ("schools",),
+                "description": "Celles du secteur, s'il en est par l'école de ses enfants.",
+            },
+        ),
+        (
+            "Ce que cela change",
+            {
+                "fields": ("words", "priced_as_resident"),
+                "description": "Ses dates d'ouverture s'écrivent sur les campagnes, les périodes et les"
+                " fenêtres des délais ; ses prix, sur les tarifs. De plusieurs publics d'un foyer pour qui"
+                " quelque chose est dit, le plus petit ordre compte ; puis « Commune » et « Hors commune ».",
+            },
+        ),
+    )
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    @admin.display(description="foyers qui en sont aujourd'hui")
+    def households(self, obj: Audience) -> str:
+        return str(_how_many(obj)) if obj.pk else "–"
+
+    def save_model(self, request: HttpRequest, obj: Audience, form: Any, change: bool) -> None:
+        form.households_before = _how_many(Audience.objects.get(pk=obj.pk)) if change else 0
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Says what was changed: how many households are of it, and were."""
+        super().save_related(request, form, formsets, change)
+        now, before = _how_many(form.instance), form.households_before
+        said = counted(now, "foyer est de ce public aujourd'hui", "foyers sont de ce public aujourd'hui")
+        was = f" ({before} avant)" if change and before != now else ""
+        messages.info(request, f"{said}{was}.")
+
+
+def _how_many(row: Audience) -> int:
+    homes = Household.objects.filter(state=Household.State.ACCEPTED, joined_to=None, erased_at=None)
+    if row.is_usual:
+        return homes.filter(resident=row.belonging == Audience.Belonging.RESIDENT).count()
+    return audiences.count_of(read_publics().of(row.pk), homes, timezone.localdate())
+
+
+@admin.register(AudienceMember)
+class AudienceMemberAdmin(HouseholdLink, TolerantChoices[AudienceMember], WithHistory[AudienceMember]):
+    """Who is of an audience because the town hall says so: an agent of the town."""
+
+    desk_order = 37
+    list_display = ("household_link", "audience", "starts_on", "ends_on", "proof")
+    list_display_links = ("audience",)
+    list_filter = ("audience",)
+    list_select_related = ("audience",)
+    search_fields = ("household__guardians__folded",)
+    autocomplete_fields = ("household",)
+    fields = ("household", "audience", "starts_on", "ends_on", "proof")
+
+    def save_model(self, request: HttpRequest, obj: AudienceMember, form: Any, change: bool) -> None:
+        before = AudienceMember.objects.filter(pk=obj.pk).values_list("household", flat=True)
+        self._check_own(request, {obj.household_id, *before})
+        if {"household", "audience", "starts_on", "ends_on"} & set(form.changed_data):
+            obj.known_on = timezone.localdate()
+        super().save_model(request, obj, form, change)
+        if obj.starts_on < timezone.localdate().replace(day=1):
+            messages.info(
+                request,
+                "Des jours d'avant ce mois sont peut-être déjà facturés à un autre prix : ils le gardent,"
+                " sauf si vous recalculez leur mois (« Recalculer un mois »).",
+            )
+
+    def delete_model(self, request: HttpRequest, obj: AudienceMember) -> None:
+        self._check_own(request, [obj.household_id])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AudienceMember]) -> None:
+        self._check_own(request, list(queryset.values_list("household", flat=True)))
+        super().delete_queryset(request, queryset)
+
+    def _check_own(self, request: HttpRequest, households: Collection[int]) -> None:
+        """Raises OwnHousehold."""
+        own.check(user_of(request), households, right=self.right_for("change"), at=timezone.now())

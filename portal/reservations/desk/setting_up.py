@@ -214,7 +214,7 @@ def places(at: datetime) -> Standing:
 def deadlines(at: datetime) -> Standing:
     """Three queries. Without a rule the eve counts, which is said."""
     general = ActivityDeadline.objects.filter(formula=None, period=None).select_related("rule")
-    rows = Prefetch("deadlines", general.prefetch_related("rule__windows"))
+    rows = Prefetch("deadlines", general.prefetch_related("rule__windows__public"))
     stands = Standing()
     for activity in Activity.objects.filter(active=True).prefetch_related(rows):
         rules = {row.action: wording.sentence(row.rule.rule()) for row in activity.deadlines.all()}

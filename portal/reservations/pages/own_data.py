@@ -10,6 +10,7 @@ from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
     Attendance,
+    AudienceMember,
     Booking,
     Enrolment,
     Move,
@@ -166,4 +167,10 @@ def tables(subject: Subject) -> Iterator[Table]:
             (str(row.child), row.day, row.announced_at, row.withdrawn_at)
             for row in notices.select_related("child").order_by("day", "pk").iterator(chunk_size=A_BITE)
         ),
+    )
+    members = AudienceMember.objects.filter(household=home).select_related("audience").order_by("starts_on")
+    yield Table(
+        "Publics reconnus par la mairie",
+        ("Public", "Du", "Au", "Justificatif"),
+        ((row.audience.label, row.starts_on, row.ends_on, row.proof) for row in members),
     )
