@@ -30,6 +30,7 @@ from portal.demo import (
     moves,
     papers,
     past_years,
+    publics,
     statuses,
     texts,
     threads,
@@ -195,6 +196,7 @@ def load(
     imports.bring(people, at)
     late_evenings.collected_late(at, people)
     statuses.recognise(people, at)
+    publics.make(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

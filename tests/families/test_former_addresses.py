@@ -1,12 +1,13 @@
 """Where households lived before: the address of each day, however late or often a move is told."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from families import approval, residences
 from families.addresses import Address, on
 from families.models import FormerAddress, Household
+from tests.conftest import NOW
 from tests.factories import ChangeRequestFactory, HouseholdFactory, paris
 from tests.families.test_admin import HOUSEHOLDS, shown_form
 
@@ -21,7 +22,7 @@ def home(db) -> Household:
     return HouseholdFactory(street=HERE.street, postcode=HERE.postcode, city=HERE.city)
 
 
-def moves(home: Household, to: Address, since: date, at=paris(2026, 11, 9, 10)) -> None:
+def moves(home: Household, to: Address, since: date, at: datetime = NOW) -> None:
     before = Address.of(home)
     home.street, home.postcode, home.city = to.street, to.postcode, to.city
     home.save()

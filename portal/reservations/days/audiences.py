@@ -16,7 +16,7 @@ from families.addresses import Lived
 from families.models import Custody, FormerAddress, Household
 from portal.database.kept import once_a_page
 from portal.reservations.deadlines.publics import Kind, Life, Public, Publics, Span, held, turns
-from portal.reservations.deadlines.rules import first_said
+from portal.reservations.deadlines.rules import Rule, Windows, first_said
 from portal.reservations.models import AudienceMember, Period
 from portal.reservations.models.campaigns import publics as own_publics
 
@@ -41,6 +41,16 @@ def opening(period: Period, *, resident: bool, publics: Collection[int] = ()) ->
         if one is not None:
             return Opening(moments[one], known.of(one).said)
     return Opening(period.opens_for(resident=resident))
+
+
+def window_words(rule: Rule, day: date, publics: Collection[int]) -> str:
+    """The audience, in the words for who is of it, whose windows of a rule count on a day; "": none's."""
+    if not isinstance(rule, Windows):
+        return ""
+    one = first_said(
+        tuple(publics), {window.public for window in rule.windows if window.first <= day <= window.last}
+    )
+    return "" if one is None else own_publics().of(one).said
 
 
 def of_home(household: Household, day: date, child: int | None = None) -> tuple[int, ...]:

@@ -10,7 +10,6 @@ from django.utils.text import capfirst
 
 from portal.french import moments
 from portal.reservations.days import audiences
-from portal.reservations.days.audiences import Opening
 from portal.reservations.days.calendars import MARGIN, OpenDays, Pupil
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.limits import Limits
@@ -185,14 +184,19 @@ class Where:
 
     def _answer(self, formula_id: int, action: Action, day: date) -> Closed | Open:
         verdict = self._schedule(formula_id, action).verdict(day)
-        closed = _closed_by(verdict, action, self._opening)
+        closed = _closed_by(verdict, action, self._whom(formula_id, action, day, verdict))
         if closed is None:
             return Open(verdict.standing, verdict.moment)
         return self._over(closed) if self._waives(Override.DEADLINE) else closed
 
-    @cached_property
-    def _opening(self) -> Opening:
-        return audiences.opening(self.period, resident=self.resident, publics=self.publics)
+    def _whom(self, formula_id: int, action: Action, day: date, verdict: Verdict) -> str:
+        """To which audience of the town it opens then, in the words for who is of it."""
+        if not self.publics or verdict.standing != Standing.EARLY:
+            return ""
+        opens = audiences.opening(self.period, resident=self.resident, publics=self.publics)
+        if verdict.moment == opens.at:
+            return opens.whom
+        return audiences.window_words(self._schedule(formula_id, action).policy.rule, day, self.publics)
 
     def _waives(self, one: Override) -> bool:
         return self.desk is not None and one in self.desk.waives
@@ -229,12 +233,12 @@ def closed_period(
     """Why nothing of the period can be reserved now, whatever the day; None while it is open."""
     opens = audiences.opening(period, resident=resident, publics=publics)
     verdict = outside(opens.at, period.closes_at, at)
-    return None if verdict is None else _closed_by(verdict, Action.BOOK, opens)
+    return None if verdict is None else _closed_by(verdict, Action.BOOK, opens.whom)
 
 
-def _closed_by(verdict: Verdict, action: Action, opens: Opening) -> Closed | None:
+def _closed_by(verdict: Verdict, action: Action, whom: str) -> Closed | None:
     if verdict.standing == Standing.EARLY and verdict.moment is not None:
-        return _too_early(verdict.moment, action, opens.whom if verdict.moment == opens.at else "")
+        return _too_early(verdict.moment, action, whom)
     if verdict.standing == Standing.NEVER:
         what = "ne peut pas être annulé" if action == Action.CANCEL else "ne peut pas être réservé"
         return Closed(CellState.LATE, f"Ce jour {what} en ligne.", "impossible en ligne")

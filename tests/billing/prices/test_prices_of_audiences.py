@@ -150,14 +150,9 @@ def test_a_fee_asks_agents_from_elsewhere_what_it_asks_the_town(agents, books):
     books.household.resident = False
     books.household.save()
     AudienceMember.objects.create(audience=agents, household=books.household, starts_on=MIDDLE)
-    homes = fees._Homes([fee], [books.household.pk])
-    assert (
-        homes.resident(books.household.pk, date(2026, 11, 15)),
-        homes.resident(books.household.pk, MIDDLE),
-    ) == (
-        False,
-        True,
-    )
+    asked = fees._Homes([fee], [books.household.pk])
+    days = date(2026, 11, 15), MIDDLE
+    assert [asked.resident(books.household.pk, day) for day in days] == [False, True]
 
 
 def test_what_is_recognised_late_is_asked_to_be_recalculated(partners, agents, books, neighbour):

@@ -1,4 +1,4 @@
-"""What an audience of the town pays: which of several counts, and what it replaces. Values in, amounts out."""
+"""What an audience of the town pays: which of several counts, what it replaces. Values in, amounts out."""
 
 from decimal import Decimal
 
@@ -50,9 +50,8 @@ def test_the_first_audience_of_which_something_is_said_counts_and_replaces_from_
 
 
 def test_the_explanation_names_it():
-    assert (
-        "Public 1 : +\xa020\xa0%" in pricing.price(flat("3.20", of(1, "20")), Facts(publics=(1,))).explanation
-    )
+    price = pricing.price(flat("3.20", of(1, "20")), Facts(publics=(1,)))
+    assert "Public 1 : +\xa020\xa0%" in price.explanation
 
 
 def test_where_it_is_for_one_column_the_others_keep_from_elsewhere():

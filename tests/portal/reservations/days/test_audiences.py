@@ -134,7 +134,8 @@ def test_a_period_opens_to_them_on_their_own_day_in_their_own_words(partners, ne
     said = where().booking(canteen.formula.pk, MONDAY)
     assert isinstance(said, Closed)
     assert said.reason == (
-        "Réservation ouverte à partir du mardi 10 novembre à 8 h pour les communes partenaires, dont la vôtre."
+        "Réservation ouverte à partir du mardi 10 novembre à 8 h pour les communes partenaires, "
+        "dont la vôtre."
     )
     assert closed_period(period, NOW, resident=False, publics=(partners.pk,)) == said
     opening.opens_at = paris(2026, 11, 9, 8)

@@ -1,4 +1,4 @@
-"""Audiences of the town at the desk: what makes a household of one, how many are, whom the town hall recognises."""
+"""Audiences of the town at the desk: who is of one, how many are, whom the town hall recognises."""
 
 from datetime import date
 
