@@ -5,15 +5,15 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from families.custody import own
 from families.desk_cells import HouseholdLink
 from families.models import Household
 from portal.desk.choices import TolerantChoices
-from portal.desk.pages import WithHistory
-from portal.desk.site import DeskAdmin
+from portal.desk.pages import OwnPages, WithHistory
+from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.days import audiences
 from portal.reservations.models import Audience, AudienceAddress, AudienceMember, Campaign
@@ -60,9 +60,17 @@ class AudienceAddressInline(admin.TabularInline[AudienceAddress, Audience]):
     verbose_name_plural = "Adresses : communes, codes postaux ou rues, s'il en est par là où il habite"
 
 
+class Previewed(Exception):
+    """What was typed was looked at, and is not saved."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+
+
 @admin.register(Audience)
-class AudienceAdmin(TolerantChoices[Audience], DeskAdmin[Audience]):
+class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
     desk_order = 36
+    change_form_template = "admin/reservations/audience.html"
     list_display = ("label", "belonging", "order", "priced_as_resident")
     search_fields = ("label", "code")
     prepopulated_fields = {"code": ("label",)}
@@ -96,6 +104,20 @@ class AudienceAdmin(TolerantChoices[Audience], DeskAdmin[Audience]):
     def households(self, obj: Audience) -> str:
         return str(_how_many(obj)) if obj.pk else "–"
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """« Voir combien de foyers en seraient » saves all of it, looks, and takes it back."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Previewed as looked:
+            title = "Combien de foyers en seraient"
+            return self.page(request, "admin/reservations/audience_preview.html", title, looked.found)
+
     def save_model(self, request: HttpRequest, obj: Audience, form: Any, change: bool) -> None:
         form.households_before = _how_many(Audience.objects.get(pk=obj.pk)) if change else 0
         super().save_model(request, obj, form, change)
@@ -104,9 +126,36 @@ class AudienceAdmin(TolerantChoices[Audience], DeskAdmin[Audience]):
         """Says what was changed: how many households are of it, and were."""
         super().save_related(request, form, formsets, change)
         now, before = _how_many(form.instance), form.households_before
+        if "_apercu" in request.POST:
+            would = counted(
+                now, "foyer serait de ce public aujourd'hui", "foyers seraient de ce public aujourd'hui"
+            )
+            was = counted(before, "foyer en est", "foyers en sont")
+            raise Previewed(
+                {
+                    "said": f"{would}.",
+                    "before": f"{was} tel qu'il est enregistré." if change else "",
+                    "used": _said_of(form.instance),
+                }
+            )
         said = counted(now, "foyer est de ce public aujourd'hui", "foyers sont de ce public aujourd'hui")
         was = f" ({before} avant)" if change and before != now else ""
         messages.info(request, f"{said}{was}.")
+
+
+def _said_of(row: Audience) -> list[str]:
+    """What opens to the households of an audience on days of their own, and that they pay as the town."""
+    openings = row.period_openings.select_related("period__activity").order_by("opens_at")
+    found = [
+        f"{one.period.activity}, {one.period} : ouvre {moments.opening(one.opens_at, year=True)}"
+        for one in openings
+    ]
+    for campaign in row.campaigns.select_related("school_year", "activity").order_by("opens_at"):
+        opens = moments.opening(campaign.opens_at, year=True)
+        found.append(f"{campaign} : ouvre {opens}")
+    if row.priced_as_resident:
+        found.append("paie comme les familles de la commune")
+    return found
 
 
 def _how_many(row: Audience) -> int:

@@ -54,6 +54,27 @@ def test_saving_one_says_how_many_households_are_of_it_today(agent_client):
     assert made.addresses.count() == 2
 
 
+def test_before_anything_is_saved_one_sees_how_many_would_be(agent_client, partners):
+    for city in ("Cesson", "Noyal"):
+        HouseholdFactory(resident=False, city=city)
+    page = reverse("admin:reservations_audience_change", args=[partners.pk])
+    row = partners.addresses.get()
+    data = CESSON | {
+        "_apercu": "1",
+        "addresses-TOTAL_FORMS": "2",
+        "addresses-INITIAL_FORMS": "1",
+        "addresses-0-id": str(row.pk),
+        "addresses-0-audience": str(partners.pk),
+        "addresses-1-city": "Noyal",
+        "addresses-1-audience": str(partners.pk),
+    }
+    said = agent_client.post(page, data).content.decode()
+    assert "2 foyers seraient de ce public aujourd&#x27;hui." in said
+    assert "1 foyer en est tel qu&#x27;il est enregistré." in said
+    assert "Rien n’est encore dit de ce public" in said
+    assert partners.addresses.count() == 1
+
+
 def test_an_address_that_names_nothing_is_refused_and_what_was_typed_stays(agent_client):
     answer = agent_client.post(NEW, CESSON | {"addresses-0-city": "", "addresses-0-starts_on": "01/11/2026"})
     said = answer.content.decode()
@@ -106,3 +127,18 @@ def test_the_preview_of_a_rule_shows_each_audience_apart(agent_client, partners)
     ).content.decode()
     assert "Communes partenaires" in said
     assert "(communes partenaires)" in said
+
+
+def test_the_household_s_page_names_the_audiences_it_is_of(agent_client, books, partners):
+    books.household.city = "Cesson"
+    books.household.save()
+    page = reverse("admin:families_household_change", args=[books.household.pk])
+    said = agent_client.get(page, {"onglet": "dossier"}).content.decode()
+    assert "Publics de la ville" in said
+    assert "Communes partenaires" in said
+    assert f"audiencemember/add/?household={books.household.pk}" in said
+
+
+def test_and_says_nothing_in_a_town_without_any(agent_client, books):
+    page = reverse("admin:families_household_change", args=[books.household.pk])
+    assert "Publics de la ville" not in agent_client.get(page, {"onglet": "dossier"}).content.decode()
