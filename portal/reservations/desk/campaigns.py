@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from simple_history.models import HistoricalChanges
 
 from families.custody import own
 from families.desk_cells import HouseholdLink
@@ -16,7 +17,7 @@ from portal.desk.pages import OwnPages, WithHistory
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.days import audiences
-from portal.reservations.models import Audience, AudienceAddress, AudienceMember, Campaign
+from portal.reservations.models import Audience, AudienceAddress, AudienceMember, Campaign, PeriodOpening
 from portal.reservations.models.campaigns import read_publics
 from portal.web.signed_in import user_of
 
@@ -127,13 +128,11 @@ class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
         super().save_related(request, form, formsets, change)
         now, before = _how_many(form.instance), form.households_before
         if "_apercu" in request.POST:
-            would = counted(
-                now, "foyer serait de ce public aujourd'hui", "foyers seraient de ce public aujourd'hui"
-            )
+            would = counted(now, "foyer serait de ce public", "foyers seraient de ce public")
             was = counted(before, "foyer en est", "foyers en sont")
             raise Previewed(
                 {
-                    "said": f"{would}.",
+                    "said": f"{would} aujourd'hui.",
                     "before": f"{was} tel qu'il est enregistré." if change else "",
                     "used": _said_of(form.instance),
                 }
@@ -144,15 +143,22 @@ class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
 
 
 def _said_of(row: Audience) -> list[str]:
-    """What opens to the households of an audience on days of their own, and that they pay as the town."""
+    """What is said of an audience: what opens to it on days of its own, what it pays."""
     openings = row.period_openings.select_related("period__activity").order_by("opens_at")
     found = [
         f"{one.period.activity}, {one.period} : ouvre {moments.opening(one.opens_at, year=True)}"
         for one in openings
     ]
     for campaign in row.campaigns.select_related("school_year", "activity").order_by("opens_at"):
-        opens = moments.opening(campaign.opens_at, year=True)
-        found.append(f"{campaign} : ouvre {opens}")
+        found.append(f"{campaign} : ouvre {moments.opening(campaign.opens_at, year=True)}")
+    told = {AudienceAddress, AudienceMember, PeriodOpening, Campaign}
+    # Windows, and what apps above say of its prices.
+    for link in Audience._meta.related_objects:
+        model = link.related_model
+        if link.one_to_many and model not in told and not issubclass(model, HistoricalChanges):
+            number = model._base_manager.filter(**{link.field.name: row}).count()
+            if number:
+                found.append(counted(number, model._meta.verbose_name, model._meta.verbose_name_plural))
     if row.priced_as_resident:
         found.append("paie comme les familles de la commune")
     return found
