@@ -552,8 +552,8 @@ class People(Part):
         for home in new_homes:
             known.homes[home.row.pk] = home
         _update(run, Household, of.refs("homes", known=True), of)
+        _settle_addresses(run, of.refs("homes", known=True), of)
         for home in of.refs("homes", known=True):
-            _settle_address(run, home, of)
             _settle_residence(run, home, of)
         _create(run, Child, of.refs("child", known=False), of)
         _update(run, Child, of.refs("child", known=True), of)
@@ -676,11 +676,14 @@ def _keep_what_was(run: Run, model: type[Any], keys: Sequence[int]) -> None:
         )
 
 
-def _settle_address(run: Run, home: HomeRef, of: _Lines) -> None:
+def _settle_addresses(run: Run, homes: Sequence[HomeRef], of: _Lines) -> None:
     """Another address counts from today on."""
-    left, home.left = home.left, None
-    if left is not None and (row := residences.move(home.row, left, since=run.today, at=run.at)):
-        run.note(row, of=of.line_of(home))
+    known = {home.pk: home for home in homes}
+    moved = [(home.row, home.left) for home in homes if home.left is not None]
+    for row in residences.move_all(moved, since=run.today, at=run.at):
+        run.note(row, of=of.line_of(known[row.household_id]))
+    for home in homes:
+        home.left = None
 
 
 def _settle_residence(run: Run, home: HomeRef, of: _Lines) -> None:
