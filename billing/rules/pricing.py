@@ -447,19 +447,17 @@ def _applicable(modifiers: Iterable[Modifier], facts: Facts) -> list[Modifier]:
 
 
 def _of_one_public(held: Sequence[Modifier], facts: Facts) -> list[Modifier]:
-    """Of the town's own audiences only the first one of which something is said, and then nothing of
-    « hors commune » for the same columns."""
+    """Of the town's own audiences only the first one of which something is said; where that is for all
+    columns, nothing of « hors commune » with it."""
     one = first_said(facts.publics, {modifier.public for modifier in held})
     if one is None:
         return list(held)
-    said = [modifier for modifier in held if modifier.public == one]
-    everywhere = any(not modifier.columns for modifier in said)
-    columns = frozenset(name for modifier in said for name in modifier.columns)
+    everywhere = any(modifier.public == one and not modifier.columns for modifier in held)
 
     def stays(modifier: Modifier) -> bool:
         if modifier.when is When.NON_RESIDENT:
-            return not (everywhere or (modifier.columns and modifier.columns <= columns))
-        return modifier.when is not When.PUBLIC or modifier.public == one
+            return not everywhere
+        return modifier.public in (0, one)
 
     return [modifier for modifier in held if stays(modifier)]
 
@@ -637,8 +635,11 @@ def price(tariff: Tariff, facts: Facts, day: date | None = None) -> Price:
     # What the town wrote is paid as it is written; only what is worked out goes to the step.
     written = band != EFFORT
     steps = [sentence]
+    of_a_public = {name for modifier in modifiers if modifier.public for name in modifier.columns}
     for modifier in modifiers:
         if modifier.effect in (Effect.COLUMN, Effect.SHIFT):
+            continue
+        if modifier.when is When.NON_RESIDENT and column in of_a_public:
             continue
         if modifier.columns and column not in modifier.columns:
             continue
