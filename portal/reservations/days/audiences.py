@@ -2,7 +2,7 @@
 `deadlines/publics.py`. Where the town made no audience, nothing is read.
 
 of_home(household, day, child=…) -> (3, 1)       keys, the one that counts first first; read once a page
-Known.load(households).of(household, day, child)   the same of many, in five queries at most
+Known.load(households).of(household, day, child)   the same of many, in three queries at most
 opening(period, resident=…, publics=…)           when a period opens to whom
 """
 
@@ -15,7 +15,7 @@ from families import addresses, residences
 from families.addresses import Lived
 from families.models import Custody, FormerAddress, Household
 from portal.database.kept import once_a_page
-from portal.reservations.deadlines.publics import Kind, Life, Public, Publics, Span, held, turns
+from portal.reservations.deadlines.publics import Kind, Life, Public, Publics, Span, held
 from portal.reservations.deadlines.rules import Rule, Windows, first_said
 from portal.reservations.models import AudienceMember, Period
 from portal.reservations.models.campaigns import publics as own_publics
@@ -137,10 +137,6 @@ class Known:
         if not self.publics:
             return ()
         return held(self.publics.rows, self._life(household, day, child), day)
-
-    def turns(self, household: int, child: int) -> set[date]:
-        """The days on which that may change, for one of its children."""
-        return turns(self.publics.rows, self._life(household, date.min, child)) if self.publics else set()
 
     def _life(self, household: int, day: date, child: int | None) -> Life:
         if child is None:

@@ -114,14 +114,5 @@ def held(publics: Collection[Public], life: Life, day: date) -> tuple[int, ...]:
     return tuple(one.key for one in publics if belongs(one, life, day))
 
 
-def turns(publics: Collection[Public], life: Life) -> set[date]:
-    """The days on which that may change: the first of what is new each time."""
-    spans = [(one.first, one.last) for one in (*life.schools, *life.recognised)]
-    spans += [(area.first, area.last) for one in publics for area in one.areas]
-    spans += [(None, one.until) for one in life.lived]
-    firsts = {first for first, _ in spans if first is not None}
-    return firsts | {date.fromordinal(last.toordinal() + 1) for _, last in spans if last and last < date.max}
-
-
 def _within(day: date, first: date | None, last: date | None) -> bool:
     return (first is None or first <= day) and (last is None or day <= last)

@@ -168,7 +168,8 @@ def _how_many(row: Audience) -> int:
     homes = Household.objects.filter(state=Household.State.ACCEPTED, joined_to=None, erased_at=None)
     if row.is_usual:
         return homes.filter(resident=row.belonging == Audience.Belonging.RESIDENT).count()
-    return audiences.count_of(read_publics().of(row.pk), homes, timezone.localdate())
+    rows = homes.only("street", "postcode", "city")
+    return audiences.count_of(read_publics().of(row.pk), rows, timezone.localdate())
 
 
 @admin.register(AudienceMember)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from families.addresses import Address, Lived
-from portal.reservations.deadlines.publics import Area, Kind, Life, Public, Span, belongs, held, turns
+from portal.reservations.deadlines.publics import Area, Kind, Life, Public, Span, belongs, held
 from portal.reservations.deadlines.rules import first_said
 
 CHANTEPIE = Address("4 rue des Lilas", "35135", "CHANTEPIE")
@@ -76,21 +76,14 @@ def test_families_read_the_words_of_the_town_or_its_name():
 
 
 DAYS = st.dates(date(2026, 9, 1), date(2027, 7, 4))
-ENDS = st.none() | DAYS
 
 
-@given(st.tuples(ENDS, ENDS), st.tuples(ENDS, ENDS), st.tuples(ENDS, ENDS), DAYS, DAYS)
-def test_between_two_turns_nothing_changes(convention, school, recognised, moved, day):
-    """What a price is kept for."""
-    publics = (
-        Public(
-            1, "Voisins", Kind.ADDRESS, (Area(city="Chantepie", first=convention[0], last=convention[1]),)
-        ),
-        Public(2, "Secteur", Kind.SCHOOL, schools=frozenset({7})),
-        Public(3, "Agents", Kind.RECOGNISED),
-    )
-    life = lives(
-        (CHANTEPIE, moved), (NOYAL, None), schools=(Span(7, *school),), recognised=(Span(3, *recognised),)
-    )
-    if day not in turns(publics, life):
-        assert held(publics, life, day) == held(publics, life, day - timedelta(days=1))
+@given(DAYS, st.none() | DAYS, st.none() | DAYS, DAYS)
+def test_on_each_day_one_is_of_a_partner_town_while_one_lives_there_and_the_convention_holds(
+    moved, first, last, day
+):
+    public = Public(1, "Voisins", Kind.ADDRESS, (Area(city="Chantepie", first=first, last=last),))
+    lived_there = day <= moved
+    convention = (first is None or first <= day) and (last is None or day <= last)
+    found = held((public,), lives((CHANTEPIE, moved), (NOYAL, None)), day)
+    assert bool(found) is (lived_there and convention)
