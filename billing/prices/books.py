@@ -135,9 +135,9 @@ class PriceBook:
 
     @classmethod
     def _of(cls, found: QuerySet[FormulaTariff], first: date, last: date) -> "PriceBook":
-        by_public = Exists(Audience.objects.filter(priced_as_resident=True))
-        found = found.select_related("formula").annotate(by_public=by_public)
-        links = list(found.order_by("formula__order", "formula_id", "pk"))
+        as_resident = Exists(Audience.objects.filter(priced_as_resident=True))
+        told = found.select_related("formula").annotate(by_public=as_resident)
+        links = list(told.order_by("formula__order", "formula_id", "pk"))
         tariffs = (
             Tariff.objects.in_force(first, last)
             .filter(pk__in={link.tariff_id for link in links})
@@ -152,7 +152,7 @@ class PriceBook:
                 offers[link.formula_id].append(link.offer(rules[link.tariff_id]))
         formulas = {link.formula_id: link.formula for link in links}.values()
         late = LateBook.load({formula.activity_id for formula in formulas})
-        by_public = any(getattr(link, "by_public", False) for link in links)
+        by_public = any(link.by_public for link in links)
         return cls(offers, tariffs, formulas, late, _by_number(tariffs), by_public)
 
     @cached_property

@@ -104,9 +104,9 @@ class Known:
             for pk, home in homes.items():
                 known._lived[pk] = residences.addresses(home, former[pk], when_told=when_told)
         if known.publics.asks(Kind.RECOGNISED):
-            rows = AudienceMember.objects.filter(household__in=homes)
-            for home_pk, *span in rows.values_list("household", "audience", "starts_on", "ends_on"):
-                known._recognised[home_pk].append(Span(*span))
+            for member in AudienceMember.objects.filter(household__in=homes):
+                span = Span(member.audience_id, member.starts_on, member.ends_on)
+                known._recognised[member.household_id].append(span)
         if known.publics.asks(Kind.SCHOOL):
             known._read_schools(homes)
         return known

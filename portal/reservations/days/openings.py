@@ -27,8 +27,10 @@ def find(since: datetime, until: datetime) -> Iterator[Moment]:
         for at in set(moments):
             if since <= at <= until:
                 yield Moment(at, pk if at == first else None, f"{activity} – {name}")
-    apart = PeriodOpening.objects.filter(opens_at__range=span) if publics().openings else ()
-    for pk, activity, name, opens, at in apart and apart.values_list(
+    apart = PeriodOpening.objects.filter(opens_at__range=span)
+    if not publics().openings:
+        apart = apart.none()
+    for pk, activity, name, opens, at in apart.values_list(
         "period", "period__activity__name", "period__name", "period__opens_at", "opens_at"
     ):
         # To the audience that comes before all others, its planning waits as for the first opening.
