@@ -214,9 +214,8 @@ class CompactInline(admin.TabularInline[M, Tariff]):
 class OfPublics(CompactInline[M]):
     """Rows that may be for an audience of the town; a town without any has no column for them."""
 
-    def get_fields(self, request: HttpRequest, obj: Tariff | None = None) -> list[str]:
-        named = [name for name in super().get_fields(request, obj) if isinstance(name, str)]
-        return [name for name in named if name != "public" or publics()]
+    def get_fields(self, request: HttpRequest, obj: Tariff | None = None) -> Any:
+        return [name for name in super().get_fields(request, obj) if name != "public" or publics()]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)

@@ -341,7 +341,7 @@ class _Homes:
             known = homes.annotate(by_public=Exists(Audience.objects.filter(priced_as_resident=True)))
             found = list(known)
             self._known = {home.pk: home.resident for home in found}
-            if any(home.by_public for home in found):
+            if any(getattr(home, "by_public", False) for home in found):
                 self._audiences = audiences.Known.load(found, publics=read_publics())
             for row in Residence.objects.filter(household__in=households):
                 self._moves[row.household_id].append(row)

@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from simple_history.models import HistoricalChanges
 
 from families.custody import own
 from families.desk_cells import HouseholdLink
@@ -155,10 +154,11 @@ def _said_of(row: Audience) -> list[str]:
     # Windows, and what apps above say of its prices.
     for link in Audience._meta.related_objects:
         model = link.related_model
-        if link.one_to_many and model not in told and not issubclass(model, HistoricalChanges):
+        if link.one_to_many and model not in told:
             number = model._base_manager.filter(**{link.field.name: row}).count()
             if number:
-                found.append(counted(number, model._meta.verbose_name, model._meta.verbose_name_plural))
+                one, many = str(model._meta.verbose_name), str(model._meta.verbose_name_plural)
+                found.append(counted(number, one, many))
     if row.priced_as_resident:
         found.append("paie comme les familles de la commune")
     return found
