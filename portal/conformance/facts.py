@@ -199,9 +199,8 @@ def audiences(household: Household, case: Document) -> None:
         if not isinstance(moved, Mapping) or not isinstance(moved.get("from"), Mapping):
             raise Unreadable("Écrivez {since: jour, from: {city: …}}.")
         since = read_day(moved.get("since"))
-        before = {name: value for name, value in moved["from"].items() if name != "resident"}
         left = {"street": household.street, "postcode": household.postcode, "city": household.city}
-        left |= households.read_address(before)
+        left |= households.read_address(moved["from"])
         at = timezone.make_aware(datetime.combine(since, time(8)))
         residences.move(household, Address(**left), since=since, at=at)
         if "resident" in moved["from"]:

@@ -143,9 +143,9 @@ def read_address(said: Any) -> dict[str, str]:
     """What is said of one: street, postcode, city."""
     if said is None:
         return {}
-    if not isinstance(said, Mapping) or not set(said) <= {"street", "postcode", "city"}:
+    if not isinstance(said, Mapping):
         raise Unreadable("Écrivez {street: …, postcode: …, city: …}, ou une partie.")
-    return {str(name): str(value) for name, value in said.items()}
+    return {name: str(said[name]) for name in ("street", "postcode", "city") if name in said}
 
 
 def _resident(case: Document) -> bool:
