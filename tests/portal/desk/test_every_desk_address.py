@@ -352,7 +352,7 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
 QUERIES = 15
 MORE = {
     # No list: fifteen steps, each read from the rows of its floor, by who opens a town.
-    "/mairie/portal/town/premiers-pas/": 70,
+    "/mairie/portal/town/premiers-pas/": 72,
     # A form: what an audience may be chosen by, a query for each.
     "/mairie/families/invitationlot/nouveau/": 16,
     # No list: requests put in the order of an activity's own criteria, one or two queries for each of them.
