@@ -37,7 +37,7 @@ from billing.rules import quantities, refunds, tariff_checks
 from portal.french.dates import short_day
 from portal.french.grades import Grade
 from portal.french.plurals import counted
-from portal.reservations.models import Activity, Formula, SchoolClass
+from portal.reservations.models import Activity, Audience, Formula, SchoolClass
 from portal.reservations.towns.fields import (
     Amount,
     Day,
@@ -115,6 +115,7 @@ WHEN = Words(
         "rang": TariffModifier.When.RANK,
         "enfants": TariffModifier.When.CHILDREN,
         "situation": TariffModifier.When.STATUS,
+        "public": TariffModifier.When.PUBLIC,
         "niveau": TariffModifier.When.LEVEL,
         "classe": TariffModifier.When.GRADE,
         "âge": TariffModifier.When.AGE,
@@ -415,6 +416,7 @@ register(
                     "first_grade",
                     "last_grade",
                     "status",
+                    "public",
                     "effect",
                     "column",
                     "amount",
@@ -430,6 +432,7 @@ register(
                     Field("de_la_classe", "first_grade", GRADE, default=None),
                     Field("à_la_classe", "last_grade", GRADE, default=None),
                     Field("situation", "status", STATUS, default=""),
+                    Field("public", "public", Reference(Audience), default=None, example="partenaires"),
                     Field("effet", "effect", EFFECT),
                     Field("valeur", "amount", Amount(), default=Decimal(0), example="1.50"),
                     Field("colonne", "column", default="", example="pai"),
@@ -458,7 +461,7 @@ register(
             Rows(
                 key="formules",
                 model=FormulaTariff,
-                match=("formula", "column", "situation", "audience", "level", "rank", "children"),
+                match=("formula", "column", "situation", "audience", "public", "level", "rank", "children"),
                 parent="tariff",
                 exact=True,
                 compact=True,
@@ -468,6 +471,7 @@ register(
                     Field("colonne", "column", default="", example="repas"),
                     Field("situation", "situation", SITUATION, default=""),
                     Field("pour", "audience", AUDIENCE, default=""),
+                    Field("public", "public", Reference(Audience), default=None, example="partenaires"),
                     Field("niveau", "level", LEVEL, default=""),
                     Field("rang", "rank", Number(), default=1, example="2"),
                     Field("enfants", "children", Number(), default=1, example="2"),

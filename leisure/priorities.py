@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from families.addresses import Address
 from families.models import Household, User
 from leisure.criteria import (
     DISABILITY_FIRST,
@@ -30,7 +31,6 @@ from leisure.criteria import (
 from leisure.models import ActivityCriterion, PriorityFact, PriorityStreet
 from portal.database.history import written_by
 from portal.database.kept import KeptAWhile
-from portal.french.spelling import folded
 from portal.reservations.models import Activity, Booking, Enrolment, Period, Slot
 
 # Where a child stands for a week of a centre: the child, the place, the week's Monday.
@@ -121,12 +121,8 @@ def _situations(
 
 def lives_in(home: Household, district: Iterable[PriorityStreet]) -> bool:
     """Whether a household's address is in one of these streets, however they are spelled."""
-    street = f" {folded(home.street)} "
-    return any(
-        (not one.postcode or one.postcode == home.postcode)
-        and (not one.street or f" {folded(one.street)} " in street)
-        for one in district
-    )
+    address = Address.of(home)
+    return any(address.is_within(street=one.street, postcode=one.postcode) for one in district)
 
 
 def _regulars(asking: Sequence[Asking], lines: Mapping[int, Any]) -> list[Asking]:

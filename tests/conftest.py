@@ -48,6 +48,7 @@ from portal.database import kept
 from portal.models import Town
 from portal.reservations.acts import booking, oversights, reservation_drafts
 from portal.reservations.acts.refusals import Choice
+from portal.reservations.deadlines.publics import Publics
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -64,6 +65,7 @@ from portal.reservations.models import (
     oversight_rules,
 )
 from portal.reservations.models.advances import advances
+from portal.reservations.models.campaigns import publics
 from portal.reservations.states import Action
 from tests import ROOT, money_lock, processes
 from tests.emptying import empty
@@ -298,6 +300,7 @@ def fresh_start() -> None:
     refund_rules.keep({})
     oversight_rules.keep({})
     oversights.in_use.keep(False)
+    publics.keep(Publics())  # a town without audiences of its own, as its processes know it
     cache.clear()
     factory.random.reseed_random("portail")
 

@@ -31,6 +31,7 @@ from billing.models import (
     check_columns,
     price_text,
 )
+from billing.models.tariffs import OWN_AUDIENCES
 from billing.prices import rule_previews
 from billing.prices.books import PriceBook, copy_tariff, keep_past, next_code, next_dates
 from billing.rules import pricing, quantities, tariff_checks
@@ -44,7 +45,8 @@ from portal.french.dates import short_day
 from portal.french.day_fields import DayField
 from portal.french.grades import Grade
 from portal.french.plurals import counted
-from portal.reservations.models import Formula, SchoolClass
+from portal.reservations.models import Audience, Formula, SchoolClass
+from portal.reservations.models.campaigns import publics
 
 
 class LinesField(forms.Field):
@@ -210,6 +212,19 @@ class CompactInline(admin.TabularInline[M, Tariff]):
         return field
 
 
+class OfPublics(CompactInline[M]):
+    """Rows that may be for an audience of the town; a town without any has no column for them."""
+
+    def get_fields(self, request: HttpRequest, obj: Tariff | None = None) -> Any:
+        return [name for name in super().get_fields(request, obj) if name != "public" or publics()]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and db_field.name == "public":
+            field.choices = list(field.iterator(field))
+        return field
+
+
 class HasPrices(forms.BaseInlineFormSet[Any, Tariff, Any]):
     """A tariff says a price where its kind looks for it: nothing could be billed by one that says none."""
 
@@ -279,6 +294,7 @@ class ModifierForm(TrimmedForm[TariffModifier]):
             "first_grade",
             "last_grade",
             "status",
+            "public",
             "effect",
             "amount",
             "column",
@@ -286,7 +302,7 @@ class ModifierForm(TrimmedForm[TariffModifier]):
         )
 
 
-class ModifierInline(CompactInline[TariffModifier]):
+class ModifierInline(OfPublics[TariffModifier]):
     model = TariffModifier
     form = ModifierForm
     extra = 0
@@ -335,7 +351,7 @@ class DatedTariffField(forms.ModelChoiceField[Tariff]):
         return f"{obj.name} ({obj.dates})"
 
 
-class FormulaTariffInline(CompactInline[FormulaTariff]):
+class FormulaTariffInline(OfPublics[FormulaTariff]):
     model = FormulaTariff
     extra = 0
     verbose_name = "formule"
@@ -427,6 +443,9 @@ class SimulatorForm(forms.Form):
         error_messages={"min_value": "Un quotient familial n'est jamais négatif."},
     )
     non_resident = forms.BooleanField(label="Famille hors commune", required=False)
+    public = forms.ModelChoiceField(
+        Audience.objects.filter(OWN_AUDIENCES), label="Public", required=False, empty_label="–"
+    )
     rank = forms.IntegerField(label="Rang de l'enfant", initial=1, min_value=1, max_value=20)
     children = forms.IntegerField(label="Enfants inscrits", initial=1, min_value=1, max_value=20)
     level = forms.ChoiceField(
@@ -448,6 +467,11 @@ class SimulatorForm(forms.Form):
     pai = forms.BooleanField(label="Panier repas (PAI)", required=False)
     adult = forms.BooleanField(label="Adulte", required=False)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not publics():
+            del self.fields["public"]
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if not self.errors and bool(cleaned.get("formula")) == bool(cleaned.get("tariff")):
@@ -457,9 +481,12 @@ class SimulatorForm(forms.Form):
     def price(self) -> pricing.Price:
         """Raises NoPrice."""
         said = self.cleaned_data
+        public = said.get("public")
+        as_resident = public is not None and public.priced_as_resident
         facts = pricing.Facts(
             quotient=said["quotient"],
-            resident=not said["non_resident"],
+            resident=as_resident or not said["non_resident"],
+            publics=(public.pk,) if public else (),
             rank=said["rank"],
             children=max(said["children"], said["rank"]),
             level=said["level"],

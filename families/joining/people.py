@@ -10,6 +10,7 @@ from django.db.models import BigIntegerField, Case, F, Q, Value, When
 from django.utils import timezone
 
 from families import diets, residences
+from families.addresses import Address
 from families.approval import ADDRESS
 from families.custody import openings
 from families.funds import consents
@@ -55,6 +56,7 @@ KEYS = {
     "families.Custody.child": Joins.RULED,
     # Where it lived is a fact of each household: the address that was chosen holds from today.
     "families.Residence.household": Joins.STAYS,
+    "families.FormerAddress.household": Joins.STAYS,
     "families.FamilyQuotient.household": Joins.RULED,
     # What the CAF or the MSA answered of each household then.
     "families.QuotientAnswer.household": Joins.STAYS,
@@ -395,9 +397,11 @@ def _join_home(joining: Joining, today: date, at: datetime) -> None:
     kept, emptied = joining.kept, joining.emptied
     address = _address_choice(kept, emptied)
     if address is not None and joining.answer(address) == EMPTIED:
+        before = Address.of(kept)
         for name in ADDRESS:
             setattr(kept, name, getattr(emptied, name))
         kept.save()
+        residences.move(kept, before, since=today, at=at)
         if kept.resident != emptied.resident:
             residences.settle(kept, resident=emptied.resident, since=today, at=at)
     if emptied.notes:

@@ -31,6 +31,7 @@ from portal.demo import (
     oversights,
     papers,
     past_years,
+    publics,
     statuses,
     texts,
     threads,
@@ -197,6 +198,7 @@ def load(
     late_evenings.collected_late(at, people)
     oversights.forget(at, people)
     statuses.recognise(people, at)
+    publics.make(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

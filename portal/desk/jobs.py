@@ -60,7 +60,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             families.accessopening families.custodycalendar families.undeliveredletter families.paperletter
             billing.childstatus
             families.erasurerequest families.dataexport families.letter families_quotientround_ask
-            families.quotientround families.invitationlot billing.childstatus
+            families.quotientround families.invitationlot billing.childstatus reservations.audiencemember
         """,
         Sight.SELDOM: """
             families_invitationlot_new families.document families.custody families.homechange

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import combinations
-from typing import cast
+from typing import NamedTuple, cast
 
 from django.utils import timezone
 
@@ -35,6 +35,14 @@ A_MOMENT = timedelta(minutes=1)
 NO_DAY = "Aucun jour ouvert dans l'année qui vient."
 
 
+class _Whom(NamedTuple):
+    """Families that a rule tells apart, and the end of a caption that says so."""
+
+    resident: bool = True
+    publics: tuple[int, ...] = ()
+    words: str = ""
+
+
 def preview(row: DeadlineRule, windows: Sequence[DeadlineWindow], at: datetime) -> Preview:
     """The preview of an unsaved or saved `row` with its `windows`, at the moment `at`."""
     problems = rule_rows.problems(row)
@@ -47,12 +55,12 @@ def preview(row: DeadlineRule, windows: Sequence[DeadlineWindow], at: datetime) 
     starts = _period_starts(activity, today)
     named = " – ".join(str(each) for each in (activity, establishment) if each)
     tables = []
-    for resident, whom in _whom(rule):
+    for who in _whom(rule):
         shown = []
-        for day, found, _ in _next_days(rule, days, today, starts, resident=resident):
+        for day, found, _ in _next_days(rule, days, today, starts, who):
             words, timing = _words(found, at)
             shown.append(previews.row(_named(day, today), words, tint=timing))
-        caption = f"Les prochains jours ouverts{f' ({named})' if named else ''}{whom}"
+        caption = f"Les prochains jours ouverts{f' ({named})' if named else ''}{who.words}"
         tables.append(Table(caption, ("Pour le", "On peut agir"), shown, none=NO_DAY))
     return Preview(
         sentences=[wording.sentence(rule)] if isinstance(rule, Windows) else wording.sentences(rule),
@@ -70,13 +78,13 @@ def late_preview(row: ActivityDeadline, at: datetime) -> Preview:
     days = OpenDays.load(row.activity, place, today, today + FARTHEST)
     starts = _period_starts(row.activity, today)
     tables = []
-    for resident, whom in _whom(rule):
+    for who in _whom(rule):
         shown = []
-        for day, found, start in _next_days(rule, days, today, starts, resident=resident):
+        for day, found, start in _next_days(rule, days, today, starts, who):
             words, timing = _words(found, at)
-            later = _later(policy, found, day, days, resident=resident, start=start)
+            later = _later(policy, found, day, days, who, start=start)
             shown.append(previews.row(_named(day, today), words, later, tint=timing))
-        caption = f"{row.get_action_display()} : les prochains jours ouverts ({row.activity}){whom}"
+        caption = f"{row.get_action_display()} : les prochains jours ouverts ({row.activity}){who.words}"
         tables.append(Table(caption, ("Pour le", "Dans les délais", "Plus tard"), shown, none=NO_DAY))
     costs = row.get_surcharge_display() if row.surcharge else ""
     if costs and row.surcharge_amount is not None:
@@ -91,25 +99,34 @@ def late_preview(row: ActivityDeadline, at: datetime) -> Preview:
 
 
 def _later(
-    policy: Policy, found: Limits, day: date, calendar: OpenDays, *, resident: bool, start: date | None
+    policy: Policy, found: Limits, day: date, calendar: OpenDays, who: _Whom, *, start: date | None
 ) -> str:
     """What becomes of who acts just after the limit."""
     if found.never or found.closes is None:
         return "jamais"
     after = found.closes + A_MOMENT
-    verdict = decide(policy, day, after, calendar, resident=resident, period_start=start)
+    verdict = decide(
+        policy, day, after, calendar, resident=who.resident, publics=who.publics, period_start=start
+    )
     if verdict.moment is None or not verdict.standing.is_late:
         return "refusé"
     until = moments.until(verdict.moment)
     return f"sur demande, {until}" if verdict.standing is Standing.LATE_REQUEST else f"accepté, {until}"
 
 
-def _whom(rule: Rule) -> list[tuple[bool, str]]:
-    """Families that a rule tells apart by where they live."""
-    audiences = {window.audience for window in rule.windows} if isinstance(rule, Windows) else set()
-    if audiences & {Audience.RESIDENT, Audience.NON_RESIDENT}:
-        return [(True, " – Familles de la commune"), (False, " – Familles hors commune")]
-    return [(True, "")]
+def _whom(rule: Rule) -> list[_Whom]:
+    """Those of the town's own audiences first, which count first."""
+    windows = rule.windows if isinstance(rule, Windows) else ()
+    own = {window.public: window.public_name for window in windows if window.public}
+    by_home = {window.audience for window in windows} & {Audience.RESIDENT, Audience.NON_RESIDENT}
+    if not own and not by_home:
+        return [_Whom()]
+    found = [_Whom(resident=False, publics=(key,), words=f" – {name}") for key, name in own.items()]
+    return [
+        *found,
+        _Whom(words=" – Familles de la commune"),
+        _Whom(resident=False, words=" – Familles hors commune"),
+    ]
 
 
 def used_by(row: DeadlineRule) -> tuple[Activity | None, Establishment | None]:
@@ -135,8 +152,7 @@ def _next_days(
     calendar: OpenDays,
     today: date,
     periods: list[tuple[date, date]],
-    *,
-    resident: bool,
+    who: _Whom,
 ) -> Iterator[tuple[date, Limits, date | None]]:
     """Open days with their limits, and the first day of their period."""
     shown = 0
@@ -144,7 +160,7 @@ def _next_days(
         if not calendar.is_open(day):
             continue
         start = next((first for first, last in periods if first <= day <= last), None)
-        found = limits(rule, day, calendar, resident=resident, period_start=start)
+        found = limits(rule, day, calendar, resident=who.resident, publics=who.publics, period_start=start)
         # Windows cover some days only: show those, not ten days of « jamais ».
         if isinstance(rule, Windows) and found.never:
             continue
@@ -217,7 +233,7 @@ def _window_warnings(windows: list[DeadlineWindow]) -> list[str]:
             found.append(f"La fenêtre {window} clôt après le dernier jour qu'elle couvre.")
     for one, other in combinations(windows, 2):
         if (
-            one.audience == other.audience
+            (one.audience, one.public_id) == (other.audience, other.public_id)
             and one.covers_from <= other.covers_to
             and other.covers_from <= one.covers_to
         ):

@@ -43,8 +43,10 @@ from portal.reservations.models import (
     Formula,
     Part,
     Period,
+    PeriodOpening,
     Slot,
 )
+from portal.reservations.models.campaigns import publics
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
@@ -290,6 +292,19 @@ class ActivityAdmin(
             )
 
 
+class PeriodOpeningInline(admin.TabularInline[PeriodOpening, Period]):
+    model = PeriodOpening
+    extra = 0
+    fields = ("audience", "opens_at")
+    verbose_name_plural = "Ouverture aux publics de la ville : compte avant « commune » et « hors commune »"
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None:
+            field.choices = list(field.iterator(field))
+        return field
+
+
 @admin.register(Period)
 class PeriodAdmin(AsksBeforeClosing[Period], TolerantChoices[Period], WithHistory[Period]):
     desk_order = 21
@@ -310,6 +325,10 @@ class PeriodAdmin(AsksBeforeClosing[Period], TolerantChoices[Period], WithHistor
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Period | None) -> list[Any]:
+        """A town without audiences of its own has no line for them."""
+        return [*super().get_inlines(request, obj), *([PeriodOpeningInline] if publics() else [])]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -16,6 +16,7 @@ from portal.reservations.days.rule_preview import late_preview, preview
 from portal.reservations.deadlines import rule_rows
 from portal.reservations.deadlines.table_field import DeadlineTableField
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow
+from portal.reservations.models.campaigns import publics
 from portal.web.form_fields import field_of
 
 # What a number counts, by kind: the label the form gives the field.
@@ -95,6 +96,16 @@ class DeadlineWindowInline(admin.TabularInline[DeadlineWindow, DeadlineRule]):
         },
     }
 
+    def get_fields(self, request: HttpRequest, obj: DeadlineRule | None = None) -> tuple[str, ...]:
+        """A town without audiences of its own has no column for them."""
+        return (*self.fields, "public") if publics() else self.fields
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and db_field.name == "public":
+            field.choices = list(field.iterator(field))
+        return field
+
 
 @admin.register(DeadlineRule)
 class DeadlineRuleAdmin(ShowsPreview[DeadlineRule]):
@@ -111,7 +122,7 @@ class DeadlineRuleAdmin(ShowsPreview[DeadlineRule]):
         js = [forms.Script("js/admin-rule.js", type="module")]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[DeadlineRule]:
-        return super().get_queryset(request).prefetch_related("windows")
+        return super().get_queryset(request).prefetch_related("windows__public")
 
     @admin.display(description="en clair")
     def sentence(self, obj: DeadlineRule) -> str:
@@ -211,7 +222,7 @@ class ActivityDeadlineAdmin(ShowsPreview[ActivityDeadline]):
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[ActivityDeadline]:
-        return super().get_queryset(request).prefetch_related("rule__windows")
+        return super().get_queryset(request).prefetch_related("rule__windows__public")
 
     @admin.display(description="seulement")
     def scope(self, obj: ActivityDeadline) -> str:

@@ -60,7 +60,7 @@ def schools_of_town() -> list[Establishment]:
 
 
 def offered(at: datetime) -> list[Activity]:
-    """With all that steps say of activities; nine queries."""
+    """With all that steps say of activities; ten queries."""
     today = timezone.localdate(at)
     has_slots = Exists(
         Slot.objects.filter(
@@ -78,7 +78,7 @@ def offered(at: datetime) -> list[Activity]:
         Prefetch("formulas", Formula.objects.filter(active=True).order_by("order", "name")),
         Prefetch("periods", to_come),
         Prefetch("capacities", usual),
-        Prefetch("deadlines", general.prefetch_related("rule__windows")),
+        Prefetch("deadlines", general.prefetch_related("rule__windows__public")),
         "establishments__schools",
     )
     return first_steps.once("activities", lambda: list(rows))

@@ -211,7 +211,7 @@ def test_the_family_pays_by_quotient_rank_and_residence_of_that_day(
         household=books.household, child=elder, activity=canteen.activity, school_year=year,
         establishment=canteen.restaurant,
     )  # fmt: skip
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         book = PriceBook.load([canteen.formula.pk], date(2026, 11, 1), date(2026, 12, 31))
         people = FactsBook.load([books.household.pk], date(2026, 11, 1), date(2026, 12, 31))
         november = people.facts(books.household.pk, books.child.pk, canteen.activity.pk, date(2026, 11, 12))

@@ -373,7 +373,7 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
 QUERIES = 15
 MORE = {
     # No list: fifteen steps, each read from the rows of its floor, by who opens a town.
-    "/mairie/portal/town/premiers-pas/": 52,
+    "/mairie/portal/town/premiers-pas/": 54,
     # A form: what an audience may be chosen by, a query for each.
     "/mairie/families/invitationlot/nouveau/": 16,
 }

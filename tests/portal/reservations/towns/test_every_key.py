@@ -47,6 +47,7 @@ NO_SET_UP = {
     "families.TrialHousehold",
     "families.User",
     "leisure.PriorityFact",
+    "reservations.AudienceMember",
     "reservations.Schooling",
     "reservations.SureOpening",
     # The roles of agents: a file of the town gives nobody a right.
