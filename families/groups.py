@@ -212,6 +212,10 @@ RIGHTS: dict[str, Rights] = {
             "latecollection": WRITE,
             "latecollectionrule": VIEW,
             "childstatus": WRITE,
+            # Adults who eat at a school's table.
+            "diner": WRITE,
+            "dinermeal": VIEW,
+            "adultprice": VIEW,
         },
     },
     REGIE: {
@@ -252,6 +256,9 @@ RIGHTS: dict[str, Rights] = {
             "*": WRITE,
             "fee": EVERYTHING,
             "feeprice": EVERYTHING,
+            "adultprice": EVERYTHING,
+            # Written by the page of each adult.
+            "dinermeal": VIEW,
             # Lets one family off: a right of its own.
             "householdfee": "view waive",
             "tariffband": EVERYTHING,
@@ -350,7 +357,13 @@ RIGHTS: dict[str, Rights] = {
         },
         "catering": {"menu": VIEW, "dish": VIEW},
         "leisure": {"centre": CHANGE},
-        "billing": {"latecollection": WRITE, "latecollectionrule": VIEW},
+        "billing": {
+            "latecollection": WRITE,
+            "latecollectionrule": VIEW,
+            "diner": WRITE,
+            "dinermeal": VIEW,
+            "adultprice": VIEW,
+        },
     },
     # Without bookings, the registers open on today's page only.
     ANIMATOR: {
@@ -360,6 +373,7 @@ RIGHTS: dict[str, Rights] = {
     KITCHEN: {
         "families": {"diet": VIEW, "dietchoice": VIEW},
         "catering": {"*": EVERYTHING},
+        "billing": {"dinermeal": VIEW},
     },
     # Not what only who heads the service reads, nor health, nor papers of justice.
     READER: {

@@ -2,6 +2,7 @@
 
 from billing.models.absences import AbsencePolicy
 from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.adults import AdultPrice, Diner, DinerKind, DinerMeal
 from billing.models.arrears import ArrearsDecision, ArrearsDecisionQuerySet
 from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
@@ -89,6 +90,7 @@ __all__ = [
     "AccountEntry",
     "AccountEntryQuerySet",
     "ActivityRegie",
+    "AdultPrice",
     "ArrearsDecision",
     "ArrearsDecisionQuerySet",
     "Balance",
@@ -110,6 +112,9 @@ __all__ = [
     "DepositCancellation",
     "DepositLine",
     "DepositSlip",
+    "Diner",
+    "DinerKind",
+    "DinerMeal",
     "EntryKind",
     "Fee",
     "FeePrice",

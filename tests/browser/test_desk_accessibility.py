@@ -21,12 +21,15 @@ from playwright.sync_api import Page
 
 from billing import tasks
 from billing.admin.reminders import stamp_of
-from billing.invoices import fees, invoicing
+from billing.invoices import adults, fees, invoicing
+from billing.invoices.adults import Address
 from billing.invoices.creditable import Wanted
 from billing.models import (
     ActivityRegie,
+    AdultPrice,
     ArrearsDecision,
     ChildStatus,
+    Diner,
     Fee,
     FeePrice,
     Invoice,
@@ -288,6 +291,16 @@ def furnished(chief: User) -> Booking:
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
+    AdultPrice.objects.create(formula=booking.formula, amount=4, notice_days=7, late_amount=6, vat_percent=10)
+    diner = Diner(
+        first_name="Hélène",
+        last_name="Aubry",
+        establishment=booking.establishment,
+        formula=booking.formula,
+        starts_on=NOW.date(),
+    )
+    adults.welcome(diner, Address("1 rue des Écoles", "01999", "Exemple"), by=chief, at=NOW)
+    adults.set_days(diner, [booking.day], (), by=chief, at=NOW)
     fee = Fee.objects.create(code="dossier", name="Frais de dossier")
     fee.activities.add(booking.activity)
     FeePrice.objects.create(fee=fee, amount=15)
