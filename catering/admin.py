@@ -210,6 +210,7 @@ class MenuAdmin(OwnPages[Menu]):
             what = f"Effectifs de la cuisine, {counts.restaurant}, {dates}"
             watched = (one.child_id for one in counts.watched)
             reading.note(request, Reading.Kind.HEALTH, what=what, children=watched)
+        of_adults = counts.total(group=kitchen.ADULTS)
         context |= {
             "counts": counts,
             "sheets": [
@@ -222,7 +223,7 @@ class MenuAdmin(OwnPages[Menu]):
             "with_health": with_health,
             "details": details,
             "dates": dates,
-            "of_adults": counts.total(group=kitchen.ADULTS),
+            "of_adults": counted(of_adults, "d’adulte", "d’adultes") if of_adults else "",
         }
         return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
 

@@ -153,13 +153,17 @@ class _Known:
 
     groups: dict[int, ClassGroup]
     diets: dict[int, str]
+    # What an adult eats of whom nothing else is said: the first diet that leaves nothing out.
+    usual: str
 
     @classmethod
     def read(cls) -> "_Known":
         classes = SchoolClass.objects.select_related("school").order_by("school__name", "level", "name")
+        diets = list(Diet.objects.all())
         return cls(
             {one.pk: ClassGroup(one.school.name, one.name) for one in classes},
-            {one.pk: one.name for one in Diet.objects.all()},
+            {one.pk: one.name for one in diets},
+            next((one.name for one in diets if not _leaves_out(one)), NO_DIET),
         )
 
     def group(self, key: int | None) -> ClassGroup:
@@ -168,10 +172,10 @@ class _Known:
     def diet(self, key: int | None) -> str:
         return self.diets.get(key or 0, NO_DIET)
 
-    @property
-    def usual(self) -> str:
-        """The first diet of the town: what an adult eats of whom nothing else is said."""
-        return next(iter(self.diets.values()), NO_DIET)
+
+def _leaves_out(diet: Diet) -> bool:
+    without = diet.without_pork, diet.without_meat, diet.without_fish, diet.without_animals
+    return diet.needs_pai or any(without)
 
 
 def _watched(eaten: BookingQuerySet, known: _Known, *, details: bool) -> list[Watched]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from billing.admin.tariffs import FORMULAS, NamedFormulaField
 from billing.invoices import adults
 from billing.invoices.adults import Address, MealDay, MealRefused
 from billing.models import AdultPrice, Diner, DinerMeal
@@ -37,10 +38,14 @@ ADDRESS = ("street", "street_more", "postcode", "city", "email")
 @admin.register(AdultPrice)
 class AdultPriceAdmin(WithHistory[AdultPrice], DeskAdmin[AdultPrice]):
     desk_order = 12
-    list_display = ("formula", "for_whom", "sentence", "valid_from")
+    list_display = ("what", "for_whom", "sentence", "valid_from")
     list_filter = ("formula", "kind")
     list_select_related = ("formula__activity",)
     fields = ("formula", "kind", "valid_from", "amount", "notice_days", "late_amount", "vat_percent")
+
+    @admin.display(description="formule", ordering="formula")
+    def what(self, obj: AdultPrice) -> str:
+        return f"{obj.formula.activity} – {obj.formula}"
 
     @admin.display(description="convives", ordering="kind")
     def for_whom(self, obj: AdultPrice) -> str:
@@ -58,6 +63,11 @@ class AdultPriceAdmin(WithHistory[AdultPrice], DeskAdmin[AdultPrice]):
             field.widget.is_localized = True
         return field
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "formula":
+            kwargs |= {"form_class": NamedFormulaField, "queryset": FORMULAS.filter(with_meal=True)}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def has_delete_permission(self, request: HttpRequest, obj: AdultPrice | None = None) -> bool:
         """Meals that were booked by it are billed by it."""
         booked = obj is not None and DinerMeal.objects.filter(formula=obj.formula_id).exists()
@@ -66,6 +76,8 @@ class AdultPriceAdmin(WithHistory[AdultPrice], DeskAdmin[AdultPrice]):
 
 class DinerForm(forms.ModelForm[Diner]):
     """Who eats, and where."""
+
+    formula = NamedFormulaField(FORMULAS.filter(with_meal=True), label="Formule")
 
     class Meta:
         model = Diner
@@ -218,7 +230,7 @@ def _weeks(days: list[MealDay], ticked: set[str] | None) -> Iterator[tuple[int, 
 
 
 @admin.register(DinerMeal)
-class DinerMealAdmin(ShownOnly[DinerMeal], OwnPages[DinerMeal]):
+class DinerMealAdmin(ShownOnly[DinerMeal]):
     """Booked and cancelled on the page of each adult."""
 
     desk_order = 7

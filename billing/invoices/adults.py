@@ -3,6 +3,7 @@
     welcome(diner, address, …) -> Diner     with an account of its own that pays
     save(diner)                             its name changes on the account too
     set_days(diner, book, cancel, …) -> Done   days of a month, all or nothing
+    closed(at=…) -> int                     meals of days that were closed since are cancelled, each night
     expected(place, days) -> [DinerMeal]    for the kitchen
     read(billable) -> MealsFound            what is due, and what is given back; writes nothing
     concerned(billable) -> keys             of the accounts with something of it
@@ -31,7 +32,7 @@ from families.models import Guardian, Household, User
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.days.calendars import OpenDays
-from portal.reservations.models import Establishment
+from portal.reservations.models import Activity, Establishment
 
 RIGHT = "billing.change_diner"
 State = DinerMeal.State
@@ -165,6 +166,26 @@ def set_days(
     before.update(**said)
     DinerMeal.objects.bulk_create(DinerMeal(diner=diner, day=day, **said) for day in new if day not in known)
     return Done(len(new), len(gone))
+
+
+@transaction.atomic
+def closed(*, at: datetime) -> int:
+    """Cancels the meals to come whose day is closed by now: nobody serves them. One query where there is
+    none, one more for each activity."""
+    booked = DinerMeal.objects.select_for_update(of=("self",)).filter(
+        state=State.BOOKED, day__gte=timezone.localdate(at)
+    )
+    by_activity: dict[Activity, list[DinerMeal]] = defaultdict(list)
+    for meal in booked.select_related("formula__activity", "establishment").order_by("day", "pk"):
+        by_activity[meal.formula.activity].append(meal)
+    gone: list[int] = []
+    for activity, meals in by_activity.items():
+        places = {meal.establishment for meal in meals}
+        calendars = OpenDays.load_many(activity, places, meals[0].day, meals[-1].day)
+        gone += [one.pk for one in meals if calendars[one.establishment_id].why_closed(one.day)]
+    return DinerMeal.objects.filter(pk__in=gone).update(
+        state=State.CANCELLED, cancelled_at=at, cancelled_by=None
+    )
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,7 @@ def test_without_restaurant_the_page_still_opens(agent_client):
 
 def test_adults_at_table_are_a_row_of_their_own(eaters, canteen, agent_client):
     price_of_adults(canteen.formula)
+    Diet.objects.filter(name="Sans porc").update(without_pork=True)
     eats_on(teacher_at(canteen, diet=Diet.objects.get(name="Sans porc")), THURSDAY)
     guest = teacher_at(canteen, last_name="Martin")
     eats_on(guest, THURSDAY, FRIDAY)
@@ -243,11 +244,12 @@ def test_adults_at_table_are_a_row_of_their_own(eaters, canteen, agent_client):
     sheet = found.of_day(THURSDAY)
     assert (sheet.rows[-1][0], sheet.rows[-1][2], sheet.total) == (kitchen.ADULTS, 2, 4)
     assert found.total(day=THURSDAY, group=kitchen.ADULTS, diet="Sans porc") == 1
+    assert found.total(day=THURSDAY, group=kitchen.ADULTS, diet="Sans régime particulier") == 1
     assert found.total(day=FRIDAY, group=kitchen.ADULTS) == 0
     page = agent_client.get(
         reverse(PAGE), {"restaurant": canteen.restaurant.pk, "jour": THURSDAY.isoformat()}
     )
-    assert "4 repas, dont 2 d’adultes" in page.content.decode()
+    assert "4 repas, dont 2\xa0d’adultes" in page.content.decode()
 
 
 def test_adults_cost_the_kitchen_one_query_whatever_their_number(eaters, canteen, django_assert_num_queries):

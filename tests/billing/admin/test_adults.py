@@ -89,7 +89,7 @@ def test_a_month_is_ticked_with_what_each_day_costs(teacher, agent_client):
     assert answer.status_code == 302
     booked = DinerMeal.objects.filter(state="booked").order_by("day")
     assert [one.day for one in booked] == [LATE_DAY, IN_TIME]
-    assert str(booked[0].booked_by) == "Dominique Agent"
+    assert str(booked[0].booked_by) == "agent"
 
 
 def test_a_colleagues_day_of_meanwhile_stays(teacher, agent_client):
@@ -125,6 +125,18 @@ def test_an_agent_of_the_place_books(teacher, canteen):
     assert "Aubry" in client.get(reverse(LIST)).content.decode()
     assert client.post(days_page(teacher), {"jour": [IN_TIME.isoformat()]}).status_code == 302
     assert DinerMeal.objects.get().day == IN_TIME
+
+
+def test_an_agent_of_the_place_welcomes_adults_there_and_nowhere_else(canteen):
+    price_of_adults(canteen.formula)
+    elsewhere = EstablishmentFactory(code="ailleurs")
+    canteen.activity.establishments.add(elsewhere)
+    client = agent_of(canteen.restaurant)
+    add = reverse("admin:billing_diner_add")
+    assert client.post(add, typed(canteen, establishment=elsewhere.pk)).status_code == 200
+    assert not Diner.objects.exists()
+    assert client.post(add, typed(canteen)).status_code == 302
+    assert Diner.objects.get().establishment == canteen.restaurant
 
 
 def test_the_menu_shows_adults_where_the_town_has_a_price_for_them(canteen):

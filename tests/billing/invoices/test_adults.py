@@ -95,6 +95,17 @@ def test_without_a_late_price_the_deadline_is_the_last_word(canteen):
     assert eats_on(diner, MON, at=paris(2026, 11, 14, 23)).booked == 1
 
 
+def test_a_day_that_is_closed_later_is_cancelled_in_the_night(teacher, canteen, now):
+    eats_on(teacher, MON, TUE)
+    ClosureFactory(starts_on=MON, ends_on=MON, label="Grève", establishment=canteen.restaurant)
+    assert adults.closed(at=now) == 1
+    assert [(one.day, one.state) for one in DinerMeal.objects.order_by("day")] == [
+        (MON, "cancelled"),
+        (TUE, "booked"),
+    ]
+    assert adults.closed(at=now) == 0
+
+
 def test_the_database_holds_one_meal_a_day(teacher, canteen):
     eats_on(teacher, MON)
     meal = DinerMeal.objects.get()
