@@ -9,12 +9,12 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode, Node
 
 from billing.models import (
+    DINER_WORDS,
     AbsencePolicy,
     ActivityRegie,
     AdultPrice,
     BillingSettings,
     BudgetCode,
-    DinerKind,
     Fee,
     FeePrice,
     FormulaTariff,
@@ -750,15 +750,7 @@ register(
 )
 
 
-DINERS = Words(
-    {
-        "tous": "",
-        "enseignant": DinerKind.TEACHER,
-        "agent": DinerKind.STAFF,
-        "intervenant": DinerKind.GUEST,
-        "autre": DinerKind.OTHER,
-    }
-)
+DINERS = Words(DINER_WORDS)
 
 
 def adult_price_holds_together(row: AdultPrice) -> list[str]:

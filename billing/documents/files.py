@@ -123,7 +123,7 @@ def invoice_rows(invoices: QuerySet[InvoiceWithBalance]) -> Iterator[tuple[Cell,
     taxed = Prefetch("lines", InvoiceLine.objects.exclude(vat_percent=0), to_attr="taxed")
     rows = invoices.select_related("household").prefetch_related(taxed).order_by("pk")
     for one in rows.iterator(chunk_size=A_BITE):
-        lines: list[InvoiceLine] = one.taxed  # type: ignore[attr-defined]  # what was prefetched
+        lines: list[InvoiceLine] = one.taxed
         tax = sum((rate.vat for rate in vat.by_rate((row.vat_percent, row.amount) for row in lines)), ZERO)
         yield (
             one.number, one.month_name, timezone.localtime(one.issued_at).date(), one.pay_by,

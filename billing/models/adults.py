@@ -28,6 +28,16 @@ class DinerKind(models.TextChoices):
     OTHER = "other", "autre adulte"
 
 
+# As a town's file calls them.
+DINER_WORDS = {
+    "tous": "",
+    "enseignant": DinerKind.TEACHER,
+    "agent": DinerKind.STAFF,
+    "intervenant": DinerKind.GUEST,
+    "autre": DinerKind.OTHER,
+}
+
+
 class AdultPrice(models.Model):
     """What an adult pays for a formula, from a day on; dearer, or not at all, for who books late."""
 

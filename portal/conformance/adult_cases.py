@@ -13,9 +13,8 @@ from decimal import Decimal
 from billing.invoices import adults, drafting
 from billing.invoices.adults import Address, MealRefused
 from billing.invoices.billable import Scope
-from billing.models import BillingSettings, Diner
+from billing.models import DINER_WORDS, BillingSettings, Diner
 from billing.rules import vat
-from billing.town_sections import DINERS
 from portal.conformance import households, loaded_towns
 from portal.conformance.households import Act
 from portal.conformance.published_towns import Document
@@ -58,9 +57,9 @@ def why_wrong(town: Document, case: Document) -> str | None:
 
 def _diner(case: Document, acts: list[Act]) -> Diner:
     """Of a kind that the town's file knows, for the first of its meals. Raises Unreadable."""
-    kind = DINERS.values.get(plain(case.get("adult")))
+    kind = DINER_WORDS.get(plain(case.get("adult")))
     if kind is None:
-        raise Unreadable(f"« {case.get('adult')} » n'est pas prévu : {', '.join(DINERS.words)}.", "adult")
+        raise Unreadable(f"« {case.get('adult')} » n'est pas prévu : {', '.join(DINER_WORDS)}.", "adult")
     first = acts[0]
     diner = Diner(
         first_name="Dominique",
