@@ -291,7 +291,9 @@ def furnished(chief: User) -> Booking:
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
-    AdultPrice.objects.create(formula=booking.formula, amount=4, notice_days=7, late_amount=6, vat_percent=10)
+    AdultPrice.objects.get_or_create(
+        formula=booking.formula, kind="", valid_from=None, defaults={"amount": 4, "vat_percent": 10}
+    )
     diner = Diner(
         first_name="Hélène",
         last_name="Aubry",

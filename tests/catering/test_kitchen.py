@@ -249,7 +249,7 @@ def test_adults_at_table_are_a_row_of_their_own(eaters, canteen, agent_client):
     page = agent_client.get(
         reverse(PAGE), {"restaurant": canteen.restaurant.pk, "jour": THURSDAY.isoformat()}
     )
-    assert "4 repas, dont 2\xa0d’adultes" in page.content.decode()
+    assert "4 repas, dont 2 d’adultes" in page.content.decode()
 
 
 def test_adults_cost_the_kitchen_one_query_whatever_their_number(eaters, canteen, django_assert_num_queries):
