@@ -30,6 +30,7 @@ from billing.models import (
     ArrearsDecision,
     ChildStatus,
     Diner,
+    DinerMeal,
     Fee,
     FeePrice,
     Invoice,
@@ -302,7 +303,13 @@ def furnished(chief: User) -> Booking:
         starts_on=NOW.date(),
     )
     adults.welcome(diner, Address("1 rue des Écoles", "01999", "Exemple"), by=chief, at=NOW)
-    adults.set_days(diner, [booking.day], (), by=chief, at=NOW)
+    DinerMeal.objects.create(
+        diner=diner,
+        day=booking.day,
+        establishment=booking.establishment,
+        formula=booking.formula,
+        booked_at=NOW,
+    )
     fee = Fee.objects.create(code="dossier", name="Frais de dossier")
     fee.activities.add(booking.activity)
     FeePrice.objects.create(fee=fee, amount=15)
