@@ -83,7 +83,7 @@ def test_what_is_typed_wrong_is_kept_and_nothing_is_made(canteen, agent_client):
 def test_a_month_is_ticked_with_what_each_day_costs(teacher, agent_client):
     page = agent_client.get(days_page(teacher)).content.decode()
     assert "Jeudi 26 novembre <small>3,80\xa0€</small>" in page
-    assert "Jeudi 12 novembre <small>6,00\xa0€, réservé après le délai</small>" in page
+    assert "Jeudi 12 novembre <small>6,00\xa0€, délai passé</small>" in page
     assert "Armistice" in page
     answer = agent_client.post(days_page(teacher), {"jour": [IN_TIME.isoformat(), LATE_DAY.isoformat()]})
     assert answer.status_code == 302
