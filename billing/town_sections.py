@@ -9,8 +9,10 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode, Node
 
 from billing.models import (
+    DINER_WORDS,
     AbsencePolicy,
     ActivityRegie,
+    AdultPrice,
     BillingSettings,
     BudgetCode,
     Fee,
@@ -32,6 +34,7 @@ from billing.models import (
     price_text,
 )
 from billing.prices import books
+from billing.rules import adults as adult_rules
 from billing.rules import fees as fee_rules
 from billing.rules import quantities, refunds, tariff_checks
 from portal.french.dates import short_day
@@ -726,6 +729,7 @@ register(
             Field("cartes", "cards", default=ACCOUNTS.cards, example="'5115'"),
             Field("titres", "vouchers", default=ACCOUNTS.vouchers, example="'5118'"),
             Field("banque", "bank", default=ACCOUNTS.bank, example="'515'"),
+            Field("tva", "vat", default=ACCOUNTS.vat, example="'44571'"),
         ),
     )
 )
@@ -787,5 +791,36 @@ register(
                 ),
             ),
         ),
+    )
+)
+
+
+DINERS = Words(DINER_WORDS)
+
+
+def adult_price_holds_together(row: AdultPrice) -> list[str]:
+    """A late price without a deadline; a formula without a meal."""
+    without = [] if row.formula.with_meal else ["Cette formule ne comprend pas de repas."]
+    return without + adult_rules.problems(row.rule())
+
+
+register(
+    Rows(
+        key="repas_des_adultes",
+        model=AdultPrice,
+        match=("formula", "kind", "valid_from"),
+        order_by=("formula__activity__code", "formula__code", "kind", "valid_from"),
+        compact=True,
+        comment="Ce que paient les adultes qui mangent à la cantine : enseignants, agents, intervenants.",
+        fields=(
+            Field("formule", "formula", FormulaReference(), example="cantine/repas"),
+            Field("convives", "kind", DINERS, default="", example="enseignant"),
+            Field("depuis", "valid_from", Day(), default=None, example="2026-09-01"),
+            Field("prix", "amount", Amount(), example="3.80"),
+            Field("jours_avant", "notice_days", Number(), default=0, example="7"),
+            Field("prix_plus_tard", "late_amount", Amount(), default=None, example="6"),
+            Field("tva", "vat_percent", Amount(), default=Decimal(0), example="10"),
+        ),
+        contradicts=adult_price_holds_together,
     )
 )

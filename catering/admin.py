@@ -11,13 +11,14 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils import timezone
 
+from billing.admin import adults
 from catering import first_steps as first_steps
 from catering import kitchen, menu_import
 from catering.models import SERVICE, Dish, Menu
 from families.admin.health import opens_details
 from families.models import Allergen, Reading
 from families.traces import reading
-from portal.desk import rights
+from portal.desk import jobs, rights
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import spreadsheet
@@ -196,7 +197,13 @@ class MenuAdmin(OwnPages[Menu]):
         days = week_of(day) if week else [day]
         as_file = request.GET.get("format") == "csv"  # numbers, and no name
         details = with_health and not as_file and opens_details(request)
-        counts = kitchen.expected(chosen["restaurant"], days, with_health=with_health, details=details)
+        counts = kitchen.expected(
+            chosen["restaurant"],
+            days,
+            with_health=with_health,
+            details=details,
+            with_adults=adults.AT_TABLE in jobs.used(),
+        )
         dates = moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True)
         if as_file:
             return _kitchen_csv(counts, days[0], with_health)
@@ -204,6 +211,7 @@ class MenuAdmin(OwnPages[Menu]):
             what = f"Effectifs de la cuisine, {counts.restaurant}, {dates}"
             watched = (one.child_id for one in counts.watched)
             reading.note(request, Reading.Kind.HEALTH, what=what, children=watched)
+        of_adults = counts.total(group=kitchen.ADULTS)
         context |= {
             "counts": counts,
             "sheets": [
@@ -216,6 +224,7 @@ class MenuAdmin(OwnPages[Menu]):
             "with_health": with_health,
             "details": details,
             "dates": dates,
+            "of_adults": counted(of_adults, "d’adulte", "d’adultes") if of_adults else "",
         }
         return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
 

@@ -219,6 +219,10 @@ RIGHTS: dict[str, Rights] = {
             "latecollection": WRITE,
             "latecollectionrule": VIEW,
             "childstatus": WRITE,
+            # Adults who eat at a school's table.
+            "diner": WRITE,
+            "dinermeal": VIEW,
+            "adultprice": VIEW,
         },
     },
     REGIE: {
@@ -262,6 +266,9 @@ RIGHTS: dict[str, Rights] = {
             "refundrule": EVERYTHING,
             "refundstep": EVERYTHING,
             "givenupday": CHANGE,
+            "adultprice": EVERYTHING,
+            # Written by the page of each adult.
+            "dinermeal": VIEW,
             # Lets one family off: a right of its own.
             "householdfee": "view waive",
             "tariffband": EVERYTHING,
@@ -360,7 +367,13 @@ RIGHTS: dict[str, Rights] = {
         },
         "catering": {"menu": VIEW, "dish": VIEW},
         "leisure": {"centre": CHANGE},
-        "billing": {"latecollection": WRITE, "latecollectionrule": VIEW},
+        "billing": {
+            "latecollection": WRITE,
+            "latecollectionrule": VIEW,
+            "diner": WRITE,
+            "dinermeal": VIEW,
+            "adultprice": VIEW,
+        },
     },
     # Without bookings, the registers open on today's page only.
     ANIMATOR: {
@@ -370,6 +383,7 @@ RIGHTS: dict[str, Rights] = {
     KITCHEN: {
         "families": {"diet": VIEW, "dietchoice": VIEW},
         "catering": {"*": EVERYTHING},
+        "billing": {"dinermeal": VIEW},
     },
     # Not what only who heads the service reads, nor health, nor papers of justice.
     READER: {

@@ -2,6 +2,7 @@
 
 from billing.admin import (
     absences,
+    adults,
     answers,
     arrears,
     attendance,
@@ -26,6 +27,7 @@ from billing.admin import (
 
 __all__ = [
     "absences",
+    "adults",
     "answers",
     "arrears",
     "attendance",

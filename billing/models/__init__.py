@@ -2,6 +2,7 @@
 
 from billing.models.absences import AbsencePolicy
 from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.adults import DINER_WORDS, AdultPrice, Diner, DinerKind, DinerMeal
 from billing.models.arrears import ArrearsDecision, ArrearsDecisionQuerySet
 from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
@@ -84,6 +85,7 @@ from billing.models.tariffs import (
 from billing.models.transfers import TransferFile, TransferRefund
 
 __all__ = [
+    "DINER_WORDS",
     "NEVER_NEGATIVE",
     "ONLINE_OPEN",
     "ONLINE_PAID",
@@ -91,6 +93,7 @@ __all__ = [
     "AccountEntry",
     "AccountEntryQuerySet",
     "ActivityRegie",
+    "AdultPrice",
     "ArrearsDecision",
     "ArrearsDecisionQuerySet",
     "Balance",
@@ -112,6 +115,9 @@ __all__ = [
     "DepositCancellation",
     "DepositLine",
     "DepositSlip",
+    "Diner",
+    "DinerKind",
+    "DinerMeal",
     "EntryKind",
     "Fee",
     "FeePrice",

@@ -19,6 +19,7 @@ from django.utils import timezone
 from families.models import Household, User
 from portal.demo import (
     access,
+    adults,
     arrears,
     camp,
     fees,
@@ -182,6 +183,7 @@ def load(
         hand_over_takings(at, people)
         close_the_books(at, people)
         fees.ask(people, at)
+        adults.come(people, at)
     access.ask(people, at)
     two_homes.share(people, at)
     two_homes.type_one_twice(people, at)

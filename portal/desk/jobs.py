@@ -79,7 +79,7 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
     Job.CANTEEN: {
         Sight.ALWAYS: "catering_kitchen catering.menu catering_menu_import families.diet",
-        Sight.USED: "families.dietchoice billing.packedmeal",
+        Sight.USED: "billing.diner billing.dinermeal families.dietchoice billing.packedmeal",
         Sight.SELDOM: "",
     },
     Job.LEISURE: {
@@ -112,8 +112,8 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
-            billing.refundrule
-            billing.paymentmeans billing.refundrule billing.budgetcode billing.journalaccounts billing.regie
+            billing.refundrule billing.adultprice billing.paymentmeans billing.budgetcode
+            billing.journalaccounts billing.regie
             billing.billingsettings
         """,
     },
@@ -150,6 +150,9 @@ MENU: dict[Job, dict[Sight, str]] = {
 WITHIN_A_PAGE = frozenset({"families.processingtexts", "reservations.townfile", "reservations.yearturn"})
 # A page's own list says whether the town uses it.
 USED_BY = {
+    # Where the town has a price for adults.
+    "billing.diner": "billing.adultprice",
+    "billing.dinermeal": "billing.adultprice",
     "billing_online_statement": "billing.onlinepayment",
     "billing_cashcount_count": "billing.cashcount",
     "billing_debit_make": "billing.mandate",

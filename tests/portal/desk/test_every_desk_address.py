@@ -60,6 +60,7 @@ OWN_PAGES = {
     "billing_debit_make": "billing.add_debitfile",
     "billing_debit_read": "billing.change_debit",
     "billing_debit_return": "billing.change_debit",
+    "billing_diner_days": "billing.change_diner",
     "billing_creditnote_pdf": "billing.view_creditnote",
     "billing_depositslip_cancel": "billing.change_depositslip",
     "billing_depositslip_make": "billing.add_depositslip",

@@ -29,6 +29,7 @@ NO_SET_UP = {
     "billing.LateCollection",
     "billing.GivenUpDay",
     "billing.ChildStatus",
+    "billing.Diner",
     "billing.ManualCharge",
     "billing.Mandate",
     "billing.PackedMeal",
