@@ -12,9 +12,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0029_paying_a_cart'),
+        ('billing', '0031_refunds_in_steps'),
         ('families', '0031_texts_to_accept'),
-        ('families', '__first__'),
         ('reservations', '0028_money_before_the_place'),
     ]
 

@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0029_paying_a_cart'),
-        ('reservations', '0029_audiences'),
+        ('billing', '0032_adults_at_table'),
+        ('reservations', '0030_audiences'),
     ]
 
     operations = [

@@ -10,8 +10,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0032_former_addresses'),
-        ('reservations', '0028_money_before_the_place'),
+        ('families', '0033_former_addresses'),
+        ('reservations', '0029_oversights'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

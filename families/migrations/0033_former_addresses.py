@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0031_texts_to_accept'),
+        ('families', '0032_consents_on_paper'),
     ]
 
     operations = [
