@@ -96,15 +96,21 @@ class Weights:
         return {key: found if sum(found.values()) > 0 else whole[key] for key, found in left.items()}
 
     def _summed(self, lines: "QuerySet[Any, Any]") -> dict[int, ByCode]:
-        """`lines`: what they are of, analytic code, account, formula and rate of VAT of each."""
+        """`lines`: what they are of, analytic code, account, formula and rate of VAT of each. VAT is that of
+        the document, which rounds it once a rate: each code has what all up to it make, less those before."""
         found: dict[int, ByCode] = defaultdict(lambda: defaultdict(lambda: ZERO))
+        taxed: dict[tuple[int, Decimal], Decimal] = defaultdict(lambda: ZERO)
         rows = lines.annotate(sum=Sum("amount")).order_by(*lines.query.values_select)
         for row in rows:
             key, analytic, account, formula, rate, amount = row.values()
             code = Code(analytic, account) if analytic or account else self.codes.of(formula)
             code = code._replace(account=code.account or self.accounts.revenue)
             gross = Decimal(amount).quantize(ZERO)
-            net = vat.net_of(gross, rate) if rate and self.accounts.vat else gross
+            net = gross
+            if rate and self.accounts.vat:
+                before = taxed[key, rate]
+                taxed[key, rate] += gross
+                net = vat.net_of(before + gross, rate) - vat.net_of(before, rate)
             found[key][code] += net
             if gross != net:
                 found[key][code._replace(account=self.accounts.vat)] += gross - net

@@ -168,11 +168,13 @@ def _other_side(entry: AccountEntry, documents: Documents, accounts: JournalAcco
     if note is None:
         invoice = documents.invoices.get(entry.document, 0)
         return _shared(entry.amount, documents.by_code.get(invoice, {}), accounts)
+    of_lines = documents.of_notes.get(note.key, {})
     if note.earlier and accounts.earlier_years:
-        return {accounts.earlier_years: entry.amount}
+        # VAT was due of what is taken back, and is no more, whatever the year.
+        vat = sum((part for code, part in of_lines.items() if code.account == accounts.vat), ZERO)
+        return {accounts.earlier_years: entry.amount + vat, accounts.vat: -vat}
     # What it says of lines, and what is of none of them in proportion to the invoice's.
     found: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    of_lines = documents.of_notes.get(note.key, {})
     for code, part in of_lines.items():
         found[code.account] -= part
     rest = entry.amount + sum(of_lines.values(), ZERO)

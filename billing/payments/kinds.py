@@ -1,7 +1,8 @@
 """What billing keeps of people beside its documents, how long unless the town says otherwise, and why."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import TextField
@@ -11,6 +12,7 @@ from django.utils import timezone
 from billing.models import (
     ArrearsDecision,
     DebitFile,
+    Diner,
     Mandate,
     OnlinePayment,
     PaymentEvent,
@@ -19,7 +21,7 @@ from billing.models import (
 )
 from billing.payments import former
 from families.models import Household, RetentionRule
-from families.privacy import histories, retention
+from families.privacy import histories, last_days, retention
 from families.privacy.kinds import delete
 from families.privacy.retention import Kind, Rows
 
@@ -105,8 +107,14 @@ def _forget_decisions(rows: Sequence[Rows], at: datetime) -> int:
     return forgotten
 
 
+def _at_table(since: date) -> Any:
+    """Accounts of adults who eat, or ate since: no child says that they left."""
+    return Diner.objects.exclude(ends_on__lt=since).values("household")
+
+
 def register_all() -> None:
     """Once the app is ready."""
+    last_days.register_homes(_at_table)
     histories.keep_as_vouchers("billing")
     retention.register(
         Kind(

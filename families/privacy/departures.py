@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.utils import timezone
+
 from families.models import Child, Erasure, Household, RetentionRule
 from families.privacy import erasing, last_days, retention
 from families.privacy.retention import CHOSEN, Kind, Rows
@@ -18,12 +20,14 @@ def _refused(before: datetime) -> list[Rows]:
 
 
 def _left(before: datetime) -> list[Rows]:
-    """Accepted households of which no child was seen since; those without a child, since they came."""
+    """Accepted households of which no child was seen since; those without a child, since they came, but for
+    those that come otherwise."""
     gone = last_days.gone(before).values("pk")
     still = Child.objects.exclude(pk__in=gone).filter(custodies__isnull=False)
     rows = Household.objects.filter(
         state=Household.State.ACCEPTED, created_at__lt=before, erased_at=None, joined_to=None
     ).exclude(custodies__child__in=still)
+    rows = rows.exclude(last_days.homes_here(timezone.localtime(before).date()))
     return [rows.order_by("pk")]
 
 

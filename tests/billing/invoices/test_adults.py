@@ -18,6 +18,7 @@ from billing.models import (
     ActivityRegie,
     BilledItem,
     BillingSettings,
+    BudgetCode,
     Diner,
     DinerMeal,
     Invoice,
@@ -28,7 +29,7 @@ from billing.models import (
 from billing.payments import paying
 from families.joining import fates
 from families.models import Erasure, Guardian, Household
-from families.privacy import erasing
+from families.privacy import erasing, retention
 from families.privacy.telling import Subject
 from tests.billing.conftest import (
     DECEMBER,
@@ -38,11 +39,12 @@ from tests.billing.conftest import (
     eats,
 )
 from tests.billing.diners import EARLY, cancels, eats_on, price_of_adults, teacher_at
-from tests.factories import ClosureFactory, paris
+from tests.factories import ClosureFactory, FormulaFactory, paris
 
 MON, TUE, THU, FRI = (date(2026, 11, day) for day in (16, 17, 19, 20))
 JANUARY, END_OF_JANUARY = Scope(date(2027, 1, 1)), paris(2027, 1, 31, 18)
 TENTH = paris(2026, 11, 10, 8)
+YEAR = Span(date(2026, 11, 1), date(2026, 12, 31))
 BACK = InvoiceLine.Kind.CREDIT
 
 
@@ -224,6 +226,37 @@ def test_the_journal_has_vat_on_an_account_of_its_own_where_it_has_one(teacher):
     assert given() == {"7067": Decimal("3.45"), "44571": Decimal("0.35")}
 
 
+def test_the_journal_has_the_vat_that_the_invoice_says_however_many_formulas_it_has(teacher, canteen):
+    """Two meals of 3.80: 7.60 less 6.91 is 0.69, where each of them alone has 0.35."""
+    cold = FormulaFactory(activity=canteen.activity, code="froid", name="Repas froid")
+    BudgetCode.objects.create(formula=cold, account="7068")
+    price_of_adults(cold)
+    JournalAccounts(vat="44571").save()
+    eats_on(teacher, MON)
+    teacher.formula = cold
+    adults.save(teacher)
+    eats_on(teacher, TUE)
+    bill(NOVEMBER, END_OF_NOVEMBER)
+    said = pdf.context(Invoice.objects.get())["vat"]
+    assert said == ["TVA 10\xa0% : 6,91\xa0€ HT + 0,69\xa0€ = 7,60\xa0€ TTC"]
+    found = {one.account: one.credit or -one.debit for one in journal.lines(YEAR)}
+    assert sum(found.values()) == 0
+    assert (found["44571"], found["7067"] + found["7068"]) == (Decimal("0.69"), Decimal("6.91"))
+
+
+def test_a_credit_note_on_an_earlier_year_takes_its_vat_back_from_the_vat(teacher):
+    JournalAccounts(vat="44571", earlier_years="673").save()
+    eats_on(teacher, MON)
+    bill(NOVEMBER, END_OF_NOVEMBER)
+    invoicing.credit(Invoice.objects.get(), Wanted(whole=True), reason="Sortie", by=None, at=END_OF_JANUARY)
+    found = journal.lines(Span(JANUARY.month, JANUARY.ends_on))
+    assert {one.account: one.debit - one.credit for one in found} == {
+        "4111": Decimal("-3.80"),
+        "673": Decimal("3.45"),
+        "44571": Decimal("0.35"),
+    }
+
+
 def test_the_regie_of_the_canteen_bills_its_adults_in_its_own_series(teacher, canteen):
     regie = Regie.objects.create(name="Restauration", code="RESTO", letters="RS")
     ActivityRegie.objects.create(activity=canteen.activity, regie=regie)
@@ -273,6 +306,19 @@ def test_a_town_without_adults_pays_one_query_a_run(meals, books):
 def test_who_still_eats_is_not_erased(teacher):
     found = erasing.foresee(erasing.household_leaving(teacher.household), at=END_OF_NOVEMBER)
     assert any("mange encore à la cantine" in one for one in found.obstacles)
+
+
+def test_an_account_without_a_child_is_one_that_left_three_years_after_its_adult_did(teacher):
+    kind = retention.kind_of("family_file")
+
+    def gone(at):
+        (rows,) = kind.due(at)
+        return [one.pk for one in rows]
+
+    home = teacher.household_id
+    assert gone(paris(2030, 1, 1)) == []
+    Diner.objects.update(ends_on=date(2029, 7, 5))
+    assert (gone(paris(2029, 7, 5)), gone(paris(2029, 7, 6))) == ([], [home])
 
 
 def test_who_left_has_no_name_any_more_where_an_invoice_names_meals(teacher):
