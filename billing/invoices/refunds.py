@@ -5,16 +5,19 @@ counts is the one at which it was asked for. Booked again, nothing of it is due 
 one ledger: a line of the next invoice, put right by another one where an invoice took it.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from billing.invoices import charged_apart
-from billing.models import GivenUpDay, ManualCharge, RefundRule, refund_rules
+from billing.invoices.billable import UNCREDITED
+from billing.models import BilledItem, GivenUpDay, ManualCharge, RefundRule, refund_rules
 from billing.prices.estimates import Estimates
 from billing.rules import refunds as rules
 from families.custody import own
@@ -23,7 +26,7 @@ from portal.french import moments
 from portal.french.amounts import euros
 from portal.reservations.acts.giving_up import WHOLE, Due
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.models import Booking, Enrolment, Period, Reservation
+from portal.reservations.models import Booking, Enrolment, Formula, Period, Reservation
 
 ZERO = Decimal(0)
 RIGHT = "billing.change_givenupday"
@@ -59,6 +62,12 @@ def _priced(
 ) -> list[_Priced]:
     """Of these days, those that have a rule and a price of a day."""
     ruled = [(one, rule) for one in bookings if (rule := rule_on(known, one.day)) is not None]
+    if not ruled:
+        return []
+    # What a credit note took back costs nothing any more, whatever becomes of it.
+    items = BilledItem.objects.filter(~UNCREDITED, booking__in=[one.pk for one, _ in ruled])
+    credited = set(items.values_list("booking", flat=True))
+    ruled = [(one, rule) for one, rule in ruled if one.pk not in credited]
     if not ruled:
         return []
     days = [one.day for one, _ in ruled]
@@ -100,13 +109,27 @@ class GivenUp:
             _write(one, asked_at, by)
 
     def taken_again(self, bookings: Sequence[Booking]) -> None:
-        rows = GivenUpDay.objects.filter(
+        """Of its own household, and of the same part of the day: « matin » leaves what is due of « soir »."""
+        booked: dict[tuple[int, int, int, date], set[int]] = defaultdict(set)
+        for one in bookings:
+            booked[one.household_id, one.child_id, one.activity_id, one.day].add(one.formula_id)
+        rows = GivenUpDay.objects.exclude(amount=0).filter(
+            household__in={one.household_id for one in bookings},
             child__in={one.child_id for one in bookings},
-            activity__in={one.activity_id for one in bookings},
             day__in={one.day for one in bookings},
         )
-        for row in rows.select_related("activity", "formula").order_by("pk"):
-            _settle(row)
+        found = [
+            (row, formulas)
+            for row in rows.select_related("activity", "formula").order_by("pk")
+            if (formulas := booked.get((row.household_id, row.child_id, row.activity_id, row.day)))
+        ]
+        keys = {formula for _, formulas in found for formula in formulas}
+        parts = dict(Formula.objects.filter(pk__in=keys).values_list("pk", "parts")) if keys else {}
+        for row, formulas in found:
+            if any(set(parts[one]) & set(row.formula.parts) for one in formulas):
+                row.amount = ZERO
+                row.save()
+                _settle(row)
 
     def still_due(self, reservation: Reservation, days: Collection[date]) -> Mapping[Choice, Decimal]:
         rows = GivenUpDay.objects.filter(
@@ -139,14 +162,7 @@ def _write(one: _Priced, at: datetime, by: User) -> None:
 
 
 def _settle(row: GivenUpDay) -> None:
-    """Writes what is asked for of the day now, and the line that bills it."""
-    held = Booking.objects.holding().filter(
-        household=row.household_id, child=row.child_id, activity=row.activity_id, day=row.day
-    )
-    amount = ZERO if row.forgiven or held.exists() else row.due
-    if row.amount != amount:
-        row.amount = amount
-        row.save()
+    """Writes the line that bills what is asked for of the day now."""
     label = f"{row.activity} – {row.formula} du {moments.day(row.day)}, annulé"
     charged_apart.settle(
         ManualCharge.objects.filter(given_up=row),
@@ -177,5 +193,32 @@ def forgive(row: GivenUpDay, *, reason: str, by: User, at: datetime) -> None:
     if row.forgiven:
         raise RefundRefused("Ce jour est déjà remis.")
     row.forgiven_reason, row.forgiven_by, row.forgiven_at = reason.strip(), by, at
+    row.amount = ZERO
     row.save()
     _settle(row)
+
+
+def join(kept: int, emptied: int, children: Mapping[int, int]) -> None:
+    """Two households (keys) become one, `children` typed twice the one child each: a day that both gave up is
+    due once, one that either still has booked is not due at all. What was billed beyond comes back."""
+    homes = {kept, emptied}
+    rows = GivenUpDay.objects.filter(Q(household__in=homes) | Q(child__in=children))
+    for row in rows.select_related("activity", "formula").order_by("pk"):
+        child = children.get(row.child_id, row.child_id)
+        home = kept if row.household_id == emptied else row.household_id
+        its = {"formula": row.formula_id, "day": row.day}
+        same = GivenUpDay.objects.select_related("activity", "formula").filter(
+            household=home, child=child, **its
+        )
+        stays = same.exclude(pk=row.pk).first() or row
+        if stays.pk != row.pk:
+            ManualCharge.objects.filter(given_up=row, line=None).delete()
+            ManualCharge.objects.filter(given_up=row).update(given_up=stays)
+            row.delete()
+        among = homes if home == kept else {home}
+        held = Booking.objects.holding().filter(household__in=among, child__in={child, row.child_id}, **its)
+        if (stays.household_id, stays.child_id) != (home, child) or (stays.amount and held.exists()):
+            stays.household_id, stays.child_id = home, child
+            stays.amount = ZERO if held.exists() else stays.amount
+            stays.save()
+        _settle(stays)

@@ -9,17 +9,15 @@ from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import fees
+from billing.invoices import fees, refunds
 from billing.invoices.billable import BY_QUANTITY, UNCREDITED
 from billing.invoices.flats import Flat
 from billing.models import (
     ONLINE_OPEN,
     BilledItem,
-    GivenUpDay,
     Invoice,
     InvoiceLine,
     JoinedAccount,
@@ -221,7 +219,7 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
     )
     _join_mandates(joining, at)
     _join_evenings(joining)
-    _join_given_up(joining)
+    refunds.join(kept.pk, emptied.pk, joining.children)
     # Of one reminding both may have a letter, printed once and for all under its household.
     printed = ReminderLetter.objects.filter(household=kept).values("sent_at")
     ReminderLetter.objects.filter(household=emptied).exclude(sent_at__in=printed).update(household=kept)
@@ -242,21 +240,6 @@ def _join_evenings(joining: Joining) -> None:
             row.delete()
         else:
             row.child_id = child
-            row.save()
-
-
-def _join_given_up(joining: Joining) -> None:
-    """Days that were given up by both homes, or of a child typed twice, stay once."""
-    theirs = Q(household=joining.emptied) | Q(child__in=joining.children)
-    for row in GivenUpDay.objects.filter(theirs).order_by("pk"):
-        child = joining.children.get(row.child_id, row.child_id)
-        home = joining.kept.pk if row.household_id == joining.emptied.pk else row.household_id
-        same = GivenUpDay.objects.filter(household=home, child=child, formula=row.formula_id, day=row.day)
-        if same.exclude(pk=row.pk).exists():
-            ManualCharge.objects.filter(given_up=row).update(given_up=None)
-            row.delete()
-        else:
-            row.household_id, row.child_id = home, child
             row.save()
 
 

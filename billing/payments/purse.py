@@ -3,8 +3,9 @@
 available(household, activity) -> Decimal      in euros, of the régie that bills the activity
 purses(household) -> [Purse]               one for each régie by whose activities days are paid so
 
-There is no second balance: it is the ledger's, less days that are accepted and not billed yet. Days whose
-deposit was paid keep that deposit. What is owed by invoices is owed here too.
+There is no second balance: it is the ledger's, less days that are accepted and not billed yet, and what stays
+due of those that were given up. Days whose deposit was paid keep that deposit. What is owed by invoices is
+owed here too.
 """
 
 from collections import defaultdict
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Sum
 
 from billing.invoices import ledger, regies
-from billing.models import BilledItem
+from billing.models import BilledItem, ManualCharge, refund_rules
 from billing.prices.estimates import Estimates
 from families.models import Household
 from portal.reservations.acts import money_first
@@ -36,7 +37,8 @@ def available(household: int, activity: int, *, without: Collection[int] = ()) -
     regie = regie_of(activity)
     theirs = [one for one in money_first.paid_first() if regie_of(one) == regie]
     held = -ledger.balances_by_regie([household]).get((household, regie), ZERO)
-    return held - _days(household, theirs, without) - _deposits(household, theirs, without)
+    spent = _days(household, theirs, without) + _deposits(household, theirs, without)
+    return held - spent - _given_up(household, theirs)
 
 
 def _unbilled(household: int, activities: Collection[int], without: Collection[int]) -> Any:
@@ -74,6 +76,16 @@ def _deposits(household: int, activities: Collection[int], without: Collection[i
     for cart, percent, price in days.order_by().values_list("cart", "cart__percent", "price"):
         of[cart, percent].append(price)
     return sum((money_first.to_pay(prices, percent) for (_, percent), prices in of.items()), ZERO)
+
+
+def _given_up(household: int, activities: Collection[int]) -> Decimal:
+    """What stays due of days given up, and no invoice has yet; no query where no activity keeps anything."""
+    if not refund_rules().keys() & set(activities):
+        return ZERO
+    rows = ManualCharge.objects.filter(
+        household=household, line=None, given_up__activity__in=activities
+    ).aggregate(sum=Sum("unit_price"))
+    return rows["sum"] or ZERO
 
 
 @dataclass(frozen=True)

@@ -639,8 +639,21 @@ class Submission:
             ]
             given_up = [one.pk for one, state in self.ended.items() if state == BookingState.CANCELLED]
             cost = sum(given, money_first.ZERO)
+            cost += self._left_due() if cost else money_first.ZERO
             activity = self.reservation.enrolment.activity_id
             money_first.demand_cover(self.reservation.household_id, activity, cost, without=given_up)
+
+    def _left_due(self) -> Decimal:
+        """What the days given up here will still cost, but for those of which another formula is booked."""
+        anew = {(one.day, part) for one, _ in self.new for part in self.formulas[one.formula_id].parts}
+        choices = {
+            Choice(one.formula_id, one.day)
+            for one in self.given_up
+            if not any((one.day, part) in anew for part in self.formulas[one.formula_id].parts)
+        }
+        enrolment, period = self.reservation.enrolment, self.reservation.period
+        due = giving_up.foreseen(enrolment, period, choices, at=self.where.at)
+        return sum((one.amount for one in due.values()), money_first.ZERO)
 
     def _note(self, line: ReservationLine, over: set[Override], booking: Booking) -> None:
         """The family reads of each day what was passed over for it, and why."""

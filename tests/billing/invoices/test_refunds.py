@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing.invoices import refunds
+from billing.invoices import invoicing, refunds
+from billing.invoices.creditable import Wanted
 from billing.invoices.refunds import RefundRefused
-from billing.models import GivenUpDay, Invoice, ManualCharge, RefundRule, RefundStep
+from billing.models import BilledItem, GivenUpDay, Invoice, ManualCharge, RefundRule, RefundStep
 from families.custody.own import OwnHousehold
 from portal.reservations.acts import booking, ending, giving_up, reservation_drafts
 from portal.reservations.acts.ending import Ending
@@ -23,7 +24,8 @@ from portal.reservations.states import BookingState, Override
 from portal.reservations.towns import town_file
 from portal.reservations.towns.fields import TownFileError
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, bill, eats
-from tests.factories import FormulaFactory, paris
+from tests.conftest import other_home_of
+from tests.factories import BookingFactory, FormulaFactory, paris
 from tests.families.conftest import commit, letters
 
 __all__ = ["commit", "letters"]
@@ -99,6 +101,63 @@ def test_a_day_booked_again_leaves_nothing_due(books, steps, ask):
     ask(books, cancel=[FAR])
     ask(books, book=[FAR])
     assert (due(), charges()) == ([(FAR, D(0))], [])
+
+
+def test_what_the_town_hall_cancels_once_it_was_booked_again_stays_free(books, steps, ask, chief):
+    """A day given up, booked again and closed; then another day, and another child's of the same day."""
+    eats(books, [FAR])
+    ask(books, cancel=[FAR])
+    ask(books, book=[FAR])
+    booking.cancel(Booking.objects.holding(), by=chief, at=AT, reason="Travaux")
+    ask(books, book=[NEAR])
+    other = other_home_of(books)
+    giving_up.taken_again(
+        [
+            BookingFactory(enrolment=other.enrolment, day=FAR),
+            BookingFactory(enrolment=books.enrolment, day=NEXT),
+        ]
+    )
+    assert (due(), charges()) == ([(FAR, D(0))], [])
+
+
+def test_the_other_home_that_books_the_day_leaves_it_due(books, steps, ask):
+    eats(books, [FAR])
+    ask(books, cancel=[FAR])
+    other = other_home_of(books)
+    giving_up.taken_again([BookingFactory(enrolment=other.enrolment, day=FAR)])
+    assert due() == [(FAR, D("1.60"))]
+
+
+@pytest.fixture
+def evening(canteen):
+    return FormulaFactory(activity=canteen.activity, code="soir", name="Soir", parts=["evening"])
+
+
+def test_who_keeps_the_evening_still_owes_the_noon_that_was_given_up(books, steps, ask, evening):
+    eats(books, [FAR])
+    eats(books, [FAR], formula=evening)
+    ask(books, cancel=[FAR])
+    assert (due(), charges()) == ([(FAR, D("1.60"))], [D("1.60")])
+
+
+def test_who_books_the_evening_still_owes_the_noon_that_was_given_up(books, steps, ask, evening):
+    eats(books, [FAR])
+    ask(books, cancel=[FAR])
+    giving_up.taken_again(eats(books, [FAR], formula=evening))
+    assert due() == [(FAR, D("1.60"))]
+
+
+def test_a_day_that_a_credit_note_took_back_is_given_up_for_nothing(books, steps, ask, canteen):
+    (held,) = eats(books, [FAR])
+    bill(NOVEMBER, AT)
+    item = BilledItem.objects.get(booking=held)
+    invoicing.credit(
+        Invoice.objects.get(), Wanted(items=frozenset([item.pk])), reason="Geste", by=None, at=AT
+    )
+    choice = Choice(held.formula_id, FAR)
+    assert giving_up.foreseen(books.enrolment, canteen.period, {choice}, at=AT) == {}
+    ask(books, cancel=[FAR])
+    assert (due(), charges()) == ([], [])
 
 
 def test_given_up_a_second_time_the_later_day_counts_once(books, steps, ask):
@@ -277,7 +336,7 @@ def test_what_is_due_of_many_days_is_foreseen_in_as_many_queries(books, steps, c
     with CaptureQueriesContext(connection) as asked:
         found = giving_up.foreseen(books.enrolment, canteen.period, choices, at=now)
     assert len(found) == many
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 # At the desk, and in the town's file -----------------------------------------------------------------

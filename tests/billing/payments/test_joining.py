@@ -19,6 +19,8 @@ from billing.models import (
     JoinedAccount,
     Mandate,
     Payment,
+    RefundRule,
+    RefundStep,
     Tariff,
     TariffBand,
 )
@@ -31,8 +33,9 @@ from tests.billing.conftest import (
     NOVEMBER,
     eats,
 )
+from tests.factories import paris
 from tests.families.joining.doubles import double_of, look, make_one
-from tests.portal.reservations.audit import audit
+from tests.portal.reservations.audit import audit, give_up
 
 pytestmark = pytest.mark.django_db
 
@@ -259,3 +262,43 @@ def test_a_flat_price_that_one_home_paid_is_not_given_back(flat, books, agent):
     invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
     make_one(books.household, double.household, by=agent, at=FIRST_OF_DECEMBER)
     assert drafted(books.household) == []
+
+
+@pytest.fixture
+def half(meals, canteen):
+    """Of a meal of 3.20, half comes back of a day given up."""
+    rule = RefundRule.objects.create(activity=canteen.activity, valid_from=date(2026, 9, 1))
+    RefundStep.objects.create(rule=rule, days_before=0, percent=50)
+
+
+GIVEN_UP = date(2026, 11, 19)
+
+
+def gives_up(who, canteen):
+    eats(who, [GIVEN_UP])
+    give_up(who, canteen, GIVEN_UP, at=paris(2026, 11, 9, 10))
+
+
+def test_a_day_that_both_gave_up_of_a_child_typed_twice_is_due_once(half, canteen, books, agent):
+    double = double_of(books)
+    gives_up(books, canteen)
+    gives_up(double, canteen)
+    make_one(books.household, double.household, by=agent, at=END_OF_NOVEMBER)
+    assert drafted(books.household) == [Decimal("1.60")]
+
+
+def test_where_one_of_them_was_billed_nothing_more_is_due(half, canteen, books, agent):
+    double = double_of(books)
+    gives_up(double, canteen)
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    gives_up(books, canteen)
+    make_one(books.household, double.household, by=agent, at=END_OF_NOVEMBER)
+    assert drafted(books.household) == []
+
+
+def test_a_day_that_one_gave_up_and_the_other_still_has_booked_is_not_due(half, canteen, books, agent):
+    double = double_of(books)
+    gives_up(double, canteen)
+    eats(books, [GIVEN_UP])
+    make_one(books.household, double.household, by=agent, at=END_OF_NOVEMBER)
+    assert drafted(books.household) == [Decimal("3.20")]

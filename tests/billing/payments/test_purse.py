@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from billing.invoices import invoicing, ledger
-from billing.models import Invoice, OnlinePayment
+from billing.models import Invoice, OnlinePayment, RefundRule, RefundStep
 from billing.payments import paying, purse, starting
 from portal.reservations.acts import booking, carts
 from portal.reservations.acts.overriding import Overrides
@@ -172,3 +172,32 @@ def test_money_goes_to_the_account_that_was_chosen(
 def test_a_town_without_accounts_has_no_such_page(meals, books, books_client, stranger_client):
     assert books_client.get("/factures/compte/ajouter/").status_code == 404
     assert stranger_client.get("/factures/compte/ajouter/").status_code == 404
+
+
+def test_what_stays_due_of_a_day_given_up_is_spent(account, canteen, books, now):
+    """Half of a meal of 3.20 comes back, however late it is cancelled."""
+    rule = RefundRule.objects.create(activity=canteen.activity, valid_from=now.date())
+    RefundStep.objects.create(rule=rule, days_before=0, percent=50)
+    pays_in(books, "6.40", now)
+    reserve(books, canteen, MONDAY, TUESDAY, at=now)
+    give_up(books, canteen, MONDAY, at=now)
+    assert left(books, canteen) == D("1.60")
+    with pytest.raises(NotCovered):
+        reserve(books, canteen, THURSDAY, at=now)
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    assert (Invoice.objects.get().total, left(books, canteen)) == (D("4.80"), D("1.60"))
+
+
+def test_one_day_instead_of_another_is_covered_with_what_stays_due_of_it(account, canteen, books, now):
+    rule = RefundRule.objects.create(activity=canteen.activity, valid_from=now.date())
+    RefundStep.objects.create(rule=rule, days_before=0, percent=50)
+    pays_in(books, "3.20", now)
+    reserve(books, canteen, TUESDAY, at=now)
+    found = draft(
+        books, canteen, at=now, book=choices(canteen, [THURSDAY]), cancel=choices(canteen, [TUESDAY])
+    )
+    with pytest.raises(NotCovered):
+        booking.submit(found, by=books.user, at=now)
+    pays_in(books, "1.60", now)
+    booking.submit(found, by=books.user, at=now)
+    assert left(books, canteen) == D("0.00")
