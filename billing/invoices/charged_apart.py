@@ -20,11 +20,12 @@ def settle(
     `charges`: those of the row; `new`: the line to be, with its words; `more`: what follows its label where
     nothing of the row was billed yet.
     """
+    # Held first: one that an invoice takes at this moment is billed by then.
+    waiting = charges.select_for_update().filter(line=None).first()
     billed = charges.filter(line__isnull=False).aggregate(sum=Sum("unit_price"))["sum"] or ZERO
     # What a credit note took back is given for good: it is not given back a second time.
     lines = charges.filter(line__isnull=False).values("line")
     credited = CreditNoteLine.objects.filter(line__in=lines).aggregate(sum=Sum("amount"))["sum"] or ZERO
-    waiting = charges.filter(line=None).first()
     left = max(amount - credited, ZERO) - (billed - credited)
     if left == 0:
         if waiting is not None:

@@ -21,7 +21,7 @@ from billing.models import BilledItem, GivenUpDay, ManualCharge, RefundRule, ref
 from billing.prices.estimates import Estimates
 from billing.rules import refunds as rules
 from families.custody import own
-from families.models import User
+from families.models import Household, User
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.reservations.acts.giving_up import WHOLE, Due
@@ -185,6 +185,8 @@ def forgive(row: GivenUpDay, *, reason: str, by: User, at: datetime) -> None:
     if not reason.strip():
         raise RefundRefused("Indiquez le motif : la famille peut le demander.")
     own.check(by, [row.household_id], right=RIGHT, at=at)
+    # Who bills the household meanwhile takes the line as it was, or as it will be.
+    Household.objects.lock([row.household_id])
     row = (
         GivenUpDay.objects.select_for_update(of=("self",))
         .select_related("activity", "formula")
