@@ -191,6 +191,8 @@ def _who(words: str, rule: pricing.Modifier) -> str:
             return words.replace("…", str(rule.number))
         case pricing.When.LEVEL | pricing.When.GRADE:
             return rule.level.capitalize() or words
+        case pricing.When.PUBLIC:
+            return rule.public_name or words
     return words
 
 
@@ -214,6 +216,8 @@ def _facts(rule: pricing.Modifier) -> pricing.Facts:
             return replace(facts, statuses=frozenset({rule.status}))
         case pricing.When.NON_RESIDENT:
             return replace(facts, resident=False)
+        case pricing.When.PUBLIC:
+            return replace(facts, publics=(rule.public,))
         case pricing.When.ADULT:
             return replace(facts, adult=True)
         case pricing.When.PAI:
