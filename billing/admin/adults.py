@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from billing.admin.tariffs import FORMULAS, NamedFormulaField
 from billing.invoices import adults
-from billing.invoices.adults import Address, MealDay, MealRefused
+from billing.invoices.adults import Address, Done, MealDay, MealRefused
 from billing.models import AdultPrice, Diner, DinerMeal
 from billing.rules import adults as rules
 from families.custody.own import OwnHousehold
@@ -152,7 +152,8 @@ class DinerAdmin(WithHistory[Diner], OwnPages[Diner]):
 
     def save_model(self, request: HttpRequest, obj: Diner, form: Any, change: bool) -> None:
         if change:
-            adults.save(obj)
+            if gone := adults.save(obj, by=user_of(request), at=timezone.now()):
+                messages.info(request, Done(0, gone).said)
             return
         said = {name: form.cleaned_data[name] for name in ADDRESS}
         adults.welcome(obj, Address(**said), by=user_of(request), at=timezone.now())

@@ -234,7 +234,7 @@ def test_the_journal_has_the_vat_that_the_invoice_says_however_many_formulas_it_
     JournalAccounts(vat="44571").save()
     eats_on(teacher, MON)
     teacher.formula = cold
-    adults.save(teacher)
+    adults.save(teacher, by=None, at=TENTH)
     eats_on(teacher, TUE)
     bill(NOVEMBER, END_OF_NOVEMBER)
     said = pdf.context(Invoice.objects.get())["vat"]
@@ -274,8 +274,18 @@ def test_a_run_of_other_activities_leaves_adults_alone(teacher, centre):
 
 def test_a_new_name_is_the_accounts_too(teacher):
     teacher.last_name = "Martin"
-    adults.save(teacher)
+    adults.save(teacher, by=None, at=TENTH)
     assert str(Guardian.objects.get(household=teacher.household)) == "Hélène Martin"
+
+
+def test_who_has_a_last_day_eats_and_pays_no_meal_after_it(teacher):
+    eats_on(teacher, date(2026, 11, 9), MON, TUE, FRI)
+    teacher.ends_on = TUE
+    assert adults.save(teacher, by=None, at=TENTH) == 1
+    booked = DinerMeal.objects.filter(state=DinerMeal.State.BOOKED).order_by("day")
+    assert list(booked.values_list("day", flat=True)) == [date(2026, 11, 9), MON, TUE]
+    bill(NOVEMBER, END_OF_NOVEMBER)
+    assert Invoice.objects.get().total == Decimal("11.40")
 
 
 def test_billing_costs_as_many_queries_for_one_adult_or_ten(teacher, canteen):
