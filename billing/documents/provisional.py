@@ -19,10 +19,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django_stubs_ext import WithAnnotations
 
 from billing.documents.wording import days_in_words
-from billing.invoices import drafting, regies
+from billing.invoices import adults, drafting, regies
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.draft import DraftedItem, DraftedLine
-from billing.models import BillingRun, InvoiceLine
+from billing.models import BillingRun, DinerMeal, InvoiceLine
 from billing.prices.estimates import TownRules, town_rules
 from families.models import Household
 from portal.database.kept import KeptAWhile
@@ -128,6 +128,7 @@ class ToBill(TypedDict):
     running_billed: bool
     has_before: bool
     has_following: bool
+    has_meals: bool
     certificate_waits: bool
     run_due_on: date | None
 
@@ -150,13 +151,22 @@ def homes(own: QuerySet[Household], months: Months, wanted: date) -> QuerySet[Ho
     certificates = AbsenceCertificate.objects.filter(
         mine, state=AbsenceCertificate.State.REQUESTED, first_day__lte=scope.ends_on
     )
+    # Of adults at table, whose account it is.
+    meals = DinerMeal.objects.filter(diner__household=OuterRef("pk"), day__lte=scope.ends_on)
+    booked = DinerMeal.objects.filter(
+        diner__household=OuterRef("pk"),
+        state=DinerMeal.State.BOOKED,
+        day__range=(months.following, Scope(months.following).ends_on),
+    )
     return own.annotate(
         **Billable(scope, rules.settings).rarities(),
         before_billed=Exists(done.filter(month=months.before)),
         running_billed=Exists(done.filter(month=months.running)),
         has_before=Exists(before.unbilled_bookings().filter(mine))
-        | Exists(before.unbilled_attendance().filter(mine)),
-        has_following=Exists(to_come),
+        | Exists(before.unbilled_attendance().filter(mine))
+        | Exists(adults.unbilled(before).filter(diner__household=OuterRef("pk"))),
+        has_following=Exists(to_come) | Exists(booked),
+        has_meals=Exists(meals),
         certificate_waits=Exists(certificates),
         run_due_on=Subquery(under_way.values("due_on")[:1]),
     )
@@ -187,6 +197,7 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
         rare=frozenset(kind for kind in Rare if getattr(home, kind.value)),
         regies=which_bills(),
         fees=rules.fees,
+        meals=home.has_meals,
     )
     found = drafting.foresee_month(home.pk, scope, rules.settings, known)
     lines, asked = found.lines, found.asked
@@ -227,7 +238,7 @@ def _totals(lines: Sequence[DraftedLine], rules: TownRules) -> list[ForeseenTota
 
 def _pairs(line: DraftedLine) -> list[tuple[DraftedItem, date]]:
     """What the line bills, day by day."""
-    of_days = (item for item in line.items if item.booking is not None or item.attendance is not None)
+    of_days = (item for item in line.items if not (item.booking is item.attendance is item.meal is None))
     return list(zip(of_days, line.days, strict=True))
 
 

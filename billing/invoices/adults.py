@@ -6,6 +6,7 @@
     closed(at=…) -> int                     meals of days that were closed since are cancelled, each night
     expected(place, days) -> [DinerMeal]    for the kitchen
     read(billable) -> MealsFound            what is due, and what is given back; writes nothing
+    unbilled(billable) -> rows              the meals that are due
     concerned(billable) -> keys             of the accounts with something of it
 
 What a meal costs is in `billing.rules.adults`: by the price of its day, and by when it was booked. What was
@@ -280,7 +281,7 @@ def read(billable: Billable) -> MealsFound:
     if not prices.of:
         return found
     last = BilledItem.objects.filter(meal=OuterRef("pk")).order_by("-turn")
-    rows = _due(billable).annotate(turns=last.values("turn")[:1])
+    rows = unbilled(billable).annotate(turns=last.values("turn")[:1])
     for meal in rows.select_related("diner", "formula__activity").order_by("diner", "day"):
         price = prices.holding(meal.formula_id, meal.diner.kind, meal.day)
         if price is not None:
@@ -300,7 +301,7 @@ def concerned(billable: Billable) -> set[int]:
     """The accounts (keys) with a meal that is due, or to be given back."""
     if not AdultPrice.objects.exists():
         return set()
-    due = _due(billable).order_by().values_list("diner__household_id", flat=True)
+    due = unbilled(billable).order_by().values_list("diner__household_id", flat=True)
     back = _to_give_back(billable).order_by().values_list("meal__diner__household_id", flat=True)
     return {*due.distinct(), *back.distinct()}
 
@@ -310,7 +311,7 @@ def _last(rows: "QuerySet[BilledItem]") -> "QuerySet[BilledItem]":
     return rows.filter(~Exists(later))
 
 
-def _due(billable: Billable) -> "QuerySet[DinerMeal]":
+def unbilled(billable: Billable) -> "QuerySet[DinerMeal]":
     """Booked, and never billed, or taken back since by a line of credit."""
     billed = BilledItem.objects.filter(meal=OuterRef("pk"))
     taken_back = _last(billed).filter(line__kind=Kind.CREDIT)

@@ -39,7 +39,7 @@ from portal.reservations.models import Attendance
 class Known:
     """What a page knows before it drafts the invoice of one household, and need not be read again: `people`
     reads what prices ask of it between two days, `rare` is what it may have, `regies` who bills a formula,
-    `fees` what the town asks once a year."""
+    `fees` what the town asks once a year, `meals` whether an adult at table is of it."""
 
     prices: PriceBook
     people: Callable[[date, date], FactsBook]
@@ -47,6 +47,7 @@ class Known:
     rare: frozenset[Rare]
     regies: Mapping[int, int] = field(default_factory=dict)
     fees: Sequence[Fee] = ()
+    meals: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,8 @@ def foresee_month(household: int, scope: Scope, settings: BillingSettings, known
     lines = Lines(flats, known.regies)
     _fill(lines, billable, found, presence_prices)
     _ask_fees(lines, billable, known.fees, [household])
+    if known.meals:
+        _serve_adults(lines, billable)
     # What it has asked for deserves no look yet.
     if_granted = Lines(flats)
     _bill(found.asked, replace(presence_prices, warnings=Warnings()), if_granted)

@@ -2,14 +2,18 @@
 
 from datetime import date
 from decimal import Decimal
+from html import unescape
 
 import pytest
+import time_machine
 from django.db import IntegrityError, connection, transaction
 from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from billing.documents import credit_notes, files, journal, own_data, pdf, verifying
 from billing.documents.coded import Span
+from billing.documents.wording import days_in_words
 from billing.invoices import adults, drafting, invoicing
 from billing.invoices.adults import MealRefused
 from billing.invoices.billable import Scope
@@ -39,7 +43,8 @@ from tests.billing.conftest import (
     eats,
 )
 from tests.billing.diners import EARLY, cancels, eats_on, price_of_adults, teacher_at
-from tests.factories import ClosureFactory, FormulaFactory, paris
+from tests.conftest import logged_in
+from tests.factories import ClosureFactory, FormulaFactory, UserFactory, paris
 
 MON, TUE, THU, FRI = (date(2026, 11, day) for day in (16, 17, 19, 20))
 JANUARY, END_OF_JANUARY = Scope(date(2027, 1, 1)), paris(2027, 1, 31, 18)
@@ -311,6 +316,22 @@ def test_a_town_without_adults_pays_one_query_a_run(meals, books):
     asked = [one["sql"] for one in found if "adultprice" in one["sql"]]
     assert len(asked) == 2
     assert not any("dinermeal" in one["sql"] for one in found)
+
+
+def test_the_account_reads_what_its_invoice_will_say_month_by_month(teacher):
+    """Two meals of November that is over and not billed, two of December."""
+    user = UserFactory(username="helene")
+    Guardian.objects.filter(household=teacher.household).update(user=user)
+    eats_on(teacher, MON, THU, date(2026, 12, 3), date(2026, 12, 4))
+    page = reverse("billing:provisional")
+    with time_machine.travel(paris(2026, 12, 2, 10), tick=False):
+        client = logged_in(user)
+        over, running = (
+            unescape(client.get(page, {"mois": month}).content.decode()) for month in ("2026-11", "2026-12")
+        )
+    for shown in (over, running):
+        assert "Repas, adulte" in shown and "7,60\xa0€" in shown
+    assert days_in_words([MON, THU]) in over and days_in_words([MON, THU]) not in running
 
 
 def test_who_still_eats_is_not_erased(teacher):
