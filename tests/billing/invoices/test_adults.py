@@ -241,7 +241,7 @@ def test_a_run_of_other_activities_leaves_adults_alone(teacher, centre):
 
 def test_a_new_name_is_the_accounts_too(teacher):
     teacher.last_name = "Martin"
-    adults.save(teacher)
+    adults.save(teacher, by=None, at=EARLY)
     assert str(Guardian.objects.get(household=teacher.household)) == "Hélène Martin"
 
 
