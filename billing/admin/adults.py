@@ -20,7 +20,8 @@ from billing.invoices.adults import Address, MealDay, MealRefused
 from billing.models import AdultPrice, Diner, DinerMeal
 from billing.rules import adults as rules
 from families.custody.own import OwnHousehold
-from portal.desk import rights
+from families.models import Household
+from portal.desk import own_choices, rights
 from portal.desk.lists import badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
 from portal.desk.site import DeskAdmin
@@ -149,7 +150,11 @@ class DinerAdmin(WithHistory[Diner], OwnPages[Diner]):
         )
 
     def beside(self, request: HttpRequest, row: Diner) -> dict[str, Any]:
-        return {"may_book": self.may(request, row, "change")}
+        homes = own_choices.looking(Household)
+        return {
+            "may_book": self.may(request, row, "change"),
+            "may_see_account": rights.may(request.user, row.household, *homes),
+        }
 
     def save_model(self, request: HttpRequest, obj: Diner, form: Any, change: bool) -> None:
         by, at = user_of(request), timezone.now()

@@ -136,6 +136,16 @@ def test_an_agent_of_the_place_books(teacher, canteen):
     assert DinerMeal.objects.get().day == IN_TIME
 
 
+def test_the_account_is_a_link_for_who_may_open_it(teacher, canteen, agent_client):
+    page = reverse("admin:billing_diner_change", args=[teacher.pk])
+    account = reverse("admin:families_household_change", args=[teacher.household_id])
+    assert account in agent_client.get(page).content.decode()
+    assert agent_client.get(account).status_code == 200
+    of_the_place = agent_of(canteen.restaurant)
+    assert account not in of_the_place.get(page).content.decode()
+    assert of_the_place.get(account).status_code == 404
+
+
 def test_an_agent_of_the_place_welcomes_adults_there_and_nowhere_else(canteen):
     price_of_adults(canteen.formula)
     elsewhere = EstablishmentFactory(code="ailleurs")
