@@ -20,12 +20,14 @@ from billing.invoices.adults import Address, Done, MealDay, MealRefused
 from billing.models import AdultPrice, Diner, DinerMeal
 from billing.rules import adults as rules
 from families.custody.own import OwnHousehold
-from portal.desk import rights
+from families.models import Household
+from portal.desk import own_choices, rights
 from portal.desk.lists import badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
 from portal.desk.site import DeskAdmin
 from portal.french.dates import end_of_month, month_name
 from portal.french.day_fields import first_of_month, is_possible
+from portal.french.plurals import counted
 from portal.reservations.days.calendars import days_between
 from portal.web.signed_in import SignedInRequest, user_of
 
@@ -148,15 +150,20 @@ class DinerAdmin(WithHistory[Diner], OwnPages[Diner]):
         )
 
     def beside(self, request: HttpRequest, row: Diner) -> dict[str, Any]:
-        return {"may_book": self.may(request, row, "change")}
+        homes = own_choices.looking(Household)
+        return {
+            "may_book": self.may(request, row, "change"),
+            "may_see_account": rights.may(request.user, row.household, *homes),
+        }
 
     def save_model(self, request: HttpRequest, obj: Diner, form: Any, change: bool) -> None:
-        if change:
-            if gone := adults.save(obj, by=user_of(request), at=timezone.now()):
-                messages.info(request, Done(0, gone).said)
-            return
-        said = {name: form.cleaned_data[name] for name in ADDRESS}
-        adults.welcome(obj, Address(**said), by=user_of(request), at=timezone.now())
+        by, at = user_of(request), timezone.now()
+        if not change:
+            said = {name: form.cleaned_data[name] for name in ADDRESS}
+            adults.welcome(obj, Address(**said), by=by, at=at)
+        elif gone := adults.save(obj, by=by, at=at):
+            text = counted(gone, "repas à venir est annulé", "repas à venir sont annulés")
+            messages.warning(request, f"{text} : hors des jours où {obj} mange ici.")
 
     def response_add(self, request: HttpRequest, obj: Diner, post_url_continue: str | None = None) -> Any:
         """Its days come next."""
@@ -184,7 +191,7 @@ class DinerAdmin(WithHistory[Diner], OwnPages[Diner]):
         first = _month(request.GET.get("mois", ""))
         days = days_between(first, end_of_month(first))
         at = timezone.now()
-        ticked: set[str] | None = None
+        ticked, before = None, set[str]()
         if request.method == "POST":
             ticked, before = set(request.POST.getlist("jour")), set(request.POST.getlist("avant"))
             book = [day for day in days if day.isoformat() in ticked - before]
@@ -197,6 +204,8 @@ class DinerAdmin(WithHistory[Diner], OwnPages[Diner]):
                 messages.success(request, done.said)
                 return redirect(f"{reverse('admin:billing_diner_days', args=[pk])}?mois={first:%Y-%m}")
         shown = adults.days_of(diner, days, at=at)
+        if ticked is not None:  # shown again: a colleague's days of meanwhile come with it
+            ticked |= {one.day.isoformat() for one in shown if one.booked} - before
         context = {
             "diner": diner,
             "weeks": list(_weeks(shown, ticked)),

@@ -15,7 +15,6 @@ from django.utils import timezone
 from billing.invoices import refunds
 from billing.models import GivenUpDay, RefundRule, RefundStep
 from billing.rules import refunds as rules
-from families.custody.own import OwnHousehold
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import WithHistory
 from portal.desk.site import DeskAdmin
@@ -119,11 +118,11 @@ class GivenUpDayAdmin(NumberSearch[GivenUpDay], WithHistory[GivenUpDay], DeskAdm
         return euros(obj.amount) if obj.amount else "rien à payer"
 
     def save_model(self, request: HttpRequest, obj: GivenUpDay, form: Any, change: bool) -> None:
-        """« motif de la remise »: nothing else is written here."""
+        """« motif de la remise »: nothing else is written here. Raises OwnHousehold."""
         reason = form.cleaned_data.get("forgiven_reason", "")
         if not reason.strip():
             return
         try:
             refunds.forgive(obj, reason=reason, by=user_of(request), at=timezone.now())
-        except (refunds.RefundRefused, OwnHousehold) as refusal:
+        except refunds.RefundRefused as refusal:
             messages.error(request, str(refusal))

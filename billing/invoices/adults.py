@@ -1,7 +1,7 @@
 """Adults at table: who eats on which day, what is billed of it. The only writer of `Diner` and `DinerMeal`.
 
     welcome(diner, address, …) -> Diner     with an account of its own that pays
-    save(diner, …) -> int                   its name changes on the account too, and meals after it left go
+    save(diner, …) -> int                   its name changes on the account too, meals of other days go
     set_days(diner, book, cancel, …) -> Done   days of a month, all or nothing
     closed(at=…) -> int                     meals of days that were closed since are cancelled, each night
     expected(place, days) -> [DinerMeal]    for the kitchen
@@ -227,8 +227,9 @@ def welcome(diner: Diner, address: Address, *, by: User | None, at: datetime) ->
 
 @transaction.atomic
 def save(diner: Diner, *, by: User | None, at: datetime) -> int:
-    """An adult that was changed; the account that bore the former name bears the new one. Its meals to come
-    before its first day or after its last one are cancelled; returns how many."""
+    """An adult that was changed; the account that bore the former name bears the new one. Meals to come that
+    are outside its days now are cancelled: how many. Raises OwnHousehold."""
+    own.check(by, [diner.household_id], right=RIGHT, at=at)
     Household.objects.lock([diner.household_id])
     before = Diner.objects.get(pk=diner.pk)
     payer = Guardian.objects.filter(
@@ -238,11 +239,13 @@ def save(diner: Diner, *, by: User | None, at: datetime) -> int:
     if payer is not None and str(payer) != str(diner):
         payer.first_name, payer.last_name = diner.first_name, diner.last_name
         payer.save()
-    away = Q(day__lt=diner.starts_on)
+    outside = Q(day__lt=diner.starts_on)
     if diner.ends_on is not None:
-        away |= Q(day__gt=diner.ends_on)
-    to_come = DinerMeal.objects.filter(diner=diner, state=State.BOOKED, day__gte=timezone.localdate(at))
-    return to_come.filter(away).update(state=State.CANCELLED, cancelled_at=at, cancelled_by=by)
+        outside |= Q(day__gt=diner.ends_on)
+    meals = DinerMeal.objects.filter(
+        outside, diner=diner, state=State.BOOKED, day__gte=timezone.localdate(at)
+    )
+    return meals.update(state=State.CANCELLED, cancelled_at=at, cancelled_by=by)
 
 
 # The kitchen ----------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from portal.files.sheets import Refused
 from portal.files.workbook_rows import ZIP
 from portal.french.spelling import folded
 
+# What gives back no more than it is asked for at once; other ways of packing do.
+BOUNDED = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 # What a workbook has in it, too: those are tables already.
 OF_WORKBOOKS = frozenset({"[content_types].xml", "mimetype", "content.xml"})
 MOST_FILES = 50
@@ -41,7 +43,14 @@ Said = Mapping[str, str]
 
 
 def _table(rows: Iterable[Sequence[str]]) -> bytes:
-    return "".join(csv_lines(rows)).encode()
+    """Raises Refused as soon as it is too large: a family of many children is written once for each."""
+    lines, size = list[str](), 0
+    for line in csv_lines(rows):
+        size += len(line)
+        if size > sheets.LARGEST_BYTES:
+            raise Refused(sheets.TOO_LARGE)
+        lines.append(line)
+    return "".join(lines).encode()
 
 
 # A ZIP of tables ----------------------------------------------------------------------------------------
@@ -63,14 +72,24 @@ def tabled(content: bytes) -> bytes | None:
         if len(pieces) > MOST_FILES or sum(one.file_size for one in pieces) > sheets.LARGEST_BYTES:
             raise Refused(TOO_LARGE)
         try:
-            files = {_name(one.filename): archive.read(one) for one in pieces if _name(one.filename)}
+            opened = [(name, _opened(archive, one)) for one in pieces if (name := _name(one.filename))]
         except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError):
             raise Refused(UNREADABLE) from None
+    # A table with nothing in it says as much as none.
+    files = {name: said for name, said in opened if said.strip()}
     if len(files) == 1:
         return next(iter(files.values()))
     if "famille" not in files:
         raise Refused(NOT_KNOWN)
     return _table(_joined(*(_said(files.get(name)) for name in TABLES)))
+
+
+def _opened(archive: zipfile.ZipFile, piece: zipfile.ZipInfo) -> bytes:
+    """No more of it than it says to be: who means no good says too little."""
+    if piece.compress_type not in BOUNDED:
+        raise Refused(UNREADABLE)
+    with archive.open(piece) as file:
+        return file.read(piece.file_size)
 
 
 def _name(path: str) -> str:
@@ -201,4 +220,5 @@ def _first_empty(said: list[str], text: str, *places: int) -> None:
         if not said[place]:
             said[place] = text
             return
-    said[REST] = f"{said[REST]} ; {text}"
+    if len(said[REST]) < sheets.LONGEST_CELL:
+        said[REST] = f"{said[REST]} ; {text}"[: sheets.LONGEST_CELL]

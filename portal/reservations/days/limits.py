@@ -4,7 +4,7 @@ enrolment and the desk share."""
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import MAXYEAR, date, timedelta
 from typing import NamedTuple, Protocol
 
 from django.db.models import QuerySet
@@ -180,10 +180,11 @@ class Limits:
         if age is None:
             return None
         born = self.child.birth_date
+        year = min(born.year + age, MAXYEAR)  # a slip of the desk makes 300 of 3
         try:
-            return born.replace(year=born.year + age)
+            return born.replace(year=year)
         except ValueError:
-            return date(born.year + age, 3, 1)
+            return date(year, 3, 1)
 
 
 def _next(day: date) -> date:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from billing.models import AdultPrice, Diner, DinerKind, DinerMeal
-from families.models import Household
+from families.models import Household, User
 from portal.desk import jobs
 from portal.reservations.staff import giving
 from portal.reservations.towns.fields import TownFileError
@@ -110,6 +110,15 @@ def test_a_refused_day_is_said_and_what_was_ticked_stays(teacher, agent_client):
     assert not DinerMeal.objects.exists()
 
 
+def test_a_colleagues_day_of_meanwhile_stays_on_a_page_that_is_shown_again(teacher, agent_client):
+    eats_on(teacher, IN_TIME)
+    page = agent_client.post(days_page(teacher), {"jour": ["2026-11-11", "2026-11-27"]}).content.decode()
+    assert 'value="2026-11-26" checked' in page and 'value="2026-11-27" checked' in page
+    # A day that was unticked here stays so.
+    said = {"avant": ["2026-11-26"], "jour": ["2026-11-11"]}
+    assert 'value="2026-11-26" checked' not in agent_client.post(days_page(teacher), said).content.decode()
+
+
 def test_an_agent_of_another_place_sees_nothing(teacher, canteen):
     eats_on(teacher, IN_TIME)
     client = agent_of(EstablishmentFactory(code="ailleurs"))
@@ -127,6 +136,16 @@ def test_an_agent_of_the_place_books(teacher, canteen):
     assert DinerMeal.objects.get().day == IN_TIME
 
 
+def test_the_account_is_a_link_for_who_may_open_it(teacher, canteen, agent_client):
+    page = reverse("admin:billing_diner_change", args=[teacher.pk])
+    account = reverse("admin:families_household_change", args=[teacher.household_id])
+    assert account in agent_client.get(page).content.decode()
+    assert agent_client.get(account).status_code == 200
+    of_the_place = agent_of(canteen.restaurant)
+    assert account not in of_the_place.get(page).content.decode()
+    assert of_the_place.get(account).status_code == 404
+
+
 def test_an_agent_of_the_place_welcomes_adults_there_and_nowhere_else(canteen):
     price_of_adults(canteen.formula)
     elsewhere = EstablishmentFactory(code="ailleurs")
@@ -137,6 +156,51 @@ def test_an_agent_of_the_place_welcomes_adults_there_and_nowhere_else(canteen):
     assert not Diner.objects.exists()
     assert client.post(add, typed(canteen)).status_code == 302
     assert Diner.objects.get().establishment == canteen.restaurant
+
+
+def changed(teacher, **said):
+    """What the page of an adult posts, with something else."""
+    return {
+        "last_name": teacher.last_name,
+        "first_name": teacher.first_name,
+        "kind": teacher.kind,
+        "establishment": teacher.establishment_id,
+        "formula": teacher.formula_id,
+        "diet": "",
+        "starts_on": "2026-09-01",
+        "ends_on": "",
+        **said,
+    }
+
+
+def test_meals_after_the_last_day_are_cancelled_and_it_is_said(teacher, agent_client):
+    eaten = date(2026, 11, 6)
+    eats_on(teacher, eaten, LATE_DAY, IN_TIME)
+    page = reverse("admin:billing_diner_change", args=[teacher.pk])
+    answer = agent_client.post(page, changed(teacher, ends_on="2026-11-12"), follow=True)
+    assert "1 repas à venir est annulé : hors des jours où Hélène Aubry mange ici." in answer.content.decode()
+    assert [one.day for one in DinerMeal.objects.filter(state="booked").order_by("day")] == [eaten, LATE_DAY]
+    gone = DinerMeal.objects.get(state="cancelled")
+    assert (gone.day, str(gone.cancelled_by)) == (IN_TIME, "agent")
+    # What was eaten before its first day stays as well.
+    agent_client.post(page, changed(teacher, starts_on="2026-11-10", ends_on="2026-11-12"))
+    assert DinerMeal.objects.filter(state="booked", day=eaten).exists()
+
+
+def test_an_adult_on_the_staff_does_not_say_what_it_pays_itself(teacher, agent_client):
+    """A colleague does: as what somebody eats is what they pay."""
+    own = teacher.household.guardians.get()
+    own.user = User.objects.get(username="agent")
+    own.save()
+    UserFactory(is_staff=True, is_superuser=True)
+    page = reverse("admin:billing_diner_change", args=[teacher.pk])
+    answer = agent_client.post(page, changed(teacher, kind="staff"), follow=True)
+    assert "un collègue décide à votre place" in answer.content.decode()
+    teacher.refresh_from_db()
+    assert teacher.kind == DinerKind.TEACHER
+    answer = agent_client.post(days_page(teacher), {"jour": [IN_TIME.isoformat()]}, follow=True)
+    assert "un collègue décide à votre place" in answer.content.decode()
+    assert not DinerMeal.objects.exists()
 
 
 def test_the_menu_shows_adults_where_the_town_has_a_price_for_them(canteen):

@@ -25,7 +25,7 @@ from portal.reservations.towns import town_file
 from portal.reservations.towns.fields import TownFileError
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, bill, eats
 from tests.conftest import other_home_of
-from tests.factories import BookingFactory, FormulaFactory, paris
+from tests.factories import BookingFactory, FormulaFactory, UserFactory, paris
 from tests.families.conftest import commit, letters
 
 __all__ = ["commit", "letters"]
@@ -371,6 +371,16 @@ def test_nobody_lets_the_own_household_off(given_up, books):
     books.user.save()
     with pytest.raises(OwnHousehold):
         refunds.forgive(given_up, reason="Moi", by=books.user, at=AT)
+
+
+def test_whoever_tries_reads_why_and_not_that_it_is_done(given_up, regie_client, regie):
+    given_up.household.guardians.update(user=regie)
+    UserFactory(is_staff=True, is_superuser=True)
+    address = reverse("admin:billing_givenupday_change", args=[given_up.pk])
+    page = regie_client.post(address, {"forgiven_reason": "Moi"}, follow=True).content.decode()
+    assert "un collègue décide à votre place" in page and "avec succès" not in page
+    given_up.refresh_from_db()
+    assert given_up.amount and not given_up.forgiven
 
 
 def test_its_line_is_not_changed_by_hand(given_up):

@@ -2,6 +2,7 @@
 of spreadsheets in every encoding, of the worst days, and of who means no good."""
 
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -36,9 +37,9 @@ def rows(*lines: str) -> list[list[str]]:
     return [line.split(";") for line in lines]
 
 
-def zipped(**files: str | bytes) -> bytes:
+def zipped(packing: int = zipfile.ZIP_DEFLATED, **files: str | bytes) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", packing) as archive:
         for name, content in files.items():
             archive.writestr(name.replace("__", "/") + ".csv", content)
     return out.getvalue()
@@ -47,6 +48,14 @@ def zipped(**files: str | bytes) -> bytes:
 def damaged(content: bytes) -> bytes:
     """With some other signs in the middle of what is packed."""
     return content[:100] + b"\xff" * 20 + content[120:]
+
+
+def smaller_than_it_is(content: bytes, size: int) -> bytes:
+    """A ZIP of one piece that says to be of `size` bytes once it is opened."""
+    said = size.to_bytes(4, "little")
+    central = content.rindex(b"PK\x01\x02")
+    content = content[:22] + said + content[26:]
+    return content[: central + 24] + said + content[central + 28 :]
 
 
 BL = {name: stored(f"bl-enfance/{name}.csv") for name in ("famille", "enfant", "enfantFamille", "mandat")}
@@ -114,6 +123,7 @@ READ: dict[str, tuple[Callable[[], bytes], dict[str, int]]] = {
     "Noethys, a person a line": (lambda: stored("noethys.csv"), {"new": 2}),
     "a list of a class, of nobody known": (lambda: stored("tableau.csv"), {"wrong": 1}),
     "BL enfance, four tables in a ZIP": (lambda: zipped(**BL), {"new": 3, "wrong": 1}),
+    "BL enfance, nobody pays by debit": (lambda: zipped(**(BL | {"mandat": ""})), {"new": 3, "wrong": 1}),
     "a table alone in a ZIP": (lambda: zipped(export__eleves=PLAIN), NEW),
     "Defi, a printed list": (lambda: workbook(*DEFI), NEW),
     "Domino, a family in the lines of its cells": (lambda: workbook(*DOMINO), {"new": 1}),
@@ -203,6 +213,18 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "50 001 rows": (lambda: (f"{TITLES}\n" + f"{LEA}\n" * 50_001).encode(), sheets.TOO_MANY),
     "more than 20 MB": (lambda: b"x" * (sheets.LARGEST_BYTES + 1), sheets.TOO_LARGE),
     "a bomb in a ZIP": (lambda: zipped(famille=b"\0" * (sheets.LARGEST_BYTES + 1)), layouts.TOO_LARGE),
+    "families with more children than there is room for": (
+        lambda: zipped(
+            famille="id;nom\n" + f"1;{'X' * 4000}\n" * 100,
+            enfantFamille="famille_id;enfant_id\n" + "1;2\n" * 40_000,
+            enfant="id;nom\n2;Durand\n",
+        ),
+        sheets.TOO_LARGE,
+    ),
+    "a ZIP that is packed in an unusual way": (
+        lambda: zipped(zipfile.ZIP_LZMA, famille=PLAIN),
+        layouts.UNREADABLE,
+    ),
     "a ZIP of tables that nobody knows": (lambda: zipped(a=PLAIN, b=PLAIN), layouts.NOT_KNOWN),
     "a ZIP with a damaged table": (lambda: damaged(zipped(famille=PLAIN)), layouts.UNREADABLE),
 }
@@ -251,6 +273,28 @@ def test_what_is_no_table_is_refused_and_nothing_is_kept(
     with pytest.raises(Refused) as refused:
         running.receive(content(), name="fichier", source="", by=manager, at=now)
     assert str(refused.value) == sentence and not FileImport.objects.exists()
+
+
+def test_a_bomb_that_says_to_be_small_is_not_opened() -> None:
+    content = smaller_than_it_is(zipped(famille=b"\0" * 64 * 1024 * 1024), 1000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="abîmé"):
+            layouts.tabled(content)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 * 1024 * 1024
+
+
+def test_what_stands_below_the_last_child_of_a_printed_list_ends_somewhere() -> None:
+    lines = "\n".join(f"Mention {number:05d}" for number in range(2_000))
+    content = f"DURAND Léa né(e) le : 03/01/2019\n12 rue Haute\n29200 BREST\n{lines}\n".encode()
+    made = layouts.listed(content)
+    assert made is not None
+    [_, child] = sheets.read(made)
+    assert len(str(child.cells[-1])) <= sheets.LONGEST_CELL
+    assert "Mention 00001" in str(child.cells[-1])
 
 
 def test_they_are_more_than_thirty() -> None:

@@ -60,6 +60,12 @@ def meals(canteen):
     FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
 
 
+def test_an_age_that_nobody_reaches_is_said_as_any_other(look):
+    """300 typed for 3, or more than there are years."""
+    assert "refusé : dès 300 ans" in look(min_age="300")
+    assert "refusé : dès 32767 ans" in look(min_age="32767")
+
+
 def test_a_deposit_is_counted_for_the_children_enrolled_last(look, meals, books):
     page = look(**advance("part", percent="30"))
     first = books.child.first_name
