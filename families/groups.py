@@ -213,6 +213,8 @@ RIGHTS: dict[str, Rights] = {
         "leisure": {"*": EVERYTHING},
         "billing": {
             "packedmeal": WRITE,
+            "ticketcard": VIEW,
+            "householdcard": VIEW,
             "latecollection": WRITE,
             "latecollectionrule": VIEW,
             "childstatus": WRITE,
@@ -259,6 +261,7 @@ RIGHTS: dict[str, Rights] = {
             "refundrule": EVERYTHING,
             "refundstep": EVERYTHING,
             "givenupday": CHANGE,
+            "ticketcard": EVERYTHING,
             # Lets one family off: a right of its own.
             "householdfee": "view waive",
             "tariffband": EVERYTHING,
@@ -280,6 +283,8 @@ RIGHTS: dict[str, Rights] = {
             "creditnote": VIEW,
             "writeoff": VIEW,
             "cashcount": "view add",
+            "ticketcard": VIEW,
+            "householdcard": "view add",
         },
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},

@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, settings
 
 from billing.documents import provisional
 from billing.invoices import late_collection
-from billing.models import means, refund_rules
+from billing.models import cards_are_sold, means, refund_rules
 from billing.payments import instalments
 from billing.prices import estimates
 from billing.reminders import arrears
@@ -314,6 +314,7 @@ def fresh_start() -> None:
     late_offers.forget()
     advances.keep({})  # a town that asks for no money first, as its processes know it
     refund_rules.keep({})
+    cards_are_sold.keep(False)
     oversight_rules.keep({})
     oversights.in_use.keep(False)
     notices.current.forget()
