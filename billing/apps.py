@@ -17,7 +17,7 @@ class BillingConfig(AppConfig):
         from billing.invoices.billed_days import BilledDays
         from billing.invoices.refunds import GivenUp
         from billing.models import ChildStatus, GivenUpDay, LateCollection, PackedMeal
-        from billing.pages import asked, wallet
+        from billing.pages import asked, cards, wallet
         from billing.pages.payments import way_to_pay
         from billing.payments import (
             audience,
@@ -63,6 +63,7 @@ class BillingConfig(AppConfig):
         money_first.lend(Estimates.load, purse.available)
         giving_up.lend(GivenUp())
         carts.lend_purse(wallet.words)
+        carts.lend_tickets(cards.words)
         carts.lend(way_to_pay)
         overriding.lend(closing.closed_for_activity)
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))

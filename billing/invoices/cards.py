@@ -346,6 +346,19 @@ class Left:
     def left(self) -> int:
         return self.row.tickets - len(self.paid)
 
+    @property
+    def activities(self) -> set[int]:
+        """Those whose days it pays (prefetched)."""
+        return {one.pk for one in self.row.card.activities.all()}
+
+    def taken(self) -> list[str]:
+        """« Ticket 1 : Lina, Repas, mardi 3 novembre »."""
+        taken = [(one.ticket.number, one.stands.presence) for one in self.paid]
+        return [
+            f"Ticket {number} : {of.child_name}, {of.formula_name}, {moments.day(of.day, year=True)}"
+            for number, of in taken
+        ]
+
     def usable(self, today: date) -> bool:
         return self.left > 0 and self.row.last_day >= today
 

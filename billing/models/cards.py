@@ -106,8 +106,15 @@ class TicketCard(models.Model):
                 violation_error_message="Le prix d'une carte n'est pas négatif.",
             ),
             models.CheckConstraint(
-                condition=Q(until_day__range=(1, 31), until_month__range=(1, 12), months=None)
-                | Q(until_day=None, until_month=None, months__gte=1),
+                # A comparison with nothing is neither true nor false: what is there is said.
+                condition=Q(
+                    until_day__isnull=False,
+                    until_month__isnull=False,
+                    until_day__range=(1, 31),
+                    until_month__range=(1, 12),
+                    months=None,
+                )
+                | Q(until_day=None, until_month=None, months__isnull=False, months__gte=1),
                 name="ticket_card_has_one_end",
                 violation_error_message="Indiquez jusqu'à quel jour et quel mois la carte est valable, ou"
                 " combien de mois : l'un ou l'autre.",
@@ -138,6 +145,11 @@ class TicketCard(models.Model):
         if self.months is not None:
             return f"{said}{counted(self.months, 'mois', 'mois')} depuis l'achat"
         return f"{said}jusqu'au {day_number(self.until_day or 1)} {MONTHS[(self.until_month or 1) - 1]}"
+
+    def preview(self, bought: date) -> str:
+        """« 10 tickets pour 38,00 €, valables jusqu'au 31 août 2027. », bought on a day."""
+        end = short_day(self.last_day(bought), year=True)
+        return f"{counted(self.tickets, 'ticket', 'tickets')} pour {euros(self.price)}, jusqu'au {end}."
 
 
 @KeptAWhile

@@ -21,6 +21,7 @@ from portal.demo import (
     access,
     arrears,
     camp,
+    cards,
     fees,
     funds,
     imports,
@@ -197,6 +198,7 @@ def load(
     late_evenings.collected_late(at, people)
     oversights.forget(at, people)
     statuses.recognise(people, at)
+    cards.sell(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(
