@@ -307,7 +307,7 @@ def furnished(chief: User) -> Booking:
         words="Annulé 15 jours avant : 50 % rendus",
     )
     card = TicketCard.objects.create(
-        code="dix-repas", name="Carte de 10 repas", tickets=10, price=38, until_day=31, until_month=8
+        code="dix-gouters", name="Carte de 10 goûters", tickets=10, price=12, until_day=31, until_month=8
     )
     card.activities.add(booking.activity)
     cards.sell(booking.household, card, by=chief, at=NOW)

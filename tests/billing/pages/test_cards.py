@@ -60,9 +60,9 @@ def test_one_button_buys_one_at_the_town_s_price_though_it_is_pressed_twice(sold
 
 
 def test_a_card_that_is_sold_no_more_is_not_found(sold, books_client):
-    TicketCard.objects.update(valid_to=date(2026, 1, 1))
+    TicketCard.objects.update(valid_from=date(2025, 1, 1), valid_to=date(2026, 1, 1))
     assert books_client.post(reverse("billing:card_buy", args=[sold.pk])).status_code == 404
-    assert "Aucune carte n&#x27;est en vente" in page(books_client)
+    assert "Aucune carte n'est en vente" in page(books_client)
 
 
 def test_another_family_sees_nothing_of_it(sold, books, waits_client):
@@ -82,7 +82,9 @@ def test_what_is_left_and_what_was_taken(sold, books, books_client):
 
 def test_it_stands_on_the_planning_of_what_it_pays(sold, books, books_client, canteen):
     cards.sell(books.household, sold, by=books.user, at=NOW)
-    address = reverse("catering:planning", args=[books.enrolment.pk])
+    address = reverse(
+        "catering:planning", args=[books.enrolment.pk, canteen.restaurant.pk, canteen.period.pk]
+    )
     said = page(books_client, address)
     assert "Carte de 10 repas : il vous reste 10 tickets, valables jusqu&#x27;au 31 août 2027." in said
     sold.activities.clear()
