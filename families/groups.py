@@ -213,8 +213,6 @@ RIGHTS: dict[str, Rights] = {
         "leisure": {"*": EVERYTHING},
         "billing": {
             "packedmeal": WRITE,
-            "ticketcard": VIEW,
-            "householdcard": VIEW,
             "latecollection": WRITE,
             "latecollectionrule": VIEW,
             "childstatus": WRITE,

@@ -43,13 +43,12 @@ class TicketCardForm(forms.ModelForm[TicketCard]):
 
 @admin.register(TicketCard)
 class TicketCardAdmin(SaysRegie[TicketCard], WithHistory[TicketCard], DeskAdmin[TicketCard]):
-    form = TicketCardForm
     regie_field = "regie"
     desk_order = 12
     list_display = ("name", "sentence", "paid_days", "valid_from", "valid_to")
     search_fields = ("name", "code")
+    form = TicketCardForm
     prepopulated_fields = {"code": ("name",)}
-    readonly_fields = ("examples",)
     fields = (
         "name",
         "code",
@@ -66,6 +65,7 @@ class TicketCardAdmin(SaysRegie[TicketCard], WithHistory[TicketCard], DeskAdmin[
         "account",
         "examples",
     )
+    readonly_fields = ("examples",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TicketCard]:
         return super().get_queryset(request).prefetch_related("activities")
@@ -124,9 +124,9 @@ class HouseholdCardAdmin(
     list_select_related = ("household", "card")
     search_fields = ("name",)
     search_help_text = "Numéro de foyer ou nom de la carte"
-    autocomplete_fields = ("household",)
-    actions = ("download_csv", "download_xlsx")
     date_hierarchy = "bought_on"
+    actions = ("download_csv", "download_xlsx")
+    autocomplete_fields = ("household",)
     sold_fields = ("household", "card")
     fields = (
         "household",

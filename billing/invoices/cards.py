@@ -375,7 +375,7 @@ class Left:
 
 
 def _mine(household: int) -> tuple[_Homes | None, dict[Day, Paid]]:
-    homes = _load([household]) if cards_are_sold() else None
+    homes = _load([household])
     if homes is None:
         return None, {}
     scope = Scope(homes.days[0].replace(day=1))
@@ -397,4 +397,6 @@ def left(household: int) -> list[Left]:
 
 def paid_items(household: int) -> set[int]:
     """The billings (keys) that tickets pay: a credit note gives nothing of them back."""
+    if not cards_are_sold():
+        return set()
     return {one.stands.item for one in _mine(household)[1].values() if one.stands.item}
