@@ -16,7 +16,15 @@ class BillingConfig(AppConfig):
         from billing.invoices import ledger, opening_balances, sealing
         from billing.invoices.billed_days import BilledDays
         from billing.invoices.refunds import GivenUp
-        from billing.models import ChildStatus, GivenUpDay, LateCollection, PackedMeal
+        from billing.models import (
+            AdultPrice,
+            ChildStatus,
+            Diner,
+            DinerMeal,
+            GivenUpDay,
+            LateCollection,
+            PackedMeal,
+        )
         from billing.pages import asked, cards, wallet
         from billing.pages.payments import way_to_pay
         from billing.payments import (
@@ -69,6 +77,9 @@ class BillingConfig(AppConfig):
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         scopes.register(LateCollection, scopes.at("establishment", adds=False))
         scopes.register(GivenUpDay, scopes.at("establishment", adds=False))
+        scopes.register(AdultPrice, scopes.TOWN)
+        scopes.register(Diner, scopes.at("establishment"))
+        scopes.register(DinerMeal, scopes.at("establishment", adds=False))
         scopes.register(ChildStatus, scopes.of_child("child"))
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("facturation", erasing.PART)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from django.utils import timezone
 
-from billing.invoices import fees
+from billing.invoices import adults, fees
 from billing.models import BillingSettings
 from billing.reminders import arrears
 from portal import nightly
@@ -21,6 +21,15 @@ def arrears_over(at: datetime) -> int:
     return arrears.settle(at=at)
 
 
+def adults_not_served(at: datetime) -> int:
+    return adults.closed(at=at)
+
+
+nightly.register(
+    "repas d'adultes d'un jour fermé",
+    "{} repas d'adulte annulé(s) : le jour est fermé.",
+    adults_not_served,
+)
 nightly.register("frais annuels", "{} ligne(s) de frais annuels mise(s) à jour.", fees_noted)
 nightly.register(
     "décisions d'impayés finies",

@@ -9,8 +9,10 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode, Node
 
 from billing.models import (
+    DINER_WORDS,
     AbsencePolicy,
     ActivityRegie,
+    AdultPrice,
     BillingSettings,
     BudgetCode,
     Fee,
@@ -33,12 +35,13 @@ from billing.models import (
     price_text,
 )
 from billing.prices import books
+from billing.rules import adults as adult_rules
 from billing.rules import fees as fee_rules
 from billing.rules import quantities, refunds, tariff_checks
 from portal.french.dates import short_day
 from portal.french.grades import Grade
 from portal.french.plurals import counted
-from portal.reservations.models import Activity, Formula, SchoolClass
+from portal.reservations.models import Activity, Audience, Formula, SchoolClass
 from portal.reservations.towns.fields import (
     Amount,
     Day,
@@ -116,6 +119,7 @@ WHEN = Words(
         "rang": TariffModifier.When.RANK,
         "enfants": TariffModifier.When.CHILDREN,
         "situation": TariffModifier.When.STATUS,
+        "public": TariffModifier.When.PUBLIC,
         "niveau": TariffModifier.When.LEVEL,
         "classe": TariffModifier.When.GRADE,
         "âge": TariffModifier.When.AGE,
@@ -416,6 +420,7 @@ register(
                     "first_grade",
                     "last_grade",
                     "status",
+                    "public",
                     "effect",
                     "column",
                     "amount",
@@ -431,6 +436,7 @@ register(
                     Field("de_la_classe", "first_grade", GRADE, default=None),
                     Field("à_la_classe", "last_grade", GRADE, default=None),
                     Field("situation", "status", STATUS, default=""),
+                    Field("public", "public", Reference(Audience), default=None, example="partenaires"),
                     Field("effet", "effect", EFFECT),
                     Field("valeur", "amount", Amount(), default=Decimal(0), example="1.50"),
                     Field("colonne", "column", default="", example="pai"),
@@ -459,7 +465,7 @@ register(
             Rows(
                 key="formules",
                 model=FormulaTariff,
-                match=("formula", "column", "situation", "audience", "level", "rank", "children"),
+                match=("formula", "column", "situation", "audience", "public", "level", "rank", "children"),
                 parent="tariff",
                 exact=True,
                 compact=True,
@@ -469,6 +475,7 @@ register(
                     Field("colonne", "column", default="", example="repas"),
                     Field("situation", "situation", SITUATION, default=""),
                     Field("pour", "audience", AUDIENCE, default=""),
+                    Field("public", "public", Reference(Audience), default=None, example="partenaires"),
                     Field("niveau", "level", LEVEL, default=""),
                     Field("rang", "rank", Number(), default=1, example="2"),
                     Field("enfants", "children", Number(), default=1, example="2"),
@@ -723,6 +730,7 @@ register(
             Field("cartes", "cards", default=ACCOUNTS.cards, example="'5115'"),
             Field("titres", "vouchers", default=ACCOUNTS.vouchers, example="'5118'"),
             Field("banque", "bank", default=ACCOUNTS.bank, example="'515'"),
+            Field("tva", "vat", default=ACCOUNTS.vat, example="'44571'"),
         ),
     )
 )
@@ -816,5 +824,36 @@ register(
             Field("analytique", "analytic", default="", example="CARTES"),
             Field("compte", "account", default="", example="'7067'"),
         ),
+    )
+)
+
+
+DINERS = Words(DINER_WORDS)
+
+
+def adult_price_holds_together(row: AdultPrice) -> list[str]:
+    """A late price without a deadline; a formula without a meal."""
+    without = [] if row.formula.with_meal else ["Cette formule ne comprend pas de repas."]
+    return without + adult_rules.problems(row.rule())
+
+
+register(
+    Rows(
+        key="repas_des_adultes",
+        model=AdultPrice,
+        match=("formula", "kind", "valid_from"),
+        order_by=("formula__activity__code", "formula__code", "kind", "valid_from"),
+        compact=True,
+        comment="Ce que paient les adultes qui mangent à la cantine : enseignants, agents, intervenants.",
+        fields=(
+            Field("formule", "formula", FormulaReference(), example="cantine/repas"),
+            Field("convives", "kind", DINERS, default="", example="enseignant"),
+            Field("depuis", "valid_from", Day(), default=None, example="2026-09-01"),
+            Field("prix", "amount", Amount(), example="3.80"),
+            Field("jours_avant", "notice_days", Number(), default=0, example="7"),
+            Field("prix_plus_tard", "late_amount", Amount(), default=None, example="6"),
+            Field("tva", "vat_percent", Amount(), default=Decimal(0), example="10"),
+        ),
+        contradicts=adult_price_holds_together,
     )
 )

@@ -11,13 +11,14 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils import timezone
 
+from billing.admin import adults
 from catering import first_steps as first_steps
 from catering import kitchen, menu_import
 from catering.models import SERVICE, Dish, Menu
 from families.admin.health import opens_details
 from families.models import Allergen, Reading
 from families.traces import reading
-from portal.desk import rights
+from portal.desk import jobs, rights
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import spreadsheet
@@ -73,7 +74,7 @@ class KitchenForm(forms.Form):
 
 
 class MenuFileForm(forms.Form):
-    file = forms.FileField(label="Fichier CSV", widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}))
+    file = forms.FileField(label="Fichier CSV, XLSX, XLS ou ODS")
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -92,7 +93,7 @@ class MenuAdmin(OwnPages[Menu]):
             "families.view_dietchoice",
             "repas attendus par école, classe et régime",
         ),
-        DeskLink("Importer des menus", "catering_menu_import", "catering.add_menu", "depuis un fichier CSV"),
+        DeskLink("Importer des menus", "catering_menu_import", "catering.add_menu", "depuis un tableau"),
     )
     list_display = ("day_shown", "restaurant", "dishes_shown")
     list_filter = ("restaurant",)
@@ -134,14 +135,15 @@ class MenuAdmin(OwnPages[Menu]):
         sent = request.method == "POST"
         form = MenuFileForm(request.POST, request.FILES) if sent else MenuFileForm()
         if sent and form.is_valid():
-            content = menu_import.decode(form.cleaned_data["file"].read())
+            content = form.cleaned_data["file"].read()
             file = menu_import.read(content, _restaurants(request, *MAY_IMPORT))
-            return self._import_page(request, MenuFileForm(), content, file)
+            sent_back = "" if file.mistakes else menu_import.as_text(content)
+            return self._import_page(request, MenuFileForm(), sent_back, file)
         return self._import_page(request, form)
 
     def _write_menus(self, request: HttpRequest, content: str) -> HttpResponse:
         # Read again: what the browser sends back is no more trusted than the file was.
-        file = menu_import.read(content, _restaurants(request, *MAY_IMPORT))
+        file = menu_import.read(content.encode(), _restaurants(request, *MAY_IMPORT))
         try:
             count = menu_import.write(file, replacing="replace" in request.POST)
         except menu_import.MenusRefused as refusal:
@@ -195,7 +197,13 @@ class MenuAdmin(OwnPages[Menu]):
         days = week_of(day) if week else [day]
         as_file = request.GET.get("format") == "csv"  # numbers, and no name
         details = with_health and not as_file and opens_details(request)
-        counts = kitchen.expected(chosen["restaurant"], days, with_health=with_health, details=details)
+        counts = kitchen.expected(
+            chosen["restaurant"],
+            days,
+            with_health=with_health,
+            details=details,
+            with_adults=adults.AT_TABLE in jobs.used(),
+        )
         dates = moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True)
         if as_file:
             return _kitchen_csv(counts, days[0], with_health)
@@ -203,6 +211,7 @@ class MenuAdmin(OwnPages[Menu]):
             what = f"Effectifs de la cuisine, {counts.restaurant}, {dates}"
             watched = (one.child_id for one in counts.watched)
             reading.note(request, Reading.Kind.HEALTH, what=what, children=watched)
+        of_adults = counts.total(group=kitchen.ADULTS)
         context |= {
             "counts": counts,
             "sheets": [
@@ -215,6 +224,7 @@ class MenuAdmin(OwnPages[Menu]):
             "with_health": with_health,
             "details": details,
             "dates": dates,
+            "of_adults": counted(of_adults, "d’adulte", "d’adultes") if of_adults else "",
         }
         return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
 

@@ -10,14 +10,15 @@ from portal.desk import first_steps
 from portal.desk.first_steps import Missing, Page, Standing, Step
 from portal.french import moments
 from portal.french.plurals import counted
+from portal.reservations.desk import setting_up
 from portal.reservations.models import Activity, Establishment
 
 
 def who_eats_where(at: datetime) -> Standing:
-    """Four queries. A town without a canteen passes by."""
+    """Four queries, one of them of all steps. A town without a canteen passes by."""
     rows = Establishment.objects.filter(active=True).order_by("name")
     restaurants = list(rows.filter(kind=Establishment.Kind.RESTAURANT).prefetch_related("schools"))
-    schools = list(rows.filter(kind=Establishment.Kind.SCHOOL))
+    schools = setting_up.schools_of_town()
     if not restaurants:
         if not Activity.objects.filter(service=SERVICE, active=True).exists():
             return Standing(

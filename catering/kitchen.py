@@ -1,6 +1,7 @@
 """What the kitchen has to cook: meals expected by school, class and diet, for the days asked.
 
-Meals of every service count, wherever they are eaten: the formula booked says whether it holds one.
+Meals of every service count, wherever they are eaten: the formula booked says whether it holds one. Adults at
+table are a group of their own.
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, Q
 
+from billing.invoices import adults
 from families.models import ChildHealth, Diet, allergies_in_words
 from portal.database.encrypted import said
 from portal.reservations.models import Booking, BookingQuerySet, Establishment, SchoolClass, class_name
@@ -31,6 +33,10 @@ class ClassGroup(NamedTuple):
 
     def __str__(self) -> str:
         return class_name(self.name, self.school)
+
+
+# Teachers, staff and guests, whatever school they are of.
+ADULTS = ClassGroup("Adultes", "")
 
 
 class Watched(NamedTuple):
@@ -101,13 +107,18 @@ class KitchenCounts:
 
 
 def expected(
-    restaurant: Establishment, days: list[date], *, with_health: bool = False, details: bool = False
+    restaurant: Establishment,
+    days: list[date],
+    *,
+    with_health: bool = False,
+    details: bool = False,
+    with_adults: bool = False,
 ) -> KitchenCounts:
     """The meals to cook for bookings that hold a place, one a child and day whatever formulas it booked, in 3
     queries whatever the days.
 
     `with_health` also lists the children with a PAI or allergies, in 2 queries more, `details` says which:
-    for permitted staff only.
+    for permitted staff only. `with_adults` counts adults at table too, in one query more.
     """
     eaten = Booking.objects.meals().filter(establishment=restaurant, day__in=days)
     grouped = (
@@ -121,12 +132,15 @@ def expected(
     known = _Known.read()
     for day, attended, diet, meals in grouped:
         counts.meals[day, known.group(attended), known.diet(diet)] += meals
+    for meal in adults.expected(restaurant, days) if with_adults else ():
+        diet_of = meal.diner.diet_id
+        counts.meals[meal.day, ADULTS, known.diet(diet_of) if diet_of else known.usual] += 1
     if with_health:
         counts.watched = _watched(eaten, known, details=details)
     eating = {group for _, group, _ in counts.meals}
     cooked = {diet for _, _, diet in counts.meals}
     counts.groups = [group for group in _once(known.groups.values()) if group in eating]
-    counts.groups += sorted(eating - set(counts.groups))
+    counts.groups += sorted(eating - {*counts.groups, ADULTS}) + [ADULTS] * (ADULTS in eating)
     diets = known.diets.values()
     counts.diets = [diet for diet in diets if diet in cooked] + sorted(cooked - set(diets))
     counts.days = [day for day in days if counts.total(day=day)]
@@ -139,13 +153,17 @@ class _Known:
 
     groups: dict[int, ClassGroup]
     diets: dict[int, str]
+    # What an adult eats of whom nothing else is said: the first diet that leaves nothing out.
+    usual: str
 
     @classmethod
     def read(cls) -> "_Known":
         classes = SchoolClass.objects.select_related("school").order_by("school__name", "level", "name")
+        diets = list(Diet.objects.all())
         return cls(
             {one.pk: ClassGroup(one.school.name, one.name) for one in classes},
-            {one.pk: one.name for one in Diet.objects.all()},
+            {one.pk: one.name for one in diets},
+            next((one.name for one in diets if not _leaves_out(one)), NO_DIET),
         )
 
     def group(self, key: int | None) -> ClassGroup:
@@ -153,6 +171,11 @@ class _Known:
 
     def diet(self, key: int | None) -> str:
         return self.diets.get(key or 0, NO_DIET)
+
+
+def _leaves_out(diet: Diet) -> bool:
+    without = diet.without_pork, diet.without_meat, diet.without_fish, diet.without_animals
+    return diet.needs_pai or any(without)
 
 
 def _watched(eaten: BookingQuerySet, known: _Known, *, details: bool) -> list[Watched]:

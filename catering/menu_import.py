@@ -1,14 +1,14 @@
-"""Menus from a CSV file: read it all, say every mistake with its line, write all of it or nothing.
+"""Menus from a table (CSV, XLSX, XLS, ODS): read it all, say every mistake with its line, write all of it or
+nothing.
 
 Columns, in any order, named in the first line: restaurant (name or code), date (24/11/2026 or 2026-11-24),
 service (Entrée, Plat, Accompagnement, Laitage, Dessert), plat, allergènes (separated by commas, may be
-empty). One line a dish, in the order served. Separator: semicolon, comma or tabulation; UTF-8 or
-Windows-1252.
+empty). One line a dish, in the order served. What a file is, and how its text is written, is said by
+`portal.files.sheets`.
 """
 
-import csv
-import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -16,20 +16,23 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from catering.models import LONGEST_DISH, Dish, Menu
+from families.imports import cells
 from families.models import Allergen
+from portal.files import sheets
+from portal.files.handing_over import csv_lines
+from portal.files.sheets import Row, SheetCell
 from portal.french.dates import WEEKDAYS
 from portal.french.spelling import bare
 from portal.reservations.models import Establishment
 
 COLUMNS = ("restaurant", "date", "service", "plat", "allergènes")
 OPTIONAL = "allergènes"
+# Of the file, and of what a workbook says once it is unpacked.
 MOST_BYTES = 1024 * 1024
 MOST_LINES = 5000
 MOST_MISTAKES = 50
-DATES = (
-    re.compile(r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})[/.-](?P<year>\d{4}|\d{2})", re.ASCII),
-    re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})", re.ASCII),
-)
+# Of a menu, unlike a birth, the century is known.
+SHORT_YEAR = re.compile(r"(\d{1,2}[/.-]\d{1,2}[/.-])(\d{2})", re.ASCII)
 TEMPLATE_LINES = (
     ("24/11/2026", "Entrée", "Carottes râpées", "Moutarde"),
     ("24/11/2026", "Plat", "Gratin de poisson", "Poisson, Lait, Gluten"),
@@ -45,13 +48,13 @@ class MenusRefused(Exception):
 
 @dataclass(frozen=True)
 class MenuMistake:
-    """What is wrong, and on which line of the file (the first is 1)."""
+    """What is wrong, and on which line of the file (the first is 1; 0: of the file as a whole)."""
 
     line: int
     text: str
 
     def __str__(self) -> str:
-        return f"Ligne {self.line} : {self.text}"
+        return f"Ligne {self.line} : {self.text}" if self.line else self.text
 
 
 @dataclass
@@ -83,19 +86,34 @@ class MenuFile:
         return sum(menu.replaces for menu in self.menus)
 
 
-def decode(raw: bytes) -> str:
-    """The text of a file saved by a spreadsheet: UTF-8, or else Windows-1252."""
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")
+def as_text(content: bytes) -> str:
+    """A file as the text that its page sends back once it was looked at. Raises sheets.Refused."""
+    return "".join(csv_lines(list(map(cells.as_text, row.cells)) for row in _all(content)))
 
 
-def read(text: str, among: QuerySet[Establishment] | None = None) -> MenuFile:
+def _all(content: bytes) -> list[Row]:
+    """Raises sheets.Refused."""
+    rows: list[Row] = []
+    written = 0
+    for row in sheets.read(content):
+        rows.append(row)
+        written += sum(len(cell) for cell in row.cells if isinstance(cell, str))
+        if len(rows) > MOST_LINES + 1:
+            raise sheets.Refused(f"Ce fichier a plus de {MOST_LINES} plats : partagez-le en plusieurs.")
+        if written > MOST_BYTES:
+            raise sheets.Refused("Ce fichier est trop long : ne gardez que les menus.")
+    return rows
+
+
+def read(content: bytes, among: QuerySet[Establishment] | None = None) -> MenuFile:
     """Reads the whole file against the restaurants (those `among` which menus may be written) and menus that
     exist; 2 queries. Writes nothing."""
     found = MenuFile()
-    rows = list(_rows(text, found))
+    try:
+        rows = _rows(_all(content), found)
+    except sheets.Refused as refusal:
+        found.mistakes.append(MenuMistake(0, str(refusal)))
+        return found
     if found.mistakes:
         return found
     if not rows:
@@ -144,57 +162,35 @@ def template_rows(restaurant: str) -> list[tuple[str, ...]]:
     return [COLUMNS, *((restaurant, *line) for line in TEMPLATE_LINES)]
 
 
-def _rows(text: str, found: MenuFile) -> list[tuple[int, dict[str, str]]]:
-    """The lines that say something, with their numbers, keyed by column."""
-    if "\0" in text:
-        found.mistakes.append(MenuMistake(1, "ce n'est pas un fichier CSV. Enregistrez-le au format CSV."))
-        return []
-    first_line = text.partition("\n")[0]
-    delimiter = max(";,\t", key=first_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
+def _rows(rows: Sequence[Row], found: MenuFile) -> list[tuple[int, dict[str, SheetCell]]]:
+    """The lines below the titles, with their numbers, keyed by column."""
+    titles = rows[0]
     known = {_plain(name): name for name in COLUMNS}
-    columns: list[str | None] | None = None
-    rows = []
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if columns is None:
-                columns = [known.get(_plain(cell)) for cell in cells]
-                missing = [name for name in COLUMNS if name not in columns and name != OPTIONAL]
-                if missing:
-                    named = ", ".join(f"« {name} »" for name in missing)
-                    found.mistakes.append(
-                        MenuMistake(reader.line_num, f"il manque {named} parmi les titres des colonnes.")
-                    )
-                    return []
-                continue
-            row = dict.fromkeys(COLUMNS, "")
-            row |= {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
-            rows.append((reader.line_num, row))
-            if len(rows) > MOST_LINES:
-                text = f"plus de {MOST_LINES} plats : partagez le fichier en plusieurs."
-                found.mistakes.append(MenuMistake(reader.line_num, text))
-                return []
-    except csv.Error:
-        unread = "cette ligne ne se lit pas : vérifiez les guillemets."
-        found.mistakes.append(MenuMistake(reader.line_num, unread))
-    return rows
+    columns = [known.get(_plain(cells.as_text(cell))) for cell in titles.cells]
+    if missing := [name for name in COLUMNS if name not in columns and name != OPTIONAL]:
+        named = ", ".join(f"« {name} »" for name in missing)
+        found.mistakes.append(MenuMistake(titles.line, f"il manque {named} parmi les titres des colonnes."))
+        return []
+    return [
+        (row.line, {name: cell for name, cell in zip(columns, row.cells, strict=False) if name})
+        for row in rows[1:]
+    ]
 
 
 def _read_dish(
     line: int,
-    row: dict[str, str],
+    said: dict[str, SheetCell],
     restaurants: dict[str, Establishment],
     menus: dict[tuple[int, date], ReadMenu],
     found: MenuFile,
 ) -> None:
     mistakes = []
+    row = {name: cells.as_text(said.get(name)) for name in COLUMNS}
     restaurant = restaurants.get(_plain(row["restaurant"]))
     if restaurant is None:
         name = row["restaurant"]
         mistakes.append(f"le restaurant « {name} » n'existe pas." if name else "il manque le restaurant.")
-    day = _date(row["date"])
+    day = _date(said.get("date"))
     if day is None:
         mistakes.append(f"« {row['date']} » n'est pas une date : écrivez-la comme 24/11/2026.")
     course = COURSES.get(_plain(row["service"]))
@@ -222,15 +218,13 @@ def _read_dish(
     menu.dishes.append(Dish(course=course, name=row["plat"], allergens=allergens))
 
 
-def _date(text: str) -> date | None:
-    for written in DATES:
-        if match := written.fullmatch(text):
-            year = int(match["year"])
-            try:
-                return date(year if year > 99 else 2000 + year, int(match["month"]), int(match["day"]))
-            except ValueError:
-                return None
-    return None
+def _date(cell: SheetCell) -> date | None:
+    if isinstance(cell, str):
+        cell = SHORT_YEAR.sub(r"\g<1>20\2", cell) if SHORT_YEAR.fullmatch(cell) else cell
+    try:
+        return cells.day(cell)
+    except cells.Unreadable:
+        return None
 
 
 def _plain(text: str) -> str:

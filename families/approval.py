@@ -15,6 +15,7 @@ from django.db.models import Model, OuterRef, QuerySet
 from django.utils import timezone
 
 from families import diets, emails, quotients, residences
+from families.addresses import Address
 from families.custody import own
 from families.models import AlreadyAnswered as AlreadyAnswered
 from families.models import ChangeRequest, Child, Household, User
@@ -243,11 +244,12 @@ def _needed(reason: str) -> str:
 def _take_over_address(change: ChangeRequest, at: datetime) -> None:
     """The address at once; where it changes the residence, from the day of the move, or else from today."""
     household, moved = change.household, residence_after(change)
+    before, since = Address.of(household), change.valid_from or timezone.localdate(at)
     for name in ADDRESS:
         setattr(household, name, getattr(change, name))
     household.save()
+    residences.move(household, before, since=since, at=at)
     if moved is not None:
-        since = change.valid_from or timezone.localdate(at)
         residences.settle(household, resident=moved, since=since, at=at)
 
 

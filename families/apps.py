@@ -39,6 +39,7 @@ class FamiliesConfig(AppConfig):
         from families.reminders import kinds as reminder_kinds
         from families.reminders.papers import PAPERS
         from families.reminders.quotients import QUOTIENT
+        from families.reminders.texts import TEXTS
         from families.signing_in import factor_events, factor_secrets, letters, lifetimes, noted
         from families.traces.reading import REGISTER
         from families.trial_marks import FOR_EVER
@@ -68,6 +69,7 @@ class FamiliesConfig(AppConfig):
         noted.connect()
         reminder_kinds.register(QUOTIENT)
         reminder_kinds.register(PAPERS)
+        reminder_kinds.register(TEXTS)
         chronicle.register_all()
         holdings.declare(leaving.HOLDINGS)
         erasing.register("imports", leaving.PART)

@@ -184,6 +184,9 @@ RIGHTS: dict[str, Rights] = {
             "period": WRITE,
             "campaign": EVERYTHING,
             "audience": WRITE,
+            "audienceaddress": EVERYTHING,
+            "audiencemember": EVERYTHING,
+            "periodopening": EVERYTHING,
             "deadlinerule": WRITE,
             "deadlinewindow": EVERYTHING,
             "activitydeadline": EVERYTHING,
@@ -216,6 +219,10 @@ RIGHTS: dict[str, Rights] = {
             "latecollection": WRITE,
             "latecollectionrule": VIEW,
             "childstatus": WRITE,
+            # Adults who eat at a school's table.
+            "diner": WRITE,
+            "dinermeal": VIEW,
+            "adultprice": VIEW,
         },
     },
     REGIE: {
@@ -260,6 +267,9 @@ RIGHTS: dict[str, Rights] = {
             "refundstep": EVERYTHING,
             "givenupday": CHANGE,
             "ticketcard": EVERYTHING,
+            "adultprice": EVERYTHING,
+            # Written by the page of each adult.
+            "dinermeal": VIEW,
             # Lets one family off: a right of its own.
             "householdfee": "view waive",
             "tariffband": EVERYTHING,
@@ -360,7 +370,13 @@ RIGHTS: dict[str, Rights] = {
         },
         "catering": {"menu": VIEW, "dish": VIEW},
         "leisure": {"centre": CHANGE},
-        "billing": {"latecollection": WRITE, "latecollectionrule": VIEW},
+        "billing": {
+            "latecollection": WRITE,
+            "latecollectionrule": VIEW,
+            "diner": WRITE,
+            "dinermeal": VIEW,
+            "adultprice": VIEW,
+        },
     },
     # Without bookings, the registers open on today's page only.
     ANIMATOR: {
@@ -370,6 +386,7 @@ RIGHTS: dict[str, Rights] = {
     KITCHEN: {
         "families": {"diet": VIEW, "dietchoice": VIEW},
         "catering": {"*": EVERYTHING},
+        "billing": {"dinermeal": VIEW},
     },
     # Not what only who heads the service reads, nor health, nor papers of justice.
     READER: {

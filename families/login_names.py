@@ -13,6 +13,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q, QuerySet
 
+from portal.database.composed import Composed, Given
+
 if TYPE_CHECKING:
     from families.models import User
 
@@ -92,8 +94,14 @@ def _accounts(typed: str, *columns: str) -> "list[User]":
     form = indexed_form(typed)
     if not form:
         return []
-    same = Q(*((column, form) for column in columns), _connector=Q.OR)
-    return list(get_user_model()._default_manager.filter(same).order_by("pk"))
+    return _named(*columns, form=form)
+
+
+@Composed
+def _named(*columns: str) -> "QuerySet[User]":
+    same = Q(*((column, Given("form")) for column in columns), _connector=Q.OR)
+    rows: QuerySet[User] = get_user_model()._default_manager.filter(same).order_by("pk")
+    return rows
 
 
 def having_address(typed: str) -> "list[User]":

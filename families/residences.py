@@ -1,11 +1,13 @@
-"""The only writer of where households have lived: in the town or not, and from which day."""
+"""The only writer of where households have lived: in the town or not, at which address, from which day."""
 
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from families.models import Household, Residence
+from families.addresses import Address, Lived, same
+from families.models import FormerAddress, Household, Residence
 
 
 @transaction.atomic
@@ -32,6 +34,59 @@ def settle(household: Household, *, resident: bool, since: date, at: datetime) -
         found.save()
     _forget_repeated(rows)
     refresh(household, today=timezone.localdate(at))
+
+
+def move(household: Household, before: Address, *, since: date, at: datetime) -> FormerAddress | None:
+    """The household, saved at its address of now, lived at `before` until the eve of `since`. Returns what
+    was written; None where it is the same address in other words, or told already.
+
+    What was told of moves from that day on is over: the address of now holds from `since`.
+    """
+    return next(iter(move_all([(household, before)], since=since, at=at)), None)
+
+
+@transaction.atomic
+def move_all(moved: Iterable[tuple[Household, Address]], *, since: date, at: datetime) -> list[FormerAddress]:
+    """The same of many households, each with its address before, in four queries."""
+    left = {home.pk: before for home, before in moved if not same(before, Address.of(home))}
+    if not left:
+        return []
+    Household.objects.lock(left)
+    eve = since - timedelta(days=1)
+    told: dict[int, FormerAddress] = {}
+    for row in FormerAddress.objects.filter(household__in=left, until__gte=eve).order_by("-until"):
+        told[row.household_id] = row
+    if told:
+        FormerAddress.objects.filter(household__in=left, until__gt=eve).delete()
+    made = []
+    for pk, before in left.items():
+        known = told.get(pk)
+        if known is not None and known.until == eve:
+            continue
+        there = before if known is None else Address.of(known)
+        made.append(
+            FormerAddress(
+                household_id=pk,
+                until=eve,
+                street=there.street,
+                postcode=there.postcode,
+                city=there.city,
+                told_at=at,
+            )
+        )
+    return FormerAddress.objects.bulk_create(made)
+
+
+def addresses(household: Household, former: Iterable[FormerAddress], *, when_told: bool) -> tuple[Lived, ...]:
+    """Where it lived and lives, the first first; `when_told`: a move counts from the day on which it was told
+    where that is later."""
+    found = []
+    for row in sorted(former, key=lambda row: row.until):
+        until = row.until
+        if when_told:
+            until = max(until, timezone.localdate(row.told_at) - timedelta(days=1))
+        found.append(Lived(Address.of(row), until))
+    return (*found, Lived(Address.of(household), None))
 
 
 def holding(rows: list[Residence], day: date) -> bool:

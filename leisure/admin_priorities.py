@@ -1,7 +1,8 @@
 """Who comes first at the desk: an activity's criteria, the priority district, the situations of families."""
 
+import sys
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -12,17 +13,20 @@ from django.utils import timezone
 from families.custody import own
 from families.desk_cells import HouseholdLink, person
 from leisure import priorities
+from leisure.criteria import Kind, OwnOrder, examples, ranked
 from leisure.models import ActivityCriterion, PriorityFact, PriorityStreet
+from portal.desk import previews
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import WithHistory
-from portal.desk.site import DeskAdmin
+from portal.desk.previews import Preview, ShowsPreview, Table, Typed
+from portal.desk.site import DeskAdmin, M
 from portal.french.dates import short_day
 from portal.web.signed_in import user_of
 
 HEALTH = "families.view_childhealth"
 
 
-class ForgetsOrders(DeskAdmin[ActivityCriterion]):
+class ForgetsOrders(DeskAdmin[M]):
     """What is kept for half a minute is read anew."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -33,14 +37,17 @@ class ForgetsOrders(DeskAdmin[ActivityCriterion]):
         super().delete_model(request, obj)
         priorities.forget()
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ActivityCriterion]) -> None:
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
         super().delete_queryset(request, queryset)
         priorities.forget()
 
 
 @admin.register(ActivityCriterion)
 class ActivityCriterionAdmin(
-    ForgetsOrders, TolerantChoices[ActivityCriterion], WithHistory[ActivityCriterion]
+    ShowsPreview[ActivityCriterion],
+    ForgetsOrders[ActivityCriterion],
+    TolerantChoices[ActivityCriterion],
+    WithHistory[ActivityCriterion],
 ):
     desk_order = 60
     list_display = ("activity", "order", "kind", "whole_order")
@@ -64,9 +71,24 @@ class ActivityCriterionAdmin(
         order = priorities.order_of(obj.activity_id)
         return order.explanation if order else ""
 
+    def preview(self, typed: Typed[ActivityCriterion], request: HttpRequest, at: datetime) -> Preview:
+        """Families that differ in what the criteria of the activity look at, in the order that these give."""
+        row = typed.row
+        others = ActivityCriterion.objects.filter(activity=row.activity).exclude(pk=row.pk)
+        rows = sorted([row, *others], key=lambda one: (one.order, one.pk or sys.maxsize))
+        order = OwnOrder(tuple(Kind(one.kind) for one in rows))
+        asked = examples(order.kinds, at)
+        names = {asking.line_id: name for name, asking in asked}
+        shown = [
+            previews.row(str(place), names[one.asking.line_id].capitalize())
+            for place, one in enumerate(ranked([asking for _, asking in asked], order), 1)
+        ]
+        caption = "Si une place manque : des demandes de la même heure"
+        return Preview([order.explanation], tables=[Table(caption, ("Rang", "Qui demande"), shown)])
+
 
 @admin.register(PriorityStreet)
-class PriorityStreetAdmin(DeskAdmin[PriorityStreet]):
+class PriorityStreetAdmin(ForgetsOrders[PriorityStreet]):
     desk_order = 61
     list_display = ("street", "postcode")
     list_display_links = ("street", "postcode")

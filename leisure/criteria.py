@@ -3,7 +3,7 @@ comes out, with the words that explain it. Equal ones go by arrival, then by num
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
@@ -144,6 +144,30 @@ KINDS = {
     Kind.DISABILITY: DISABILITY_FIRST,
     Kind.PORTAL: PORTAL_FIRST,
 }
+
+
+# What makes a request come first by a criterion, and by no other one.
+ALONE: dict[Kind, dict[str, Any]] = {
+    Kind.RESIDENT: {"resident": True},
+    Kind.SIBLING: {"sibling": True},
+    Kind.QUOTIENT: {"quotient": Decimal(300)},
+    Kind.WHOLE_WEEKS: {"whole_weeks": 1, "in_whole_week": True},
+    Kind.DISTRICT: {"district": True},
+    Kind.REGULAR: {"regular": True},
+    Kind.WORK: {"works": True, "proved": True},
+    Kind.DISABILITY: {"disability": True},
+    Kind.PORTAL: {"by_itself": True},
+}
+
+
+def examples(kinds: Iterable[Kind], arrived: datetime) -> list[tuple[str, Asking]]:
+    """Requests of one hour: of who has nothing that counts, then, by criterion, of who has that alone."""
+    nothing = Asking(0, arrived, resident=False, by_itself=False)
+    found = [("aucun de ces critères", nothing)]
+    for key, kind in enumerate(kinds, 1):
+        asking = replace(nothing, line_id=key, **ALONE[kind])
+        found.append((f"seulement {kind.criterion.sentence}", asking))
+    return found
 
 
 class Order(Protocol):

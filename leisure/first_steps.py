@@ -9,12 +9,12 @@ from leisure.models import SERVICE, Centre
 from portal.desk import first_steps
 from portal.desk.first_steps import Missing, Page, Standing, Step
 from portal.french import moments
-from portal.reservations.models import Activity
+from portal.reservations.desk import setting_up
 
 
 def centres(at: datetime) -> Standing:
-    """Two queries. A town without leisure passes by."""
-    offered = Activity.objects.filter(service=SERVICE, active=True).order_by("order", "name")
+    """One query, and that of activities. A town without leisure passes by."""
+    offered = [one for one in setting_up.offered(at) if one.service == SERVICE]
     found = list(
         Centre.objects.filter(active=True)
         .annotate(used=Count("activities", filter=Q(activities__active=True)))

@@ -15,6 +15,7 @@ from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.conditions import Wish
+from portal.reservations.days import audiences
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Limits
 from portal.reservations.days.standing import closed_period
@@ -185,8 +186,7 @@ def choices(
                 continue
             places = [place for place in anywhere if period.concerns(place.pk)]
             if places:
-                resident = enrolment.household.resident
-                closed = "" if at_desk else _closed(period, at, resident=resident, cancelling=cancelling)
+                closed = "" if at_desk else _closed(period, enrolment, at, today, cancelling=cancelling)
                 found.append(OfferChoice(enrolment, period, places, closed))
     return sorted(
         found,
@@ -198,8 +198,10 @@ def choices(
     )
 
 
-def _closed(period: Period, at: datetime, *, resident: bool, cancelling: bool) -> str:
-    found = closed_period(period, at, resident=resident)
+def _closed(period: Period, enrolment: Enrolment, at: datetime, today: date, *, cancelling: bool) -> str:
+    home = enrolment.household
+    publics = audiences.of_home(home, today, enrolment.child_id)
+    found = closed_period(period, at, resident=home.resident, publics=publics)
     if found is None or (cancelling and found.state == CellState.LATE):
         return ""
     return found.reason

@@ -12,9 +12,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Min, Q
+from django.db.models import Q
 from django.utils import timezone
 
+from families.addresses import Address
 from families.models import Household, User
 from leisure.criteria import (
     DISABILITY_FIRST,
@@ -30,7 +31,6 @@ from leisure.criteria import (
 from leisure.models import ActivityCriterion, PriorityFact, PriorityStreet
 from portal.database.history import written_by
 from portal.database.kept import KeptAWhile
-from portal.french.spelling import folded
 from portal.reservations.models import Activity, Booking, Enrolment, Period, Slot
 
 # Where a child stands for a week of a centre: the child, the place, the week's Monday.
@@ -46,8 +46,15 @@ def _orders() -> Mapping[int, OwnOrder]:
     return {activity: OwnOrder(tuple(its)) for activity, its in kinds.items()}
 
 
+@KeptAWhile
+def _district() -> Sequence[PriorityStreet]:
+    """The streets of the district; one query."""
+    return list(PriorityStreet.objects.all())
+
+
 def forget() -> None:
     _orders.forget()
+    _district.forget()
 
 
 def order_of(activity: Activity | int) -> OwnOrder | None:
@@ -70,7 +77,7 @@ def asks_about_work(activities: Iterable[Activity]) -> bool:
 def told(
     asking: Sequence[Asking], lines: Mapping[int, Any], criteria: Sequence[Criterion], *, at: datetime
 ) -> list[Asking]:
-    """`lines`: by their keys, with their reservation, household and enrolment."""
+    """`lines`: by their keys, with their reservation, its household, enrolment and period."""
     wanted = set(criteria)
     found = list(asking)
     if wanted & {WORK_FIRST, DISTRICT_FIRST, DISABILITY_FIRST} and found:
@@ -85,7 +92,7 @@ def told(
 def _situations(
     asking: Sequence[Asking], lines: Mapping[int, Any], today: date, *, streets: bool
 ) -> list[Asking]:
-    """One query; one more for the streets of the district."""
+    """One query."""
     homes = {lines[one.line_id].reservation.household_id for one in asking}
     children = {lines[one.line_id].reservation.child_id for one in asking}
     facts: dict[tuple[str, int], bool] = {}
@@ -94,7 +101,7 @@ def _situations(
         # A handicap is the child's, wherever it lives.
         key = (kind, child or household)
         facts[key] = facts.get(key, False) or proved
-    district = list(PriorityStreet.objects.all()) if streets else []
+    district = _district() if streets else []
     found = []
     for one in asking:
         reservation = lines[one.line_id].reservation
@@ -114,12 +121,8 @@ def _situations(
 
 def lives_in(home: Household, district: Iterable[PriorityStreet]) -> bool:
     """Whether a household's address is in one of these streets, however they are spelled."""
-    street = f" {folded(home.street)} "
-    return any(
-        (not one.postcode or one.postcode == home.postcode)
-        and (not one.street or f" {folded(one.street)} " in street)
-        for one in district
-    )
+    address = Address.of(home)
+    return any(address.is_within(street=one.street, postcode=one.postcode) for one in district)
 
 
 def _regulars(asking: Sequence[Asking], lines: Mapping[int, Any]) -> list[Asking]:
@@ -146,15 +149,14 @@ def _regulars(asking: Sequence[Asking], lines: Mapping[int, Any]) -> list[Asking
 
 
 def _whole_weeks(asking: Sequence[Asking], lines: Mapping[int, Any]) -> list[Asking]:
-    """Three queries: the days on which the centre is open in each week, and those that the child asks for or
+    """Two queries: the days on which the centre is open in each week, and those that the child asks for or
     has. Weeks are those of the period: of its first or last one, its days."""
     reservations = [lines[one.line_id].reservation for one in asking]
-    periods = {one.period_id for one in reservations}
-    spans = {
-        period.pk: period for period in Period.objects.filter(pk__in=periods) if period.starts_on is not None
-    }
-    bounds = Period.objects.filter(pk__in=periods).aggregate(first=Min("starts_on"), last=Max("ends_on"))
-    days = (bounds["first"], bounds["last"])
+    spans: dict[int, Period] = {one.period_id: one.period for one in reservations}
+    days = (
+        min(period.starts_on for period in spans.values()),
+        max(period.ends_on for period in spans.values()),
+    )
     activities = {period.activity_id for period in spans.values()}
     places = {one.establishment_id for one in reservations}
     slots = Slot.objects.filter(activity__in=activities, establishment__in=places, day__range=days)

@@ -26,12 +26,7 @@ from django.test import Client, TransactionTestCase
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
-from billing.documents import provisional
-from billing.invoices import late_collection
-from billing.models import cards_are_sold, means, refund_rules
-from billing.payments import instalments
-from billing.prices import estimates
-from billing.reminders import arrears
+from billing.models import cards_are_sold, refund_rules
 from catering.models import Menu
 from families import calendar_links
 from families.models import (
@@ -44,20 +39,16 @@ from families.models import (
     Reading,
     ThreadKind,
     User,
-    asked_texts,
-    paper_kinds,
 )
 from families.reminders import choices, rounds
 from families.threads import writing
 from families.threads.writing import Said
 from families.traces import reading
-from leisure import priorities
-from portal import town as town_module
-from portal.desk import jobs
+from portal.database import kept
 from portal.models import Town
 from portal.reservations.acts import booking, oversights, reservation_drafts
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.days import notices
+from portal.reservations.deadlines.publics import Publics
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -71,12 +62,10 @@ from portal.reservations.models import (
     Reservation,
     SchoolYear,
     Slot,
-    demanding_papers,
     oversight_rules,
-    texts_of_activities,
 )
 from portal.reservations.models.advances import advances
-from portal.reservations.pages import late_offers
+from portal.reservations.models.campaigns import publics
 from portal.reservations.states import Action
 from tests import ROOT, money_lock, processes
 from tests.emptying import empty
@@ -305,27 +294,14 @@ def installed(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(autouse=True)
 def fresh_start() -> None:
     """No town, no clock of it, no rate limit and no random name left over from the test before."""
-    town_module.forget()
+    kept.forget_all()
     timezone.deactivate()
-    estimates.forget()
-    means.forget()
-    instalments.town_settings.forget()
-    provisional.which_bills.forget()
-    late_offers.forget()
     advances.keep({})  # a town that asks for no money first, as its processes know it
     refund_rules.keep({})
     cards_are_sold.keep(False)
     oversight_rules.keep({})
     oversights.in_use.keep(False)
-    notices.current.forget()
-    paper_kinds.forget()
-    demanding_papers.forget()
-    asked_texts.forget()
-    texts_of_activities.forget()
-    jobs.used.forget()
-    late_collection.used.forget()
-    arrears.in_use.forget()
-    priorities.forget()
+    publics.keep(Publics())  # a town without audiences of its own, as its processes know it
     cache.clear()
     factory.random.reseed_random("portail")
 

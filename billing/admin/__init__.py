@@ -2,6 +2,7 @@
 
 from billing.admin import (
     absences,
+    adults,
     answers,
     arrears,
     attendance,
@@ -27,6 +28,7 @@ from billing.admin import (
 
 __all__ = [
     "absences",
+    "adults",
     "answers",
     "arrears",
     "attendance",

@@ -1,13 +1,18 @@
 """Which absences are free: the town's rules at the desk."""
 
+from datetime import datetime
+
 from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
 
 from billing.models import AbsencePolicy
-from portal.desk.site import DeskAdmin
+from billing.prices import rule_previews
+from portal.desk.previews import Preview, ShowsPreview, Typed
 
 
 @admin.register(AbsencePolicy)
-class AbsencePolicyAdmin(DeskAdmin[AbsencePolicy]):
+class AbsencePolicyAdmin(ShowsPreview[AbsencePolicy]):
     desk_order = 80
     list_display = (
         "__str__",
@@ -53,3 +58,6 @@ class AbsencePolicyAdmin(DeskAdmin[AbsencePolicy]):
             {"fields": ("strike_free", "teacher_free", "trip_free", "family_free")},
         ),
     )
+
+    def preview(self, typed: Typed[AbsencePolicy], request: HttpRequest, at: datetime) -> Preview:
+        return rule_previews.absences(typed.row, timezone.localdate(at))

@@ -94,8 +94,9 @@ class PaymentForm(OfARegie, OnceForm):
         )
         self.carts = carts.to_pay(household, timezone.now())
         if self.carts:
+            waiting = Cart.objects.filter(pk__in=[one.pk for one in self.carts])
             self.fields["cart"] = CartsToPay(
-                self.carts,
+                waiting.select_related("activity").order_by("ends_at"),
                 label="Pour un panier",
                 required=False,
                 empty_label="Aucun",

@@ -1,7 +1,7 @@
 """« Frais annuels » at the desk: what the town asks once a year, what each family owes, who is let off."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, TypeAlias, TypedDict
 
 from django import forms
@@ -10,26 +10,24 @@ from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 from django_stubs_ext import WithAnnotations
 
 from billing.admin.exporting import downloads
 from billing.admin.regies import SaysRegie
 from billing.invoices import fees
 from billing.models import BilledItem, Fee, FeePrice, HouseholdFee, InvoiceLine
+from billing.prices import rule_previews
 from billing.rules import fees as rules
 from portal.desk.lists import NumberSearch, badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
-from portal.desk.site import DeskAdmin
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.web.signed_in import SignedInRequest
 
-EXAMPLE_CHILDREN = 4
 COLUMNS = ("Foyer", "Enfant", "Frais", "Dus depuis le", "Montant", "État", "Motif de la dispense")
 
 
@@ -68,28 +66,8 @@ class FeePriceInline(admin.TabularInline[FeePrice, Fee]):
         return field
 
 
-def examples(per: str, span: str, steps: list[rules.Step]) -> list[tuple[str, str, str]]:
-    """What families would pay today: whom, in the town, and elsewhere."""
-    day = timezone.localdate()
-    by_child = per == Fee.Per.CHILD
-    found = []
-    total = {True: Decimal(0), False: Decimal(0)}
-    for rank in range(1, (EXAMPLE_CHILDREN if by_child else 1) + 1):
-        said = []
-        for resident in (True, False):
-            worth = rules.worth(steps, rules.Per(per), day=day, rank=rank, resident=resident)
-            total[resident] += worth.amount if worth else 0
-            said.append(euros(worth.amount) if worth else "–")
-        whom = f"{rules.ordinal(rank)} enfant".capitalize() if by_child else "Une famille"
-        found.append((whom, *said))
-    if by_child:
-        whom = f"Une famille de {EXAMPLE_CHILDREN} enfants"
-        found.append((whom, euros(total[True]), euros(total[False])))
-    return [(one[0], one[1], one[2]) for one in found]
-
-
 @admin.register(Fee)
-class FeeAdmin(SaysRegie[Fee], WithHistory[Fee], DeskAdmin[Fee]):
+class FeeAdmin(SaysRegie[Fee], ShowsPreview[Fee], WithHistory[Fee]):
     regie_field = "regie"
     desk_order = 11
     list_display = ("name", "sentence", "asked_by", "valid_from", "valid_to")
@@ -132,37 +110,14 @@ class FeeAdmin(SaysRegie[Fee], WithHistory[Fee], DeskAdmin[Fee]):
         """What a family was asked for stays."""
         return super().has_delete_permission(request, obj) and (obj is None or not obj.asked.exists())
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.preview_view))
-        return [path("apercu/", view, name="billing_fee_preview"), *super().get_urls()]
-
-    def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """What families would pay by what is typed, before it is saved."""
-        if not (self.has_change_permission(request) or self.has_add_permission(request)):
-            return HttpResponse(status=403)
-        per, span = request.POST.get("per", ""), request.POST.get("span", "")
-        if per not in Fee.Per.values or span not in Fee.Span.values:
-            per, span = Fee.Per.HOUSEHOLD, Fee.Span.SCHOOL_YEAR
-        typed = Fee(per=per, span=span)
-        formset_class = next(each for each, _ in self.get_formsets_with_inlines(request, None))
-        formset = formset_class(request.POST, instance=typed, prefix=formset_class.get_default_prefix())
-        problems, steps = ["Indiquez au moins un prix."], []
-        if formset.management_form.is_valid():
-            formset.is_valid()
-            steps = formset.steps()
-            wrong = [text for row in formset.errors for texts in row.values() for text in texts]
-            problems = wrong or rules.problems(rules.Per(per), steps)
-        name = request.POST.get("name", "").strip() or "Frais annuels"
-        context = self.admin_site.each_context(request) | {
-            "title": "Aperçu des frais",
-            "opts": self.opts,
-            "problems": problems,
-            "sentence": ""
-            if problems
-            else rules.sentence(name, steps, rules.Per(per), rules.Span(span), day=timezone.localdate()),
-            "rows": [] if problems else examples(per, span, steps),
-        }
-        return TemplateResponse(request, "admin/billing/fee_preview.html", context)
+    def preview(self, typed: Typed[Fee], request: HttpRequest, at: datetime) -> Preview | None:
+        prices = [one.rule() for one in typed.rows(FeePrice) or ()]
+        row, day = typed.row, timezone.localdate(at)
+        return (
+            rule_previews.fee(row.name, rules.Per(row.per), rules.Span(row.span), prices, day)
+            if prices
+            else None
+        )
 
 
 class LastBilling(TypedDict):

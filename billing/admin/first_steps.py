@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.models import AbsencePolicy, BillingSettings, Tariff
+from billing.models import AbsencePolicy, BillingSettings
 from billing.payments.providers import choosing
 from billing.prices.books import PriceBook
 from billing.rules import pricing, tariff_checks
@@ -34,12 +34,16 @@ def _is_priced(book: PriceBook, formula: int, day: date) -> bool:
     return False
 
 
+def _book() -> PriceBook:
+    return first_steps.once("prices", PriceBook.of_town)
+
+
 def unpriced(days: Mapping[int, date]) -> Mapping[int, Sequence[str]]:
     """By activity, the formulas that nothing prices on its first day; eight queries at most."""
     formulas = list(Formula.objects.filter(activity__in=days, active=True).order_by("order", "name"))
     if not formulas:
         return {}
-    book = PriceBook.of_town()
+    book = _book()
     found: dict[int, list[str]] = defaultdict(list)
     for one in formulas:
         if not _is_priced(book, one.pk, days[one.activity_id]):
@@ -49,17 +53,18 @@ def unpriced(days: Mapping[int, date]) -> Mapping[int, Sequence[str]]:
 
 
 def prices(at: datetime) -> Standing:
-    """Thirteen queries at most."""
+    """Ten queries at most."""
     today, stands = timezone.localdate(at), Standing()
-    formulas = Formula.objects.filter(active=True, activity__active=True).select_related("activity")
-    book = PriceBook.of_town()
+    rows = Formula.objects.filter(active=True, activity__active=True).select_related("activity")
+    formulas = list(rows.order_by("activity__order", "activity__name", "order", "name"))
+    book = _book()
     first = {one.activity_id: max(today, one.starts_on) for one in _next_periods(today)}
     without = [
         f"{one.activity} – {one}"
-        for one in formulas.order_by("activity__order", "activity__name", "order", "name")
+        for one in formulas
         if not _is_priced(book, one.pk, first.get(one.activity_id, today))
     ]
-    tariffs = list(Tariff.objects.filter(formulas__isnull=False).distinct().with_rules())
+    tariffs = list(book.tariffs)
     current = [one for one in tariffs if one.valid_to is None or one.valid_to >= today]
     if current:
         named = moments.listing([str(one) for one in current[:6]])

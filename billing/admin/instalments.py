@@ -57,6 +57,11 @@ class InParts(OwnPages[Invoice]):
             offered = instalments.choices(
                 invoice, BillingSettings.current(), timezone.localdate(), at_desk=True
             )
+            if not offered:
+                why = "elle est payée" if invoice.left <= 0 else f"il ne reste que {euros(invoice.left)}"
+                text = f"La facture {invoice.number} ne se paie pas en plusieurs fois : {why}."
+                messages.info(request, text)
+                return redirect(back)
             form = TimesForm(
                 request.POST or None, offered=[(len(one), rules.in_words(one)) for one in offered]
             )

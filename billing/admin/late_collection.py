@@ -1,6 +1,6 @@
 """Late departures at the desk: who left when, what it costs, what is forgiven; the rule of an activity."""
 
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
@@ -13,12 +13,14 @@ from django.utils.http import urlencode
 
 from billing.invoices import late_collection
 from billing.models import LateCollection, LateCollectionRule
+from billing.prices import rule_previews
 from billing.rules import late_collection as rules
 from families.custody.own import OwnHousehold
 from portal.desk import rights
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import OwnPages, WithHistory
-from portal.desk.site import DeskAdmin, DeskLink
+from portal.desk.previews import Preview, ShowsPreview, Typed
+from portal.desk.site import DeskLink
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.day_fields import DayField
@@ -32,26 +34,13 @@ MAY_NOTE = ("billing.add_latecollection", "billing.change_latecollection")
 
 
 @admin.register(LateCollectionRule)
-class LateCollectionRuleAdmin(DeskAdmin[LateCollectionRule]):
+class LateCollectionRuleAdmin(ShowsPreview[LateCollectionRule]):
     desk_order = 82
     list_display = ("activity", "valid_from", "closes_at", "quarter", "flat", "flat_after", "from_nth")
     list_select_related = ("activity",)
-    readonly_fields = ("examples",)
 
-    @admin.display(description="ce que cela donne")
-    def examples(self, obj: LateCollectionRule) -> str:
-        """What some departures would cost by the rule as it is kept."""
-        if obj.pk is None or obj.closes_at is None:
-            return "Enregistrez la règle pour lire ce que coûtent quelques départs."
-        return " ".join(_example(obj.rule(), minutes) for minutes in (5, 17, 31))
-
-
-def _example(rule: rules.LateRule, minutes: int) -> str:
-    at = rule.closes_at.hour * 60 + rule.closes_at.minute + minutes
-    left_at = time(min(at // 60, 23), at % 60)
-    found = rules.late(rule, left_at, rule.from_nth - 1)
-    said = "pas de retard" if found is None else euros(found.amount)
-    return f"Départ à {moments.hour(left_at)} : {said}."
+    def preview(self, typed: Typed[LateCollectionRule], request: HttpRequest, at: datetime) -> Preview:
+        return rule_previews.late_departures(typed.row)
 
 
 class EveningForm(forms.Form):

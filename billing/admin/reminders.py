@@ -63,7 +63,11 @@ class ReminderFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         known, asked = {value for value, _ in self.lookup_choices}, self.value()
-        return queryset.filter(reminders=int(asked)) if asked and asked in known else queryset
+        if not asked or asked not in known:
+            return queryset
+        # Of an invoice in several due dates there may be more.
+        most = str(InvoiceNotice.LAST_REMINDER)
+        return queryset.filter(**{"reminders__gte" if asked == most else "reminders": int(asked)})
 
 
 class NoticeInline(ShownOnlyInline[InvoiceNotice, Invoice]):

@@ -1,7 +1,7 @@
 """Tariffs at the desk: the grid as one table with its warnings, a simulator, a copy for next year."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -31,19 +31,22 @@ from billing.models import (
     check_columns,
     price_text,
 )
+from billing.models.tariffs import OWN_AUDIENCES
+from billing.prices import rule_previews
 from billing.prices.books import PriceBook, copy_tariff, keep_past, next_code, next_dates
-from billing.prices.quantity_preview import QuantityPreview, preview
 from billing.rules import pricing, quantities, tariff_checks
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OneRow, OwnPages, WithHistory
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.desk.site import DeskLink, M
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField
 from portal.french.grades import Grade
 from portal.french.plurals import counted
-from portal.reservations.models import Formula, SchoolClass
+from portal.reservations.models import Audience, Formula, SchoolClass
+from portal.reservations.models.campaigns import publics
 
 
 class LinesField(forms.Field):
@@ -209,6 +212,19 @@ class CompactInline(admin.TabularInline[M, Tariff]):
         return field
 
 
+class OfPublics(CompactInline[M]):
+    """Rows that may be for an audience of the town; a town without any has no column for them."""
+
+    def get_fields(self, request: HttpRequest, obj: Tariff | None = None) -> Any:
+        return [name for name in super().get_fields(request, obj) if name != "public" or publics()]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and db_field.name == "public":
+            field.choices = list(field.iterator(field))
+        return field
+
+
 class HasPrices(forms.BaseInlineFormSet[Any, Tariff, Any]):
     """A tariff says a price where its kind looks for it: nothing could be billed by one that says none."""
 
@@ -278,6 +294,7 @@ class ModifierForm(TrimmedForm[TariffModifier]):
             "first_grade",
             "last_grade",
             "status",
+            "public",
             "effect",
             "amount",
             "column",
@@ -285,7 +302,7 @@ class ModifierForm(TrimmedForm[TariffModifier]):
         )
 
 
-class ModifierInline(CompactInline[TariffModifier]):
+class ModifierInline(OfPublics[TariffModifier]):
     model = TariffModifier
     form = ModifierForm
     extra = 0
@@ -317,13 +334,6 @@ class QuantityInline(CompactInline[TariffQuantity]):
     )
 
 
-class Previewed(Exception):
-    """What was typed was looked at, and is not saved."""
-
-    def __init__(self, found: QuantityPreview | None) -> None:
-        self.found = found
-
-
 FORMULAS = Formula.objects.select_related("activity").order_by("activity__order", "activity__name", "order")
 
 
@@ -341,7 +351,7 @@ class DatedTariffField(forms.ModelChoiceField[Tariff]):
         return f"{obj.name} ({obj.dates})"
 
 
-class FormulaTariffInline(CompactInline[FormulaTariff]):
+class FormulaTariffInline(OfPublics[FormulaTariff]):
     model = FormulaTariff
     extra = 0
     verbose_name = "formule"
@@ -433,6 +443,9 @@ class SimulatorForm(forms.Form):
         error_messages={"min_value": "Un quotient familial n'est jamais négatif."},
     )
     non_resident = forms.BooleanField(label="Famille hors commune", required=False)
+    public = forms.ModelChoiceField(
+        Audience.objects.filter(OWN_AUDIENCES), label="Public", required=False, empty_label="–"
+    )
     rank = forms.IntegerField(label="Rang de l'enfant", initial=1, min_value=1, max_value=20)
     children = forms.IntegerField(label="Enfants inscrits", initial=1, min_value=1, max_value=20)
     level = forms.ChoiceField(
@@ -454,6 +467,11 @@ class SimulatorForm(forms.Form):
     pai = forms.BooleanField(label="Panier repas (PAI)", required=False)
     adult = forms.BooleanField(label="Adulte", required=False)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not publics():
+            del self.fields["public"]
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if not self.errors and bool(cleaned.get("formula")) == bool(cleaned.get("tariff")):
@@ -463,9 +481,12 @@ class SimulatorForm(forms.Form):
     def price(self) -> pricing.Price:
         """Raises NoPrice."""
         said = self.cleaned_data
+        public = said.get("public")
+        as_resident = public is not None and public.priced_as_resident
         facts = pricing.Facts(
             quotient=said["quotient"],
-            resident=not said["non_resident"],
+            resident=as_resident or not said["non_resident"],
+            publics=(public.pk,) if public else (),
             rank=said["rank"],
             children=max(said["children"], said["rank"]),
             level=said["level"],
@@ -490,7 +511,7 @@ class SimulatorForm(forms.Form):
 
 
 @admin.register(Tariff)
-class TariffAdmin(OwnPages[Tariff]):
+class TariffAdmin(ShowsPreview[Tariff], OwnPages[Tariff]):
     desk_order = 10
     desk_links = (
         DeskLink(
@@ -520,6 +541,10 @@ class TariffAdmin(OwnPages[Tariff]):
         ("Comptabilité", {"fields": (("step", "vat_percent", "care_percent"),), "classes": ("collapse",)}),
     )
     change_form_template = "admin/billing/tariff.html"
+    preview_lives = False
+    preview_hint = (
+        "« Aperçu » dit ce que paieraient des familles : rangs, quotients, mois dus, 1, 2, 3… jours."
+    )
 
     @admin.display(description="dates", ordering="valid_from")
     def dates(self, obj: Tariff) -> str:
@@ -582,30 +607,16 @@ class TariffAdmin(OwnPages[Tariff]):
             f" sous « {kept.code} ».",
         )
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """« Voir ce que cela donne » saves all of it, looks, and takes it back."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except Previewed as looked:
-            # What saving would have said is not true.
-            list(messages.get_messages(request))
-            context = {"preview": looked.found}
-            return self.page(request, "admin/billing/quantity_preview.html", "Ce que cela donne", context)
+    def preview(self, typed: Typed[Tariff], request: HttpRequest, at: datetime) -> Preview:
+        """A price is read of what stands in the database: all of it is written, looked at, and taken back."""
+        with typed.written() as row:
+            written = Tariff.objects.with_rules().prefetch_related("quantities").get(pk=row.pk)
+            return rule_previews.tariff(written, timezone.localdate(at))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         if change:
             self._keep_past(request, form, formsets)
         super().save_related(request, form, formsets, change)
-        if "_apercu" in request.POST:
-            today = timezone.localdate()
-            row = Tariff.objects.with_rules().prefetch_related("quantities").get(pk=form.instance.pk)
-            raise Previewed(preview(row, today - timedelta(days=today.weekday())))
         found = tariff_checks.to_check(form.instance.rule())
         if found:
             messages.warning(
@@ -740,6 +751,7 @@ class ChildStatusAdmin(NotOfOwnHousehold[ChildStatus], TolerantChoices[ChildStat
 
 @admin.register(BillingSettings)
 class BillingSettingsAdmin(
+    ShowsPreview[BillingSettings],
     AsksAgain[BillingSettings],
     OneRow[BillingSettings],
     TolerantChoices[BillingSettings],
@@ -811,3 +823,6 @@ class BillingSettingsAdmin(
         if self.has_add_permission(request):
             return redirect("admin:billing_billingsettings_add")
         return super().changelist_view(request, extra_context)
+
+    def preview(self, typed: Typed[BillingSettings], request: HttpRequest, at: datetime) -> Preview:
+        return rule_previews.settings(typed.row, timezone.localdate(at))

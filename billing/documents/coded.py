@@ -28,6 +28,7 @@ from billing.models import (
     PaymentState,
 )
 from billing.models.payments import PaymentInTheBooks
+from billing.rules import vat
 from portal.files.handing_over import Cell
 
 A_BITE = 500
@@ -56,7 +57,8 @@ class Span:
 
 @dataclass(frozen=True)
 class Weights:
-    """How lines are summed by code. An account that nobody said is that of the journal's revenue."""
+    """How lines are summed by code. An account that nobody said is that of the journal's revenue; VAT is on
+    its own, where the journal has one."""
 
     codes: Codes
     accounts: JournalAccounts
@@ -69,13 +71,17 @@ class Weights:
     def of(self, invoices: Collection[int]) -> dict[int, ByCode]:
         """Of invoices, by their keys, in one query; one whose lines are gone is not in it."""
         lines = InvoiceLine.objects.filter(invoice__in=invoices)
-        return self._summed(lines.values("invoice", "analytic_code", "account_code", "formula"))
+        return self._summed(
+            lines.values("invoice", "analytic_code", "account_code", "formula", "vat_percent")
+        )
 
     def of_notes(self, notes: Collection[int]) -> dict[int, ByCode]:
         """The same of credit notes, in one query, as far as they say which lines they take back."""
         lines = CreditNoteLine.objects.filter(note__in=notes, line__isnull=False)
         return self._summed(
-            lines.values("note", "line__analytic_code", "line__account_code", "line__formula")
+            lines.values(
+                "note", "line__analytic_code", "line__account_code", "line__formula", "line__vat_percent"
+            )
         )
 
     def left_of(self, invoices: Collection[int]) -> dict[int, ByCode]:
@@ -90,14 +96,18 @@ class Weights:
         return {key: found if sum(found.values()) > 0 else whole[key] for key, found in left.items()}
 
     def _summed(self, lines: "QuerySet[Any, Any]") -> dict[int, ByCode]:
-        """`lines`: what they are of, analytic code, account and formula of each."""
+        """`lines`: what they are of, analytic code, account, formula and rate of VAT of each."""
         found: dict[int, ByCode] = defaultdict(lambda: defaultdict(lambda: ZERO))
         rows = lines.annotate(sum=Sum("amount")).order_by(*lines.query.values_select)
         for row in rows:
-            key, analytic, account, formula, amount = row.values()
+            key, analytic, account, formula, rate, amount = row.values()
             code = Code(analytic, account) if analytic or account else self.codes.of(formula)
             code = code._replace(account=code.account or self.accounts.revenue)
-            found[key][code] += Decimal(amount).quantize(ZERO)
+            gross = Decimal(amount).quantize(ZERO)
+            net = vat.net_of(gross, rate) if rate and self.accounts.vat else gross
+            found[key][code] += net
+            if gross != net:
+                found[key][code._replace(account=self.accounts.vat)] += gross - net
         return found
 
 

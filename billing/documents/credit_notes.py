@@ -89,6 +89,12 @@ def becomes(note: CreditNote) -> str:
     return " ".join(said)
 
 
+def vat(note: CreditNote) -> list[str]:
+    """What it gives back of VAT, a sentence a rate."""
+    lines = note.lines.select_related("line")
+    return wording.vat_of((one.line.vat_percent, one.amount) for one in lines if one.line)
+
+
 def render(note: CreditNote) -> bytes:
     """The PDF. The town hall is as the invoice says it."""
     invoice = note.invoice
@@ -100,6 +106,7 @@ def render(note: CreditNote) -> bytes:
         "invoiced_on": short_day(timezone.localtime(invoice.issued_at).date(), year=True),
         "groups": grouped(lines_of(note)),
         "amount": euros(note.amount),
+        "vat": vat(note),
         "becomes": becomes(note),
     }
     return pdf.draw("billing/credit_note.html", context, STYLE, identifier=note.number)

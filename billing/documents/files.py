@@ -11,7 +11,7 @@ from itertools import chain
 from tempfile import TemporaryFile
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 from xlsxwriter import Workbook
 
@@ -26,9 +26,11 @@ from billing.models import (
     PaymentAllocation,
     WriteOff,
 )
+from billing.rules import vat
 from portal.files.handing_over import Cell, csv_lines
 
 A_BITE = 200  # rows read at a time
+ZERO = Decimal("0.00")
 
 
 class Sink(io.RawIOBase):
@@ -89,7 +91,7 @@ def _printed(invoice: Invoice) -> bytes:
 
 INVOICE_COLUMNS = (
     "Numéro", "Mois", "Émise le", "À payer au plus tard le", "Foyer", "Destinataire", "Quotient", "Total",
-    "Payé", "Avoirs", "Reste à payer", "Abandons de créances",
+    "Payé", "Avoirs", "Reste à payer", "Abandons de créances", "Total HT", "TVA",
 )  # fmt: skip
 LINE_COLUMNS = (
     "Facture", "Mois", "Foyer", "Enfant", "Activité", "Désignation", "Jours", "Quantité", "Prix unitaire",
@@ -118,12 +120,15 @@ DEBIT_COLUMNS = (
 
 
 def invoice_rows(invoices: QuerySet[InvoiceWithBalance]) -> Iterator[tuple[Cell, ...]]:
-    rows = invoices.select_related("household").order_by("pk")
+    taxed = Prefetch("lines", InvoiceLine.objects.exclude(vat_percent=0), to_attr="taxed")
+    rows = invoices.select_related("household").prefetch_related(taxed).order_by("pk")
     for one in rows.iterator(chunk_size=A_BITE):
+        lines: list[InvoiceLine] = one.taxed
+        tax = sum((rate.vat for rate in vat.by_rate((row.vat_percent, row.amount) for row in lines)), ZERO)
         yield (
             one.number, one.month_name, timezone.localtime(one.issued_at).date(), one.pay_by,
             one.household.number, one.payer, one.quotient, one.total, one.paid, one.credited, one.left,
-            one.written_off,
+            one.written_off, one.total - tax, tax,
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from billing.models import (
     ChildStatus,
     CreditNote,
     CreditNoteLine,
+    DinerMeal,
     GivenUpDay,
     HouseholdCard,
     HouseholdFee,
@@ -236,6 +237,15 @@ def tables(subject: Subject) -> Iterator[Table]:
         (
             (row.label, str(row.child or ""), row.amount, row.arises_on, "oui" if row.waived_at else "")
             for row in asked.order_by("arises_on", "pk")
+        ),
+    )
+    meals = DinerMeal.objects.filter(diner__household=home).select_related("diner", "establishment")
+    yield Table(
+        "Repas d'adulte",
+        ("Convive", "Jour", "Lieu", "État", "Réservé le"),
+        (
+            (str(row.diner), row.day, str(row.establishment), row.get_state_display(), row.booked_at)
+            for row in meals.order_by("day", "pk")
         ),
     )
     parts = Instalment.objects.filter(plan__invoice__household=home).select_related("plan__invoice")

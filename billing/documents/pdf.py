@@ -102,14 +102,21 @@ NOTHING = Settled()
 
 
 def render(
-    invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None = None, *, signed: bool = True
+    invoice: Invoice,
+    settled: Settled = NOTHING,
+    stands_on: date | None = None,
+    *,
+    signed: bool = True,
+    vat_in_full: bool = True,
 ) -> bytes:
     """The PDF of an issued invoice; the same invoice, settled alike, always gives the same bytes.
 
     `stands_on`: the day of a copy that says more than the paper of then. Not `signed`: without the name
-    of who signs, as up to 0.6.0.
+    of who signs, as up to 0.6.0. Not `vat_in_full`: the VAT of each rate alone, as up to 0.11.0.
     """
     said = context(invoice, settled, stands_on)
+    if not vat_in_full:
+        said["vat"] = _vat_alone(list(invoice.lines.all()))
     if not signed:
         said["issuer"] = {**said["issuer"], "signatory": ""}
     return draw("billing/invoice.html", said, STYLE, identifier=invoice.number)
@@ -137,7 +144,9 @@ def context(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None
         "issued_on": short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
         "stands_on": short_day(stands_on, year=True) if stands_on else "",
-        "vat": _vat(lines),
+        "vat": wording.vat_of((line.vat_percent, line.amount) for line in lines),
+        # Meals of an adult cost the same whatever a household has.
+        "by_quotient": any(line.kind != InvoiceLine.Kind.MEAL for line in lines),
         "pay_url": page,
         "code": code(page) if page else None,
     }
@@ -147,7 +156,7 @@ def _local_day(moment: datetime) -> date:
     return timezone.localtime(moment).date()
 
 
-def _vat(lines: list[InvoiceLine]) -> list[str]:
+def _vat_alone(lines: list[InvoiceLine]) -> list[str]:
     """« dont TVA 10 % : 1,20 € », a line a rate."""
     rates: dict[Decimal, Decimal] = {}
     for line in lines:
@@ -215,8 +224,8 @@ def read(pdf: InvoicePdf) -> bytes:
         return content(pdf, f"Le fichier de la facture {pdf.invoice.number}")
     except PdfGone:
         then = Settled(pdf.paid, _paid_on(pdf.invoice, pdf.made_at), pdf.credited, pdf.written_off)
-        for signed in (True, False):
-            again = render(pdf.invoice, then, signed=signed)
+        for signed, vat_in_full in ((True, True), (True, False), (False, False)):
+            again = render(pdf.invoice, then, signed=signed, vat_in_full=vat_in_full)
             if hashlib.sha256(again).hexdigest() == pdf.sha256:
                 pdf.file.storage.save(pdf.file.name, ContentFile(again))
                 return again

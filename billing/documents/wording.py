@@ -40,6 +40,7 @@ from billing.models.invoices import MONEY, next_instalment
 from billing.models.means import label
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
+from billing.rules import vat
 from families.models import Household
 from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
@@ -286,6 +287,14 @@ def grouped(lines: Iterable[InvoiceLine]) -> list[tuple[str, list[ShownLine]]]:
     return [
         (name or "Divers", [_line(line) for line in group])
         for name, group in groupby(lines, key=lambda line: line.child_name)
+    ]
+
+
+def vat_of(lines: Iterable[tuple[Decimal, Decimal]]) -> list[str]:
+    """« TVA 10 % : 3,45 € HT + 0,35 € = 3,80 € TTC », a line a rate; of lines (rate, amount)."""
+    return [
+        f"TVA {number(one.rate)}\xa0% : {euros(one.net)} HT + {euros(one.vat)} = {euros(one.gross)} TTC"
+        for one in vat.by_rate(lines)
     ]
 
 

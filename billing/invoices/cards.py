@@ -220,7 +220,12 @@ def settle(lines: Lines, due: Collection[Presence], billable: Billable) -> None:
     if homes is None:
         return
     drafted = {
-        home: [line for line in lines.by_household.get(home, ()) if line.formula in homes.formulas]
+        home: [
+            line
+            for line in lines.by_household.get(home, ())
+            # What adults eat has its own price, and takes no ticket.
+            if line.formula in homes.formulas and line.child is not None
+        ]
         for home in homes.cards
     }
     paid = _paid(homes, drafted, due, billable)

@@ -177,20 +177,21 @@ def _items(
             followed=Exists(later.filter(booking=OuterRef("booking")))
             | Exists(later.filter(attendance=OuterRef("attendance")))
             | Exists(later.filter(fee=OuterRef("fee")))
+            | Exists(later.filter(meal=OuterRef("meal")))
             # What a number of presences changes adds up: a later change takes nothing back.
             | Exists(
                 later.filter(flat=OuterRef("flat")).exclude(Q(flat="") | Q(flat__startswith=BY_QUANTITY))
             ),
         )
-        .order_by("booking__day", "attendance__day", "pk")
+        .order_by("booking__day", "attendance__day", "meal__day", "pk")
     )
     found: dict[int, list[tuple[CreditableDay, bool]]] = defaultdict(list)
     for row in rows.values_list(
-        "pk", "line_id", "booking__day", "attendance__day", "amount", "uncredited", "followed"
+        "pk", "line_id", "booking__day", "attendance__day", "meal__day", "amount", "uncredited", "followed"
     ):
-        pk, line, booked, came, amount, uncredited, followed = row
+        pk, line, booked, came, eaten, amount, uncredited, followed = row
         if amount:
-            day = CreditableDay(pk, booked or came, amount)
+            day = CreditableDay(pk, booked or came or eaten, amount)
             found[line].append((day, bool(uncredited and not followed and pk not in paid_by_ticket)))
     return found
 

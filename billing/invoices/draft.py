@@ -14,8 +14,8 @@ Kind = InvoiceLine.Kind
 
 
 class DraftedItem(NamedTuple):
-    """What a line bills, as in BilledItem: a booking, a presence without one, or (`flat`) a flat price, or a
-    `fee` a year (its key; None where a preview has none yet)."""
+    """What a line bills, as in BilledItem: a booking, a presence without one, or (`flat`) a flat price, a
+    `fee` a year (its key; None where a preview has none yet), or an adult's `meal`."""
 
     turn: int
     amount: Decimal
@@ -25,11 +25,12 @@ class DraftedItem(NamedTuple):
     counted: str = ""
     minutes: int | None = None
     fee: int | None = None
+    meal: int | None = None
 
 
 # The columns that an Item is written to, in its order.
 ITEM_COLUMNS = tuple(
-    f"{name}_id" if name in ("booking", "attendance", "fee") else name for name in DraftedItem._fields
+    f"{name}_id" if name in ("booking", "attendance", "fee", "meal") else name for name in DraftedItem._fields
 )
 
 

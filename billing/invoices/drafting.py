@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-from billing.invoices import cards, changes, fees, quantities, reading, regies
+from billing.invoices import adults, cards, changes, fees, quantities, reading, regies
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.corrections import correct, counting
 from billing.invoices.draft import Draft, DraftedLine, Kind, Warnings
@@ -86,6 +86,7 @@ def drafts(
     lines = Lines(FlatPrices(households), regies.of_formulas())
     _fill(lines, billable, found, presence_prices)
     _ask_fees(lines, billable, fees.of_town(), households)
+    _serve_adults(lines, billable)
     made = _addressed(lines.by_household, lambda home: people.quotient(home, scope.ends_on))
     for draft in made:
         home = draft.household.pk
@@ -156,6 +157,16 @@ def _ask_fees(lines: Lines, billable: Billable, asked: Sequence[Fee], households
     for due in found.due:
         if due.row.amount and billable.bills(due.row.fee.regie_id):
             lines.ask(due)
+
+
+def _serve_adults(lines: Lines, billable: Billable) -> None:
+    """Adds the meals of adults, and gives back what was cancelled since it was billed."""
+    found = adults.read(billable)
+    for back in found.back:
+        if billable.bills(back.item.line.invoice.regie_id):
+            lines.take_back(back, "repas annulé")
+    for due in found.due:
+        lines.serve(due)
 
 
 def _bill(presences: Collection[reading.Presence], prices: PresencePrices, lines: Lines) -> None:

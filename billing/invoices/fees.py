@@ -25,7 +25,10 @@ from billing.rules import fees as rules
 from families import residences
 from families.custody import own
 from families.models import Child, Household, Residence, User
-from portal.reservations.models import Enrolment
+from portal.reservations.days import audiences
+from portal.reservations.deadlines.publics import Publics
+from portal.reservations.models import Audience, Enrolment
+from portal.reservations.models.campaigns import read_publics
 from portal.reservations.states import EnrolmentState
 
 RIGHT = "billing.waive_householdfee"
@@ -326,20 +329,28 @@ def _last_billings(rows: Sequence[HouseholdFee]) -> dict[int, _Billing]:
 
 
 class _Homes:
-    """Who lives in the town on a day; asked only where a price depends on it. Two queries."""
+    """Who pays as a family of the town on a day; asked only where a price depends on it. Two queries, a few
+    more where an audience of the town pays as one."""
 
     def __init__(self, fees: Sequence[Fee], households: Collection[int]) -> None:
         self._known: dict[int, bool] = {}
         self._moves: dict[int, list[Residence]] = defaultdict(list)
+        self._audiences = audiences.Known(Publics())
         if any(step.outside is not None for fee in fees for step in fee.steps()):
             homes = Household.objects.filter(pk__in=households)
-            self._known = dict(homes.values_list("pk", "resident"))
+            known = homes.annotate(by_public=Exists(Audience.objects.filter(priced_as_resident=True)))
+            found = list(known)
+            self._known = {home.pk: home.resident for home in found}
+            if any(getattr(home, "by_public", False) for home in found):
+                self._audiences = audiences.Known.load(found, publics=read_publics())
             for row in Residence.objects.filter(household__in=households):
                 self._moves[row.household_id].append(row)
 
     def resident(self, household: int, day: date) -> bool:
         moves = self._moves.get(household)
-        return residences.holding(moves, day) if moves else self._known.get(household, True)
+        lives = residences.holding(moves, day) if moves else self._known.get(household, True)
+        # « Paie comme les familles de la commune »: for a fee too, by any child of the household.
+        return lives or self._audiences.publics.priced_as_resident(self._audiences.of(household, day))
 
 
 # Written ---------------------------------------------------------------------------------------------------

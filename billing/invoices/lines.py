@@ -5,6 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
+from billing.invoices.adults import MealDue
 from billing.invoices.draft import Adjustment, Change, DraftedItem, DraftedLine, Kind
 from billing.invoices.fees import FeeDue
 from billing.invoices.flats import Asked, FlatPrices
@@ -146,6 +147,7 @@ class Lines:
                 attendance=item.attendance_id,
                 flat=item.flat,
                 fee=item.fee_id,
+                meal=item.meal_id,
             )
         )
 
@@ -261,6 +263,28 @@ class Lines:
             items=[DraftedItem(turn=due.turn, amount=row.amount, fee=row.pk)],
         )
         self._begin(row.household_id, line)
+
+    def serve(self, due: MealDue) -> None:
+        """Adds an adult's meal to the line that it joins: those that cost the same for the same reason."""
+        meal = due.meal
+        key = (meal.diner_id, meal.formula_id, due.amount, due.late, due.vat_percent)
+        line = self._lines.get(key)
+        if line is None:
+            label = f"{meal.formula.name}, adulte" + (", réservé après le délai" if due.late else "")
+            line = DraftedLine(
+                kind=Kind.MEAL,
+                label=label[:LONGEST_LABEL],
+                unit_price=due.amount,
+                child_name=str(meal.diner),
+                formula=meal.formula_id,
+                activity_name=meal.formula.activity.name,
+                vat_percent=due.vat_percent,
+                regie=self._regies.get(meal.formula_id),
+            )
+            self._lines[key] = self._begin(meal.diner.household_id, line)
+        line.quantity += 1
+        line.days.append(meal.day)
+        line.items.append(DraftedItem(turn=due.turn, amount=due.amount, meal=meal.pk))
 
     def take_over(self, statement: Invoice) -> None:
         """Adds what a statement carried over, line by line, so that the invoice says what it is made of."""

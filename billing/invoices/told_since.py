@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from billing.invoices.billable import Scope
 from billing.models import BillingSettings, ChildStatus, Recalculation, TariffModifier
-from families.models import FamilyQuotient, Residence
+from families.models import FamilyQuotient, FormerAddress, Residence
 from portal.database.kept import KeptAWhile
 from portal.french import moments
-from portal.reservations.models import Schooling
+from portal.reservations.deadlines.publics import Kind
+from portal.reservations.models import AudienceMember, Schooling
+from portal.reservations.models.campaigns import publics
 
 M = TypeVar("M", bound=Model)
 LOOKED_AT = timedelta(days=365)
@@ -40,7 +42,7 @@ class ToldSince:
 def told_since(at: datetime) -> list[ToldSince]:
     """The last ones that a year's months may be recalculated for, the latest first, one a household and
     month; not those recalculated since. In five queries, six where tariffs
-    ask for situations that the town hall recognises."""
+    ask for situations that the town hall recognises, two more where it has audiences of its own."""
     first = (timezone.localdate(at) - LOOKED_AT).replace(day=1)
     seen: dict[tuple[int | None, date], datetime] = {}
     decided = Recalculation.objects.filter(confirmed_at__isnull=False, month__gte=first)
@@ -71,6 +73,12 @@ def _facts(first: date) -> Iterator[ToldSince]:
         ):
             if since:
                 yield ToldSince(home, month, since, told_at, "déménagement")
+        # From one town to another outside, say: for audiences of the town that lives at addresses.
+        left = FormerAddress.objects.all() if publics().asks(Kind.ADDRESS) else FormerAddress.objects.none()
+        for home, month, until, told_at in _since_billed(left, "told_at", "household", first).values_list(
+            "household_id", "household__invoices__month", "until", "told_at"
+        ):
+            yield ToldSince(home, month, until + timedelta(days=1), told_at, "déménagement")
     if settings.quotient_late == from_its_date:
         given = _since_billed(FamilyQuotient.objects.all(), "known_on", "household", first)
         for home, month, since, known_on in given.values_list(
@@ -93,6 +101,12 @@ def _facts(first: date) -> Iterator[ToldSince]:
             "child__households", "child__households__invoices__month", "valid_from", "known_on"
         ).distinct():
             yield ToldSince(home, month, since, _begins(known_on), "situation reconnue")
+    if publics().asks(Kind.RECOGNISED):
+        members = _since_billed(AudienceMember.objects.all(), "known_on", "household", first)
+        for home, month, since, known_on in members.values_list(
+            "household_id", "household__invoices__month", "starts_on", "known_on"
+        ):
+            yield ToldSince(home, month, since, _begins(known_on), "public reconnu")
 
 
 @KeptAWhile

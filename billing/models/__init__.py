@@ -2,6 +2,7 @@
 
 from billing.models.absences import AbsencePolicy
 from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.adults import DINER_WORDS, AdultPrice, Diner, DinerKind, DinerMeal
 from billing.models.arrears import ArrearsDecision, ArrearsDecisionQuerySet
 from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.cards import HouseholdCard, TicketCard, cards_are_sold
@@ -32,6 +33,7 @@ from billing.models.invoices import (
     StatementCredit,
     WriteOff,
     WriteOffQuerySet,
+    next_instalment,
     pay_by,
     state_of,
 )
@@ -84,6 +86,7 @@ from billing.models.tariffs import (
 from billing.models.transfers import TransferFile, TransferRefund
 
 __all__ = [
+    "DINER_WORDS",
     "NEVER_NEGATIVE",
     "ONLINE_OPEN",
     "ONLINE_PAID",
@@ -91,6 +94,7 @@ __all__ = [
     "AccountEntry",
     "AccountEntryQuerySet",
     "ActivityRegie",
+    "AdultPrice",
     "ArrearsDecision",
     "ArrearsDecisionQuerySet",
     "Balance",
@@ -112,6 +116,9 @@ __all__ = [
     "DepositCancellation",
     "DepositLine",
     "DepositSlip",
+    "Diner",
+    "DinerKind",
+    "DinerMeal",
     "EntryKind",
     "Fee",
     "FeePrice",
@@ -180,6 +187,7 @@ __all__ = [
     "check_columns",
     "check_prices",
     "is_reversed",
+    "next_instalment",
     "pay_by",
     "price_text",
     "refund_rules",

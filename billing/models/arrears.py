@@ -9,20 +9,23 @@ from django.db.models import Exists, F, OuterRef, Q
 from billing.models.invoices import Invoice
 from billing.rules.arrears import Decided, Stops
 from families.models import Household, User
+from portal.database.composed import Given
 from portal.database.history import History
 from portal.reservations.models import Activity, SchoolYear
 
 
 class ArrearsDecisionQuerySet(models.QuerySet["ArrearsDecision"]):
+    def running(self, today: date | Given) -> "ArrearsDecisionQuerySet":
+        """Those that nobody ended, begun on `today` and not past their last day, whatever is paid."""
+        return self.filter(Q(until=None) | Q(until__gte=today), ended_at=None, since__lte=today)
+
     def standing(self, today: date) -> "ArrearsDecisionQuerySet":
-        """Those that stop something on `today`: not ended, begun, not past their last day, and, where payment
-        ends them, something of their invoices is late: not paid, nor to be paid later by due dates."""
+        """Those that stop something on `today`: they run, and, where payment ends them, something of their
+        invoices is late: not paid, nor to be paid later by due dates."""
         owed = Invoice.objects.with_balance().filter(
             arrears_decisions=OuterRef("pk"), left__gt=Decimal(0), pay_by__lt=today
         )
-        return self.filter(Q(until=None) | Q(until__gte=today), ended_at=None, since__lte=today).filter(
-            Q(ends_when_paid=False) | Exists(owed)
-        )
+        return self.running(today).filter(Q(ends_when_paid=False) | Exists(owed))
 
     def over(self, today: date) -> "ArrearsDecisionQuerySet":
         """Those that nobody ended and that stop nothing any more."""

@@ -92,6 +92,14 @@ class JournalAccounts(models.Model):
     vouchers = account("titres (CESU, chèques-vacances…)", default="5118")
     bank = account("compte de la régie (virements, prélèvements, en ligne)", default="515")
 
+    vat = account(
+        "TVA collectée",
+        default="",
+        blank=True,
+        db_default="",
+        help_text="Vide : la TVA reste sur le compte de la recette.",
+    )
+
     history = HistoricalRecords()
 
     class Meta:

@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce, Round
 from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
+from billing.models.adults import DinerMeal
 from billing.models.fees import HouseholdFee
 from billing.models.instalments import Instalment, InstalmentPlan
 from billing.models.numbered import Numbered
@@ -362,6 +363,7 @@ class InvoiceLine(models.Model):
         MANUAL = "manual", "Ligne ajoutée"
         CARRIED = "carried", "Report"
         FEE = "fee", "Frais annuels"
+        MEAL = "meal", "Repas d'adulte"
 
     invoice = models.ForeignKey(
         Invoice, on_delete=models.PROTECT, related_name="lines", verbose_name="facture"
@@ -418,9 +420,10 @@ class Counted(models.TextChoices):
 
 
 class BilledItem(models.Model):
-    """What a line bills: a booking, an unreserved presence, a month's flat price, or a fee a year. `flat`
-    also names what the number of presences in a span changes (« q:… », `invoices/quantities.py`) and what the
-    tickets of a card pay (« q:card:… », `invoices/cards.py`): those of one name add up.
+    """What a line bills: a booking, an unreserved presence, a month's flat price, a fee a year, or a meal of
+    an adult. `flat` also names what the number of presences in a span changes (« q:… »,
+    `invoices/quantities.py`), and what the tickets of a card pay (« q:card:… », `invoices/cards.py`): those
+    of one name add up.
 
     `turn` 1 is its billing; it is taken back by a line of credit at the next turn, billed again at the one
     after; a day that cost nothing needs no taking back. Unique, so that nothing is billed twice. `counted`
@@ -443,6 +446,13 @@ class BilledItem(models.Model):
         null=True,
         related_name="billings",
         verbose_name="frais annuels",
+    )
+    meal = models.ForeignKey(
+        DinerMeal,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="billed",
+        verbose_name="repas d'adulte",
     )
     turn = models.PositiveSmallIntegerField("tour", default=1)
     amount = models.DecimalField("montant", max_digits=9, decimal_places=2)
@@ -468,6 +478,9 @@ class BilledItem(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["fee", "turn"], condition=Q(fee__isnull=False), name="fee_billed_once_a_turn"
+            ),
+            models.UniqueConstraint(
+                fields=["meal", "turn"], condition=Q(meal__isnull=False), name="meal_billed_once_a_turn"
             ),
         ]
 

@@ -23,6 +23,12 @@ class InvoiceNotice(models.Model):
     level = models.PositiveSmallIntegerField(
         "rang", help_text="0 : avis de facture ; 1, 2, 3 : première, deuxième, dernière relance."
     )
+    due_on = models.DateField(
+        "échéance",
+        null=True,
+        blank=True,
+        help_text="D'une facture payée en plusieurs fois : l'échéance que cette relance réclame.",
+    )
     left = models.DecimalField("restait à payer", max_digits=10, decimal_places=2)
     sent_at = models.DateTimeField("envoyé le")
     sent_by = models.ForeignKey(
@@ -36,13 +42,19 @@ class InvoiceNotice(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["invoice", "level"],
-                name="one_notice_an_invoice_and_level",
+                condition=Q(due_on=None),
+                name="one_notice_an_invoice_and_step",
+                violation_error_message="Cette relance est déjà partie.",
+            ),
+            models.UniqueConstraint(
+                fields=["invoice", "due_on", "level"],
+                name="one_notice_a_due_date_and_step",
                 violation_error_message="Cette relance est déjà partie.",
             ),
             models.CheckConstraint(
                 condition=Q(level__lte=3),
                 name="notice_level_known",
-                violation_error_message="Une facture est relancée trois fois au plus.",
+                violation_error_message="Une échéance est relancée trois fois au plus.",
             ),
         ]
 

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
@@ -17,9 +18,12 @@ from families.models import Child
 from portal.french import grades
 from portal.french.grades import Grade
 from portal.french.month_fields import MonthMaskField
-from portal.reservations.models import Activity, Enrolment, Formula, SchoolClass
+from portal.reservations.models import Activity, Audience, Enrolment, Formula, SchoolClass
+from portal.reservations.models.campaigns import USUAL
 
 AT_MOST_ALL = MaxValueValidator(Decimal(100), "Une part ne dépasse pas cent pour cent.")
+# The audiences that the town made.
+OWN_AUDIENCES = ~Q(belonging__in=USUAL)
 NEVER_NEGATIVE = MinValueValidator(Decimal(0), "Un montant n'est jamais négatif.")
 
 
@@ -58,7 +62,7 @@ def price_text(amount: Decimal) -> str:
 class TariffQuerySet(models.QuerySet["Tariff"]):
     def with_rules(self) -> "TariffQuerySet":
         """With all that `rule()` reads, in three more queries whatever their number."""
-        return self.prefetch_related("bands", "rates", "modifiers")
+        return self.prefetch_related("bands", "rates", "modifiers__public")
 
     def by_quantity(self) -> "models.QuerySet[Tariff]":
         """With `counts`: whether a price of theirs depends on how many presences there are. No query more."""
@@ -382,6 +386,7 @@ class TariffModifier(models.Model):
         RANK = pricing.When.RANK.value, "À partir du … enfant"
         CHILDREN = pricing.When.CHILDREN.value, "À partir de … enfants inscrits"
         STATUS = pricing.When.STATUS.value, "Situation reconnue de l'enfant"
+        PUBLIC = pricing.When.PUBLIC.value, "Foyer d'un public de la ville (avant « hors commune »)"
         LEVEL = pricing.When.LEVEL.value, "Niveau scolaire"
         GRADE = pricing.When.GRADE.value, "De la classe … à la classe …"
         AGE = pricing.When.AGE.value, "Moins de … ans"
@@ -413,6 +418,15 @@ class TariffModifier(models.Model):
     )
     status = models.CharField(
         "situation", max_length=12, blank=True, choices=Status, default="", db_default=""
+    )
+    public = models.ForeignKey(
+        Audience,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="modifiers",
+        verbose_name="public",
+        limit_choices_to=OWN_AUDIENCES,
     )
     effect = models.CharField("effet", max_length=8, choices=Effect)
     amount = models.DecimalField("valeur", max_digits=9, decimal_places=4, default=Decimal(0))
@@ -459,6 +473,11 @@ class TariffModifier(models.Model):
                 violation_error_message="Indiquez la situation.",
             ),
             models.CheckConstraint(
+                condition=Q(when="public", public__isnull=False) | (~Q(when="public") & Q(public=None)),
+                name="modifier_says_which_public",
+                violation_error_message="Indiquez le public, et seulement pour une règle d'un public.",
+            ),
+            models.CheckConstraint(
                 condition=~Q(effect="column") | ~Q(column=""),
                 name="modifier_says_which_column",
                 violation_error_message="Indiquez la colonne prise.",
@@ -486,6 +505,8 @@ class TariffModifier(models.Model):
             (self.last_grade or 0) if by_grade else 0,
             pricing.AgeOn(self.age_counts),
             self.status,
+            self.public_id or 0,
+            self.public.label if self.public_id and self.public else "",
         )
 
 
@@ -600,6 +621,16 @@ class FormulaTariff(models.Model):
     )
     situation = models.CharField("situation", max_length=10, choices=Situation, blank=True)
     audience = models.CharField("pour", max_length=12, choices=Audience, blank=True)
+    public = models.ForeignKey(
+        "reservations.Audience",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tariffs",
+        verbose_name="public de la ville",
+        limit_choices_to=OWN_AUDIENCES,
+        help_text="Compte avant « commune » et « hors commune ».",
+    )
     level = models.CharField("niveau", max_length=20, choices=SchoolClass.Level, blank=True)
     rank = models.PositiveSmallIntegerField("à partir du … enfant", default=1)
     children = models.PositiveSmallIntegerField("à partir de … enfants inscrits", default=1)
@@ -615,10 +646,24 @@ class FormulaTariff(models.Model):
         ordering = ["formula", "supplement", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["formula", "tariff", "column", "situation", "audience", "level", "rank", "children"],
+                "formula",
+                "tariff",
+                "column",
+                "situation",
+                "audience",
+                "level",
+                "rank",
+                "children",
+                Coalesce("public", 0),
                 name="one_offer_a_case",
                 violation_error_message="Cette formule a déjà ce tarif pour ce cas.",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(public=None) | Q(audience=""),
+                name="offer_of_a_public_names_no_other",
+                violation_error_message="Un prix est pour un public de la ville, ou pour la commune ou hors "
+                "commune : l'un des deux.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -636,6 +681,7 @@ class FormulaTariff(models.Model):
             pricing.When(self.situation) if self.situation else None,
             self.supplement,
             self.tariff_id,
+            self.public_id or 0,
         )
 
 

@@ -18,6 +18,8 @@ from billing.models import (
     BillingSettings,
     ChildStatus,
     CreditNote,
+    Diner,
+    DinerMeal,
     GivenUpDay,
     HouseholdCard,
     HouseholdFee,
@@ -38,7 +40,7 @@ from billing.models import (
 )
 from billing.models.online import ONLINE_OPEN
 from billing.payments import paying
-from families.models import User
+from families.models import Household, User
 from families.privacy import histories
 from families.privacy.erasing import Foreseen, Leaving, Line, Part
 from families.privacy.holdings import Fate
@@ -82,6 +84,9 @@ HOLDINGS = {
     "billing.GivenUpDay": Fate.GONE,
     "billing.HouseholdCard": Fate.GONE,
     "billing.HouseholdFee": Fate.BLANK,
+    "billing.Diner": Fate.BLANK,
+    # A day and a place; of whom is blank.
+    "billing.DinerMeal": Fate.BLANK,
     "billing.PackedMeal": Fate.GONE,
     "billing.ArrearsDecision": Fate.GONE,
     "billing.ArrearsDecision_activities": Fate.GONE,
@@ -113,6 +118,7 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
     if leaving.household is None:
         return
     found.obstacles += _open_money(homes)
+    found.obstacles += _still_eats(homes, today)
     invoices = Invoice.objects.filter(household__in=homes)
     found.kept += [
         Line(invoices.count(), "factures et leurs PDF", TEN_YEARS),
@@ -132,6 +138,10 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
     found.gone += [
         Line(charges.count(), "lignes à facturer"),
         Line(HouseholdFee.objects.filter(household__in=homes, billings=None).count(), "frais annuels"),
+        Line(
+            DinerMeal.objects.filter(diner__household__in=homes, billed=None).count(),
+            "repas d'adulte jamais facturés",
+        ),
         Line(RecalculatedHousehold.objects.filter(household__in=homes).count(), "mois recalculés"),
         Line(ArrearsDecision.objects.filter(household__in=homes).count(), "décisions d'impayés"),
         Line(
@@ -154,11 +164,21 @@ def _to_bill(leaving: Leaving, homes: list[int], today: date) -> list[str]:
             unreserved.filter(child__in=leaving.children),
         )
     charges = leaving.household is not None and unbilled.charges().exists()
-    if not (past.exists() or unreserved.exists() or charges):
+    meals = DinerMeal.objects.filter(
+        diner__household__in=homes, day__lt=today, state=DinerMeal.State.BOOKED, billed=None
+    )
+    of_adult = leaving.household is not None and meals.exists()
+    if not (past.exists() or unreserved.exists() or charges or of_adult):
         return []
     drafts, _ = drafting.drafts(homes, scope, settings)
     total = sum((draft.total for draft in drafts if not settings.carries(draft.total)), Decimal(0))
     return [f"Il reste à facturer, pour {euros(total)} environ."] if total > 0 else []
+
+
+def _still_eats(homes: list[int], today: date) -> list[str]:
+    """An account without a child is not one that everybody left."""
+    here = Diner.objects.filter(household__in=homes).exclude(ends_on__lt=today)
+    return [f"{one} mange encore à la cantine : indiquez d'abord son dernier jour." for one in here]
 
 
 def _open_money(homes: list[int]) -> list[str]:
@@ -215,6 +235,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     asked = HouseholdFee.objects.filter(household=home)
     asked.filter(billings=None).delete()
     asked.update(waived_reason=Case(When(waived_at=None, then=Value("")), default=Value(ERASED_REASON)))
+    _erase_diners(home)
     decisions = ArrearsDecision.objects.filter(household=home)
     keys = list(decisions.values_list("pk", flat=True))
     decisions.delete()
@@ -226,6 +247,16 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     mandates.filter(pk__in=unused).delete()
     histories.forget(Mandate, unused)
     mandates.filter(revoked_on=None).update(revoked_on=timezone.localtime(at).date())
+
+
+def _erase_diners(home: Household) -> None:
+    """Meals that no invoice names go; an adult of billed ones has no name and no diet any more."""
+    diners = Diner.objects.filter(household=home)
+    keys = list(diners.values_list("pk", flat=True))
+    DinerMeal.objects.filter(diner__in=keys, billed=None).delete()
+    diners.filter(meals=None).delete()
+    diners.update(first_name="", last_name=ERASED_REASON, diet=None)
+    histories.forget(Diner, keys)
 
 
 def _tidy() -> None:

@@ -31,6 +31,7 @@ from billing.models import (
     CreditNoteLine,
     Debit,
     DepositLine,
+    DinerMeal,
     FormerDocument,
     HouseholdFee,
     InstalmentPlan,
@@ -269,7 +270,10 @@ def _delete_invoices(invoices: set[int]) -> None:
     WriteOff.objects.filter(invoice__in=invoices)._raw_delete("default")
     items = BilledItem.objects.filter(line__in=lines)
     asked = set(items.filter(fee__isnull=False).values_list("fee", flat=True))
+    meals = set(items.filter(meal__isnull=False).values_list("meal", flat=True))
     items._raw_delete("default")
+    if meals:
+        DinerMeal.objects.filter(pk__in=meals, billed=None).delete()
     if asked:
         HouseholdFee.objects.filter(pk__in=asked, billings=None).delete()
     lines._raw_delete("default")

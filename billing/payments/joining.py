@@ -64,6 +64,7 @@ KEYS = {
     # Of two for the same year one is too many, and given back.
     "billing.HouseholdFee.household": Joins.RULED,
     "billing.HouseholdFee.child": Joins.RULED,
+    "billing.Diner.household": Joins.MOVES,
     "billing.ChildStatus.child": Joins.MOVES,
     "billing.OnlinePayment.household": Joins.MOVES,
     "billing.Mandate.household": Joins.RULED,

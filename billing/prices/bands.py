@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from billing.models import FormulaTariff, Tariff
 from billing.prices.books import FactsBook
@@ -80,7 +80,7 @@ def _grids(month: Month, formulas: Iterable[int]) -> dict[int, Grid]:
         FormulaTariff.objects.filter(formula__in=formulas, situation="", supplement=False)
         .filter(Q(tariff__valid_from=None) | Q(tariff__valid_from__lte=month.last))
         .filter(Q(tariff__valid_to=None) | Q(tariff__valid_to__gte=month.last))
-        .order_by("audience", "level", "rank", "children", "pk")
+        .order_by(F("public").asc(nulls_first=True), "audience", "level", "rank", "children", "pk")
         .values_list("formula", "tariff")
     )
     tariffs = Tariff.objects.filter(pk__in={tariff for _, tariff in links}).with_rules()

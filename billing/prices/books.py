@@ -21,6 +21,7 @@ from django.db.models import (
     Case,
     DateField,
     DecimalField,
+    Exists,
     F,
     Q,
     QuerySet,
@@ -46,13 +47,16 @@ from billing.rules import pricing, quantities
 from families.models import Child, FamilyQuotient, Household, Residence, age_on
 from portal.database.composed import Composed, Given, numbered, one_of
 from portal.french.dates import end_of_month
+from portal.reservations.days import audiences
 from portal.reservations.days.deadline_book import LateBook, LateTerms
 from portal.reservations.days.late_days import LateDays
 from portal.reservations.days.limits import SEPTEMBER, reference_day
+from portal.reservations.deadlines.publics import Publics
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
     Attendance,
+    Audience,
     Booking,
     Enrolment,
     Formula,
@@ -60,6 +64,7 @@ from portal.reservations.models import (
     Schooling,
     SchoolYear,
 )
+from portal.reservations.models.campaigns import read_publics
 from portal.reservations.states import LIVE, EnrolmentState
 
 SURCHARGES = {
@@ -96,7 +101,10 @@ class PriceBook:
         formulas: Iterable[Formula],
         late: LateBook,
         by_number: "Mapping[int, Sequence[quantities.Quantity]] | None" = None,
+        by_public: bool = False,
     ) -> None:
+        # Whether the town lets households from elsewhere pay as its own.
+        self._by_public = by_public
         # What a tariff (its key) says of a number of presences; most say nothing.
         self.quantities: Mapping[int, Sequence[quantities.Quantity]] = by_number or {}
         self._offers = offers
@@ -127,7 +135,9 @@ class PriceBook:
 
     @classmethod
     def _of(cls, found: QuerySet[FormulaTariff], first: date, last: date) -> "PriceBook":
-        links = list(found.select_related("formula").order_by("formula__order", "formula_id", "pk"))
+        as_resident = Exists(Audience.objects.filter(priced_as_resident=True))
+        told = found.select_related("formula").annotate(by_public=as_resident)
+        links = list(told.order_by("formula__order", "formula_id", "pk"))
         tariffs = (
             Tariff.objects.in_force(first, last)
             .filter(pk__in={link.tariff_id for link in links})
@@ -142,7 +152,13 @@ class PriceBook:
                 offers[link.formula_id].append(link.offer(rules[link.tariff_id]))
         formulas = {link.formula_id: link.formula for link in links}.values()
         late = LateBook.load({formula.activity_id for formula in formulas})
-        return cls(offers, tariffs, formulas, late, _by_number(tariffs))
+        by_public = any(link.by_public for link in links)
+        return cls(offers, tariffs, formulas, late, _by_number(tariffs), by_public)
+
+    @property
+    def tariffs(self) -> Iterable[Tariff]:
+        """Those whose offers it has, with their rules."""
+        return self._tariffs.values()
 
     @cached_property
     def by_quantity(self) -> frozenset[int]:
@@ -172,8 +188,11 @@ class PriceBook:
                 found.add(pricing.When.LEVEL)
             found |= {pricing.When.RANK} if offer.rank > 1 else set()
             found |= {pricing.When.NON_RESIDENT} if offer.resident is not None else set()
+            found |= {pricing.When.PUBLIC} if offer.public else set()
             if offer.children > 1 or any(rate.children > 1 for rate in offer.tariff.rates):
                 found.add(pricing.When.CHILDREN)
+        if self._by_public and pricing.When.NON_RESIDENT in found:
+            found.add(pricing.When.PUBLIC)
         return frozenset(when for when in found if when is not None)
 
     def price(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.Price:
@@ -273,6 +292,8 @@ class FactsBook:
         self._births: dict[int, date] = {}
         self._statuses: dict[int, list[ChildStatus]] = defaultdict(list)
         self._packed: dict[tuple[int, int], list[PackedMeal]] = defaultdict(list)
+        # The town's own audiences, where a tariff asks for them.
+        self._audiences = audiences.Known(Publics())
         self._years: list[SchoolYear] = []
         self._year_of: dict[date, SchoolYear | None] = {}
         self._facts: dict[tuple[object, ...], pricing.Facts] = {}
@@ -290,8 +311,8 @@ class FactsBook:
         *,
         asks: Collection[pricing.When] = frozenset(pricing.When),
     ) -> "FactsBook":
-        """In ten queries at most, whatever the number of households and days; `asks` (PriceBook's own)
-        leaves out what no tariff asks for."""
+        """In ten queries at most, whatever the number of households and days, seven more where audiences of
+        the town change a price; `asks` (PriceBook's own) leaves out what no tariff asks for."""
         book = cls()
         book._settings = BillingSettings.current()
         households = list(households)
@@ -303,6 +324,8 @@ class FactsBook:
                 "household_id", "starts_on", "resident", "told_at"
             ):
                 book._lives(pk, since, resident, _day(told_at))
+        if pricing.When.PUBLIC in asks:
+            book._ask_publics(Household.objects.filter(pk__in=households))
         if pricing.When.AGE in asks:
             births = Child.objects.filter(enrolments__household_id__in=households).distinct()
             book._births = dict(births.values_list("pk", "birth_date"))
@@ -366,11 +389,14 @@ class FactsBook:
         settings: BillingSettings,
         late: bool = False,
     ) -> "FactsBook":
-        """Of one household, in one query: a page has few to spare. `years` are all of them, newest first;
+        """Of one household, in one query: a page has few to spare; a few more where audiences of the town
+        change a price. `years` are all of them, newest first;
         `settings` the town's; `late`: counts what is reserved late in these months."""
         book = cls()
         book._settings = settings
         book._residences[household.pk] = [(date.min, household.resident, date.min)]
+        if pricing.When.PUBLIC in asks:
+            book._ask_publics([household])
         book._years = years
         between = {one.pk for day in (first, last) if (one := book._year(day))}
         months = {"month": first.replace(day=1), "month_end": end_of_month(last)} if late else {}
@@ -407,6 +433,24 @@ class FactsBook:
                 book._packed[one, two].append(PackedMeal(valid_from=starts, valid_to=ends))
         book._quotients[household.pk].sort(key=lambda quotient: quotient.valid_from, reverse=True)
         return book
+
+    def _ask_publics(self, households: Iterable[Household]) -> None:
+        """As they stand now: what is billed rests on it."""
+        publics = read_publics()
+        if publics:
+            self._audiences = audiences.Known.load(
+                households, publics=publics, when_told=self._told("residence")
+            )
+
+    def _publics(self, household_id: int, child_id: int, day: date) -> tuple[int, ...]:
+        """The town's own audiences of that day, as far as one of them says « as the families of the town »:
+        nothing of those after it counts."""
+        found = self._audiences.of(household_id, day, child_id)
+        as_resident = (
+            place for place, key in enumerate(found) if self._audiences.publics.of(key).priced_as_resident
+        )
+        last = next(as_resident, None)
+        return found if last is None else found[: last + 1]
 
     def _year(self, day: date) -> SchoolYear | None:
         """The school year of a day; summer belongs to the year before it."""
@@ -458,9 +502,11 @@ class FactsBook:
         packed = self._packed.get((child_id, activity_id), ())
         pai = any(one.on(day) for one in packed)
         statuses = frozenset(one.kind for one in self._statuses.get(child_id, ()) if one.on(day))
+        publics = self._publics(household_id, child_id, day)
         # Between two days on which something begins or ends, the same facts hold.
         turn = bisect_right(self._turns_of(household_id, child_id, year), day)
-        key = (household_id, child_id, activity_id, year and year.pk, turn, quotient, pai, late, statuses)
+        known = (quotient, pai, late, statuses, publics)
+        key = (household_id, child_id, activity_id, year and year.pk, turn, known)
         found = self._facts.get(key)
         if found is None:
             rank, children = self._place(household_id, child_id, activity_id, year, day)
@@ -468,7 +514,8 @@ class FactsBook:
             level, _, name = self._level(child_id, year, day).partition("|")
             found = self._facts[key] = pricing.Facts(
                 quotient=quotient,
-                resident=self._resident(household_id, day),
+                resident=self._resident(household_id, day)
+                or self._audiences.publics.priced_as_resident(publics),
                 rank=rank,
                 children=children,
                 level=level,
@@ -479,6 +526,7 @@ class FactsBook:
                 pai=pai,
                 late=late,
                 statuses=statuses,
+                publics=publics,
             )
         return found
 

@@ -18,7 +18,7 @@ from billing.rules.quantities import Effect, Taken, month_of, week_of
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Period
 from portal.reservations.pages.prices import ForNumber
-from portal.reservations.states import HOLDING
+from portal.reservations.states import HOLDING, BookingState
 
 NOTHING = Decimal("0.00")
 
@@ -120,7 +120,8 @@ class Numbers:
         rows = Booking.objects.filter(
             household=self.enrolment.household_id,
             formula__in=self.prices.by_quantity,
-            state__in=HOLDING,
+            # What waits to be paid counts beside what is: a cart of brothers and sisters is one.
+            state__in=(*HOLDING, BookingState.HELD),
             day__range=(first, last),
         )
         return [

@@ -1,35 +1,33 @@
 """What an agent sees of rules by number before a tariff is saved: what a family would pay on given days."""
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 from billing.models import Tariff
 from billing.rules import pricing, quantities
 from billing.rules.quantities import Kind, Quantity, Span, Taken
+from portal.desk import previews
+from portal.desk.previews import Preview, Table
 from portal.french.amounts import euros, number
 from portal.french.plurals import counted
 
 SHOWN = 4  # quotients, or prices a page would be too wide for
 
 
-@dataclass(frozen=True)
-class Case:
-    """So many presences: « 3 jours dans la semaine », and for each quotient the total and why."""
+def quotients(tariff: pricing.Tariff) -> list[Decimal | None]:
+    """Those at which a price begins, as many as a page has room for; None: of who has no proof."""
+    found: list[Decimal | None] = [
+        Decimal(0) if band.low is None else band.low
+        for band in tariff.bands
+        if band.low is not None or band.high is not None
+    ]
+    return found[:SHOWN] or [None]
 
-    what: str
-    totals: list[tuple[str, str]]
 
-
-@dataclass(frozen=True)
-class QuantityPreview:
-    """`families`: « quotient 720 », one a column."""
-
-    sentences: list[str]
-    families: list[str]
-    cases: list[Case]
-    problem: str = ""
+def named(quotient: Decimal | None) -> str:
+    return "sans quotient" if quotient is None else f"quotient {number(quotient)}"
 
 
 class _Written:
@@ -46,24 +44,27 @@ class _Written:
         return self.in_column(key, column)
 
 
-def preview(row: Tariff, monday: date) -> QuantityPreview | None:
+def preview(row: Tariff, monday: date) -> Preview | None:
     """Of a tariff as it stands in the database, perhaps for this moment only; None: no rule by number."""
     rules = [one.rule() for one in row.quantities.all()]
     if not rules:
         return None
     tariff = row.rule()
-    quotients: list[Decimal | None] = [band.low for band in tariff.bands if band.low is not None] or [None]
-    families = ["sans quotient" if one is None else f"quotient {number(one)}" for one in quotients[:SHOWN]]
-    written = [_Written(tariff, pricing.Facts(quotient=one)) for one in quotients[:SHOWN]]
+    shown = quotients(tariff)
+    written = [_Written(tariff, pricing.Facts(quotient=one)) for one in shown]
     by_day = not any(rule.kind is Kind.PACKAGE for rule in rules)
+    found = Preview([quantities.in_words(rule) for rule in rules])
     try:
         cases = [
-            Case(what, [_total(rules, taken, prices, by_day=by_day) for prices in written])
+            previews.row(what, *(_total(rules, taken, prices, by_day=by_day) for prices in written))
             for what, taken in _cases(rules, monday)
         ]
     except pricing.NoPrice as refusal:
-        return QuantityPreview([quantities.in_words(rule) for rule in rules], [], [], str(refusal))
-    return QuantityPreview([quantities.in_words(rule) for rule in rules], families, cases)
+        found.warnings.append(str(refusal))
+    else:
+        caption = "Ce que paierait une famille selon le nombre, absences et suppléments à part"
+        found.tables.append(Table(caption, ("Pris", *(named(one) for one in shown)), cases))
+    return found
 
 
 def _cases(rules: list[Quantity], monday: date) -> Iterator[tuple[str, list[Taken]]]:

@@ -18,6 +18,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from simple_history.utils import bulk_update_with_history
@@ -32,6 +33,7 @@ from families.custody import own
 from families.models import Child, Custody, Household, User
 from families.visibility import holds
 from portal import town
+from portal.database.composed import Composed, Given, GivenMany
 from portal.database.history import written_by
 from portal.database.kept import KeptAWhile, once_a_page
 from portal.french import moments
@@ -432,8 +434,18 @@ def standing(households: Collection[int], today: date) -> list[Shown]:
     """The decisions that stop something for these households (keys) today; no query where there is none."""
     if not in_use():
         return []
-    rows = ArrearsDecision.objects.standing(today).filter(household__in=households)
+    # Almost no household has one: what is late of invoices is asked of those that do.
+    running = _running(households=households, today=today)
+    if not running:
+        return []
+    rows = ArrearsDecision.objects.standing(today).filter(pk__in=running)
     return _shown(rows.select_related("school_year").order_by("since", "pk"), today)
+
+
+@Composed
+def _running() -> "QuerySet[ArrearsDecision, int]":
+    decisions = ArrearsDecision.objects.running(Given("today"))
+    return decisions.filter(household__pk__among=GivenMany("households")).values_list("pk", flat=True)
 
 
 @once_a_page

@@ -56,14 +56,23 @@ class ToTell(Balance):
 
 
 class Reminders(Balance):
-    """What is read of an invoice to remind of it: the last one's level, 0 without any, and its moment."""
+    """How often an invoice was reminded of, and when the last time."""
 
     reminders: int
     reminded_at: datetime | None
 
 
+class Steps(Reminders):
+    """What is read of an invoice to remind of it: the due date that was missed last where it is paid in
+    several times (`late_on`), and the level of the last reminder of that one, 0 without any."""
+
+    late_on: date | None
+    level: int
+
+
 InvoiceToTell: TypeAlias = "WithAnnotations[Invoice, ToTell]"
 RemindedInvoice: TypeAlias = "WithAnnotations[Invoice, Reminders]"
+InvoiceInSteps: TypeAlias = "WithAnnotations[Invoice, Steps]"
 
 
 def reached() -> QuerySet[Guardian]:
@@ -222,12 +231,12 @@ def _reference(invoices: Sequence[Invoice]) -> str:
 
 
 def reminder(
-    invoices: Sequence[RemindedInvoice], facts: Issuer, late: Mapping[int, Decimal]
+    invoices: Sequence[InvoiceInSteps], facts: Issuer, late: Mapping[int, Decimal]
 ) -> dict[str, object]:
     """What a household's mail shows of its invoices of one régie as they were before it; each asks
     for what is `late` (`late_of`)."""
     issuer = invoicing.issuer_of(facts)
-    last = any(invoice.reminders + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
+    last = any(invoice.level + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
     return {
         "invoices": [_owed(one, one.left, one.pay_by, late[one.pk]) for one in invoices],
         "left": euros(sum((late[one.pk] for one in invoices), Decimal(0))),

@@ -4,6 +4,9 @@
     preview(invoices, at=…) -> RemindersPreview  what reminding would do now, and what it leaves alone and why
     remind(invoices, at=…, by=…) -> int       each invoice one level further, one letter a household
 
+Three reminders an invoice; of one paid in several times, three of a due date that is missed, and one more of
+each that is missed while an earlier one still is not paid.
+
 A chunk of households is one transaction: their rows are locked, everything is read again, the notices are
 written and their mails queued, all or nothing. What a killed worker began is rolled back, what it had done
 stays done: run again, nobody is told twice and nobody is forgotten.
@@ -22,7 +25,19 @@ from itertools import groupby
 from typing import TypeAlias, TypedDict
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, prefetch_related_objects
+from django.db.models import (
+    Count,
+    DateField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    prefetch_related_objects,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
@@ -41,10 +56,11 @@ from billing.models import (
     PaymentAllocation,
     PaymentState,
     ReminderLetter,
+    next_instalment,
 )
 from billing.payments import paying
 from billing.reminders import reminder_letters
-from billing.reminders.reminder_letters import RemindedInvoice, Reminders
+from billing.reminders.reminder_letters import RemindedInvoice, Steps
 from families.models import Household, User
 from portal.french.dates import short_day
 from portal.letters import mailing
@@ -52,9 +68,10 @@ from portal.letters import mailing
 CHUNK = 100  # households a transaction: short enough to keep no payment waiting
 NAMED = 10  # invoices that a refusal names
 ISSUE, LAST = InvoiceNotice.ISSUE, InvoiceNotice.LAST_REMINDER
+NO_DAY = Value(date(1, 1, 1), output_field=DateField())
 
 
-class Moves(Reminders):
+class Moves(Steps):
     """Who has the next move: a payment online or a debit that is under way, a mandate not debited yet."""
 
     paying: bool
@@ -101,7 +118,7 @@ class RemindersPreview:
 
     @property
     def levels(self) -> list[ReminderLevel]:
-        return levels((invoice.reminders + 1, invoice.left) for invoice in self.wanted)
+        return levels((invoice.level + 1, invoice.left) for invoice in self.wanted)
 
     @property
     def fingerprint(self) -> str:
@@ -131,10 +148,11 @@ def levels(rows: Iterable[tuple[int, Decimal]]) -> list[ReminderLevel]:
 
 def with_reminders(invoices: QuerySet[InvoiceWithBalance]) -> QuerySet[RemindedInvoice]:
     """Invoices with their `Reminders`, in the same query."""
-    last = InvoiceNotice.objects.filter(invoice=OuterRef("pk"), level__gt=ISSUE).order_by("-level")
+    sent = InvoiceNotice.objects.filter(invoice=OuterRef("pk"), level__gt=ISSUE)
+    often = sent.order_by().values("invoice").annotate(often=Count("pk")).values("often")
     return invoices.annotate(
-        reminders=Coalesce(Subquery(last.values("level")[:1]), Value(0)),
-        reminded_at=Subquery(last.values("sent_at")[:1]),
+        reminders=Coalesce(Subquery(often), Value(0)),
+        reminded_at=Subquery(sent.order_by("-sent_at").values("sent_at")[:1]),
     )
 
 
@@ -144,7 +162,7 @@ def overdue(today: date) -> QuerySet[InvoiceWithBalance]:
 
 
 def last_reminder(invoice: Invoice) -> InvoiceNotice | None:
-    return invoice.notices.filter(level__gt=ISSUE).order_by("-level").first()
+    return invoice.notices.filter(level__gt=ISSUE).order_by("-sent_at", "-level").first()
 
 
 # Telling of the issue --------------------------------------------------------------------------------------
@@ -212,7 +230,11 @@ def preview(invoices: QuerySet[Invoice], *, at: datetime) -> RemindersPreview:
     days = BillingSettings.current().reminder_days
     asked = Invoice.objects.filter(pk__in=invoices.order_by().values("pk"))
     found = RemindersPreview()
-    for invoice in _read(asked).select_related("household").order_by("household", "pay_by", "sequence"):
+    for invoice in (
+        _read(asked, timezone.localdate(at))
+        .select_related("household")
+        .order_by("household", "pay_by", "sequence")
+    ):
         if why := hindrance(invoice, days, at):
             found.held.append((invoice, why))
         else:
@@ -245,7 +267,9 @@ def hindrance(invoice: InvoiceToRemind, days: int, at: datetime) -> str:
         return ""
     last = timezone.localtime(invoice.reminded_at).date()
     said = short_day(last, year=True)
-    if invoice.reminders >= LAST:
+    # A due date that is missed while an earlier one still is asks once more; paid up, the next has its three.
+    most = LAST if invoice.late_on in (None, invoice.pay_by) else 1
+    if invoice.level >= most:
         return f"dernière relance envoyée le {said}"
     # Never twice a day: the same reminding confirmed twice, or run again, must find it done.
     again = last + timedelta(days=max(days, 1))
@@ -269,11 +293,18 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
         _use_what_was_paid(chunk)
         # A household that has its letter of this reminding gets no second one when it is run again.
         asked = Invoice.objects.filter(pk__in=chunk).exclude(household__reminder_letters__sent_at=at)
-        rows = _read(asked).order_by("household", F("regie_id").asc(nulls_first=True), "pay_by", "sequence")
+        rows = _read(asked, timezone.localdate(at)).order_by(
+            "household", F("regie_id").asc(nulls_first=True), "pay_by", "sequence"
+        )
         wanted = [invoice for invoice in rows if not hindrance(invoice, settings.reminder_days, at)]
         InvoiceNotice.objects.bulk_create(
             InvoiceNotice(
-                invoice=invoice, level=invoice.reminders + 1, left=invoice.left, sent_at=at, sent_by=by
+                invoice=invoice,
+                level=invoice.level + 1,
+                due_on=invoice.late_on,
+                left=invoice.left,
+                sent_at=at,
+                sent_by=by,
             )
             for invoice in wanted
         )
@@ -330,14 +361,20 @@ def last_sendings(count: int) -> list[datetime]:
 # Small things ----------------------------------------------------------------------------------------------
 
 
-def _read(invoices: InvoiceQuerySet) -> QuerySet[InvoiceToRemind]:
+def _read(invoices: InvoiceQuerySet, today: date) -> QuerySet[InvoiceToRemind]:
     """All that decides whether an invoice is reminded of, in one query."""
+    missed = next_instalment().filter(due_on__lt=today).order_by("-due_on")
+    steps = InvoiceNotice.objects.annotate(of=Coalesce("due_on", NO_DAY)).filter(
+        invoice=OuterRef("pk"), level__gt=ISSUE, of=Coalesce(OuterRef("late_on"), NO_DAY)
+    )
     online = OnlinePaymentInvoice.objects.filter(
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
     )
     debits = Debit.objects.filter(invoice=OuterRef("pk"))
     mandates = Mandate.objects.of_invoice()
     return with_reminders(invoices.with_balance()).annotate(
+        late_on=Subquery(missed.values("due_on")[:1]),
+        level=Coalesce(Subquery(steps.order_by("-level").values("level")[:1]), Value(0)),
         paying=Exists(online),
         debiting=Exists(debits.filter(payment__state=PaymentState.PENDING)),
         # A household with a mandate was told that its account would be debited: the next move is the town's.

@@ -28,7 +28,7 @@ WORDS = {
     Step.QUANTITY: "le prix selon le nombre : colonne, forfait de jours, forfait à partir de la n-ième fois",
     Step.SIBLINGS: "les frères et sœurs : rang, nombre d'enfants, prix pour tous ensemble",
     Step.STATUS: "la situation reconnue : handicap (AEEH), bourse, famille d'accueil, personnel",
-    Step.SITUATION: "hors commune, adulte, panier repas",
+    Step.SITUATION: "public de la ville ou hors commune, adulte, panier repas",
     Step.LATE: "hors délai, sans réservation, absence non justifiée",
     Step.FLOOR: "le minimum de la semaine, du mois ou de la période",
     Step.CAP: "le plafond de la semaine, du mois ou de la période",

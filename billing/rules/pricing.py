@@ -18,6 +18,7 @@ from enum import StrEnum
 from billing.rules.order import PLACES, Step
 from portal.french.amounts import MINUS, NBSP, euros, number
 from portal.french.plurals import counted
+from portal.reservations.deadlines.rules import first_said
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
@@ -84,6 +85,7 @@ class When(StrEnum):
     RANK = "rank"
     CHILDREN = "children"
     STATUS = "status"
+    PUBLIC = "public"
     NON_RESIDENT = "non_resident"
     ADULT = "adult"
     PAI = "pai"
@@ -107,6 +109,7 @@ STEPS = {
     When.RANK: Step.SIBLINGS,
     When.CHILDREN: Step.SIBLINGS,
     When.STATUS: Step.STATUS,
+    When.PUBLIC: Step.SITUATION,
     When.NON_RESIDENT: Step.SITUATION,
     When.ADULT: Step.SITUATION,
     When.PAI: Step.SITUATION,
@@ -203,7 +206,8 @@ class Modifier:
     `level`; a class of several grades that two of them hold pays the higher one. AGE counts on `age_on`.
     RANK and CHILDREN count from `number` on (the most demanding one that holds, alone); AGE below `number`
     years on the day (« moins de 6 ans »; the lowest one that holds, alone); LEVEL for the school level
-    `level`, STATUS for a child of which `status` is recognised.
+    `level`, STATUS for a child of which `status` is recognised, PUBLIC for a household of the audience of the
+    town `public` (its key, called `public_name`): instead of NON_RESIDENT, and of several only the first.
 
     `amount`: euros to add (negative: a reduction), factor, per cent more (negative: less), price, or
     number of bands to climb (negative: down). `columns`: only for these.
@@ -219,6 +223,8 @@ class Modifier:
     last: int = 0
     age_on: AgeOn = AgeOn.DAY
     status: str = ""
+    public: int = 0
+    public_name: str = ""
 
     @property
     def demand(self) -> int:
@@ -262,6 +268,7 @@ class Facts:
     years on the day, `age_december` and `age_september` those of the school year's 31 December and
     1 September, `grades` the first and last grade of the class: None where no tariff asks for them.
 
+    `publics`: the town's own audiences that the household is of (their keys), in the town's order.
     `quotient` None: no proof was given. `column`: the grid's column of the formula ("": the first).
     `final_column`: where a column is named, no modifier may choose another one.
     """
@@ -284,6 +291,7 @@ class Facts:
     column: str = ""
     final_column: bool = False
     statuses: frozenset[str] = frozenset()
+    publics: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -387,6 +395,8 @@ def _holds(modifier: Modifier, facts: Facts) -> bool:
             return facts.children >= modifier.number
         case When.STATUS:
             return modifier.status in facts.statuses
+        case When.PUBLIC:
+            return modifier.public in facts.publics
         case When.NON_RESIDENT:
             return not facts.resident
         case When.ADULT:
@@ -425,7 +435,7 @@ def _applicable(modifiers: Iterable[Modifier], facts: Facts) -> list[Modifier]:
     # A town without its own price for an unexpected child charges it as a late reservation.
     if facts.unreserved and not any(modifier.when is When.UNRESERVED for modifier in modifiers):
         facts = replace(facts, late=True)
-    held = [modifier for modifier in modifiers if _holds(modifier, facts)]
+    held = _of_one_public([modifier for modifier in modifiers if _holds(modifier, facts)], facts)
     most: dict[tuple[When, frozenset[str]], int] = {}
     for modifier in held:
         key = (modifier.when, modifier.columns)
@@ -434,6 +444,22 @@ def _applicable(modifiers: Iterable[Modifier], facts: Facts) -> list[Modifier]:
         (one for one in held if one.demand == most[one.when, one.columns]),
         key=lambda one: IN_ORDER.index(one.when),
     )
+
+
+def _of_one_public(held: Sequence[Modifier], facts: Facts) -> list[Modifier]:
+    """Of the town's own audiences only the first one of which something is said; where that is for all
+    columns, nothing of « hors commune » with it."""
+    one = first_said(facts.publics, {modifier.public for modifier in held})
+    if one is None:
+        return list(held)
+    everywhere = any(modifier.public == one and not modifier.columns for modifier in held)
+
+    def stays(modifier: Modifier) -> bool:
+        if modifier.when is When.NON_RESIDENT:
+            return not everywhere
+        return modifier.public in (0, one)
+
+    return [modifier for modifier in held if stays(modifier)]
 
 
 def _words(modifier: Modifier, facts: Facts) -> str:
@@ -448,6 +474,8 @@ def _words(modifier: Modifier, facts: Facts) -> str:
             return f"{_ordinal(facts.rank)} enfant"
         case When.CHILDREN:
             return counted(facts.children, "enfant inscrit", "enfants inscrits")
+        case When.PUBLIC:
+            return modifier.public_name
         case _:
             return WHEN_WORDS[modifier.when]
 
@@ -607,8 +635,11 @@ def price(tariff: Tariff, facts: Facts, day: date | None = None) -> Price:
     # What the town wrote is paid as it is written; only what is worked out goes to the step.
     written = band != EFFORT
     steps = [sentence]
+    of_a_public = {name for modifier in modifiers if modifier.public for name in modifier.columns}
     for modifier in modifiers:
         if modifier.effect in (Effect.COLUMN, Effect.SHIFT):
+            continue
+        if modifier.when is When.NON_RESIDENT and column in of_a_public:
             continue
         if modifier.columns and column not in modifier.columns:
             continue
@@ -636,7 +667,8 @@ class TariffOffer:
     """That a formula is priced by `tariff` (in `column`) for some: those of a residence (None: all), of a
     school level, from a rank or a number of children on, in a situation (None: an ordinary presence).
 
-    A `supplement` is added to the price; otherwise the most specific offer counts alone.
+    `public`: only for households of that audience of the town (its key); it counts before `resident`. A
+    `supplement` is added to the price; otherwise the most specific offer counts alone.
     """
 
     tariff: Tariff
@@ -648,10 +680,12 @@ class TariffOffer:
     situation: When | None = None
     supplement: bool = False
     source: int = 0  # the caller's own key of the tariff
+    public: int = 0
 
     def concerns(self, facts: Facts, day: date) -> bool:
         return (
             self.tariff.in_force(day)
+            and (self.public == 0 or self.public in facts.publics)
             and self.resident in (None, facts.resident)
             and self.level in ("", facts.level)
             and self.rank <= facts.rank
@@ -667,18 +701,20 @@ def _in_situation(situation: When, facts: Facts) -> bool:
 def choose(offers: Iterable[TariffOffer], facts: Facts, day: date) -> list[TariffOffer]:
     """The offer that counts on `day`, then its supplements. Raises NoPrice when there is none.
 
-    The most specific one: a situation's own before the ordinary one, then residence, school level,
-    rank, number of children; between equals, the one in force most recently.
+    The most specific one: a situation's own before the ordinary one, then the town's own audience (of several
+    the first one that has an offer), residence, school level, rank, number of children; between equals, the
+    one in force most recently.
     """
-    concerned = [offer for offer in offers if offer.concerns(facts, day)]
+    concerned = _for_one_public([offer for offer in offers if offer.concerns(facts, day)], facts)
     main = [offer for offer in concerned if not offer.supplement]
     if not main:
         raise NoPrice(f"Aucun tarif n'est en vigueur le {day:%d/%m/%Y} pour ce cas.")
 
-    def weight(offer: TariffOffer) -> tuple[int, bool, bool, int, int, date]:
+    def weight(offer: TariffOffer) -> tuple[int, bool, bool, bool, int, int, date]:
         gravity = len(SITUATIONS) - SITUATIONS.index(offer.situation) if offer.situation else 0
         return (
             gravity,
+            bool(offer.public),
             offer.resident is not None,
             bool(offer.level),
             offer.rank,
@@ -687,6 +723,16 @@ def choose(offers: Iterable[TariffOffer], facts: Facts, day: date) -> list[Tarif
         )
 
     return [max(main, key=weight), *(offer for offer in concerned if offer.supplement)]
+
+
+def _for_one_public(concerned: Sequence[TariffOffer], facts: Facts) -> list[TariffOffer]:
+    """Without the offers, and the supplements, of audiences after the first one that has some."""
+    found = []
+    for supplement in (False, True):
+        rows = [offer for offer in concerned if offer.supplement is supplement]
+        one = first_said(facts.publics, {offer.public for offer in rows})
+        found += [offer for offer in rows if offer.public in (0, one)]
+    return found
 
 
 def price_among(offers: Iterable[TariffOffer], facts: Facts, day: date) -> Price:

@@ -12,11 +12,14 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_POST
 
 from families.custody import own
 from families.desk_links import guardian_names, household_page
 from families.funds import choosing, consents, rounds
+from families.funds.forms import PaperForm
+from families.messages import printing
 from families.messages.audiences import known_homes
 from families.models import (
     QUOTIENT_ENDS_SOON,
@@ -27,12 +30,14 @@ from families.models import (
 )
 from portal.desk import rights
 from portal.desk.lists import badge
-from portal.desk.pages import OwnPages, ShownOnly
+from portal.desk.pages import OwnPages, ShownOnly, log_all
 from portal.desk.site import LOOKING, DeskLink, Queue
+from portal.files.handing_over import hand_over
 from portal.french import moments
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted
+from portal.letters import paper
 from portal.web.posted import posted_number, posted_numbers
 from portal.web.signed_in import SignedInRequest
 
@@ -121,6 +126,21 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
             path("demander/", view(self.ask), name="families_quotientround_ask"),
             path("foyer/<int:pk>/", view(self.ask_one), name="families_quotientround_one"),
             path(
+                "foyer/<int:pk>/papier/<int:adult>/",
+                view(sensitive_post_parameters()(self.on_paper)),
+                name="families_quotientround_paper",
+            ),
+            path(
+                "foyer/<int:pk>/papier/<int:adult>/texte/",
+                view(require_GET(self.to_sign)),
+                name="families_quotientround_to_sign",
+            ),
+            path(
+                "foyer/<int:pk>/arreter/<int:consent>/",
+                view(require_POST(self.end_consent)),
+                name="families_quotientround_end",
+            ),
+            path(
                 "<int:pk>/enregistrer/",
                 view(require_POST(self.keep)),
                 name="families_quotientround_keep",
@@ -168,7 +188,7 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
     def ask_one(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """For one household, at once: whoever calls waits for the answer."""
         self._demand_asking(request)
-        home = get_object_or_404(rights.seen_by(request.user, known_homes(), RIGHT), pk=pk)
+        home = self._home(request, pk)
         standing = consents.standing(home)
         data = request.POST if request.method == "POST" else None
         form = DatesForm(data, initial=self._usual())
@@ -176,7 +196,9 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
             own.check(request.user, [home.pk], right=RIGHT, at=timezone.now())
             return self._begin(request, [home.pk], str(home), form)
         ended = QuotientConsent.objects.filter(guardian__household=home).exclude(ended_at=None)
+        agreed = {consent.guardian_id for consent in standing}
         context = {
+            "asked": [adult for adult in home.guardians.order_by("pk") if adult.pk not in agreed],
             "form": form,
             "home": home,
             "back": household_page(home.pk),
@@ -185,6 +207,62 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
             "last": rounds.last_of(home),
         }
         return self.page(request, "admin/families/quotient_one.html", "Quotient CAF ou MSA", context)
+
+    def _home(self, request: SignedInRequest, pk: int) -> Household:
+        return get_object_or_404(rights.seen_by(request.user, known_homes(), RIGHT), pk=pk)
+
+    # On paper -------------------------------------------------------------------------------------------
+
+    def on_paper(self, request: SignedInRequest, pk: int, adult: int) -> HttpResponse:
+        """What an adult has signed, written down by an agent."""
+        self._demand_asking(request)
+        home = self._home(request, pk)
+        guardian = get_object_or_404(home.guardians.all(), pk=adult)
+        at = timezone.now()
+        form = PaperForm(request.POST if request.method == "POST" else None, guardian=guardian)
+        if request.method == "POST" and form.is_valid():
+            own.check(request.user, [home.pk], right=RIGHT, at=at)
+            signed_on = form.cleaned_data["signed_on"]
+            with transaction.atomic():
+                consents.give(guardian, form.identity, by=request.user, at=at, signed_on=signed_on)
+                day = short_day(signed_on, year=True)
+                log_all(
+                    request, [home], f"Accord de {guardian} pour le quotient, signé le {day}, enregistré."
+                )
+            messages.success(request, f"L'accord de {guardian} est enregistré.")
+            return redirect("admin:families_quotientround_one", home.pk)
+        context = {
+            "form": form,
+            "home": home,
+            "adult": guardian,
+            "words": consents.ON_PAPER,
+            "back": reverse("admin:families_quotientround_one", args=[home.pk]),
+        }
+        return self.page(request, "admin/families/quotient_paper.html", "Accord sur papier", context)
+
+    def to_sign(self, request: SignedInRequest, pk: int, adult: int) -> HttpResponse:
+        """The text to be signed, as a letter to that adult."""
+        self._demand_asking(request)
+        home = self._home(request, pk)
+        guardian = get_object_or_404(home.guardians.all(), pk=adult)
+        text = consents.TO_SIGN.format(words=consents.ON_PAPER)
+        sheet = printing.sheet(
+            home, [str(guardian)], timezone.localdate(), "Demander votre quotient à la CAF ou à la MSA", text
+        )
+        drawn = paper.draw([sheet], identifier=f"accord-quotient-{guardian.pk}-{timezone.localdate()}")
+        return hand_over(drawn, "accord-quotient.pdf", inline=True)
+
+    def end_consent(self, request: SignedInRequest, pk: int, consent: int) -> HttpResponse:
+        """Told to the town hall by a family that has no account, say."""
+        self._demand_asking(request)
+        home, at = self._home(request, pk), timezone.now()
+        row = get_object_or_404(QuotientConsent.objects.filter(guardian__household=home), pk=consent)
+        own.check(request.user, [home.pk], right=RIGHT, at=at)
+        with transaction.atomic():
+            if consents.end(row, by=request.user, at=at):
+                log_all(request, [home], f"Accord de {row.guardian} pour le quotient arrêté.")
+        messages.success(request, f"L'accord de {row.guardian} est arrêté, et son état civil effacé.")
+        return redirect("admin:families_quotientround_one", home.pk)
 
     def _demand_asking(self, request: HttpRequest) -> None:
         self.demand(request, RIGHT)

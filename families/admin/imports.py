@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.views.decorators.http import require_GET, require_POST
 from django_tasks.base import Task
 
@@ -47,7 +48,7 @@ VERDICTS = {
     Verdict.CHANGED: ("changée", "changées"),
     Verdict.SAME: ("identique", "identiques"),
     Verdict.DOUBTFUL: ("à décider", "à décider"),
-    Verdict.WRONG: ("fausse", "fausses"),
+    Verdict.WRONG: ("à corriger", "à corriger"),
     Verdict.SKIPPED: ("laissée de côté", "laissées de côté"),
 }
 TINTS = {
@@ -487,6 +488,7 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
 def _shown(file: FileImport, line: int, said: list[Any], may: bool) -> dict[str, Any]:
     """A line of the file with its sentences, and the choice of each doubt."""
     known = registry.doubts()
+    verdict = Verdict(said[0].line_verdict)
     sentences = []
     for one in said:
         doubt = known.get(one.doubt) if file.state == State.CHECKED and may else None
@@ -495,9 +497,7 @@ def _shown(file: FileImport, line: int, said: list[Any], may: bool) -> dict[str,
     return {
         "line": line,
         "who": said[0].who,
-        "badge": badge(
-            TINTS.get(Verdict(said[0].line_verdict), "cancelled"), Verdict(said[0].line_verdict).label
-        ),
+        "badge": badge(TINTS.get(verdict, "cancelled"), capfirst(VERDICTS[verdict][0])),
         "sentences": sentences,
     }
 

@@ -1,6 +1,6 @@
 """Papers at the desk: kinds, those that wait, those seen or asked for at the counter, who lacks which."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -17,16 +17,17 @@ from families.admin.foreseen import called
 from families.desk_cells import HouseholdLink, person
 from families.desk_links import document_link, guardian_names, papers_page
 from families.models import Child, Household, Paper, PaperKind, in_force, openable
-from families.papers import missing, sending
+from families.papers import asking, lasting, missing, sending
 from families.texts import accepting
-from portal.desk import rights
+from portal.desk import previews, rights
 from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, confirm_page
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import OwnPages, WithHistory, log_all
+from portal.desk.previews import Preview, ShowsPreview, Table, Typed
 from portal.desk.site import DeskLink, Queue
 from portal.files import uploads
 from portal.french import moments
-from portal.french.dates import short_day
+from portal.french.dates import months_after, short_day
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted
 from portal.web.bodies import takes_files
@@ -54,7 +55,7 @@ def _homes() -> QuerySet[Household]:
 
 
 @admin.register(PaperKind)
-class PaperKindAdmin(WithHistory[PaperKind]):
+class PaperKindAdmin(ShowsPreview[PaperKind], WithHistory[PaperKind]):
     """What the town may ask for; which activities ask for it stands on their own pages."""
 
     desk_order = 26
@@ -71,6 +72,31 @@ class PaperKindAdmin(WithHistory[PaperKind]):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         # A code that the town's file names does not follow a name that changes.
         return {} if obj else dict(self.prepopulated_fields)
+
+    def preview(self, typed: Typed[PaperKind], request: HttpRequest, at: datetime) -> Preview:
+        """Until when a paper sent today is good, by the date it bears, and when the next one is asked for."""
+        row, today = typed.row, timezone.localdate(at)
+        shown = []
+        for months in (0, 1, 2, 4):
+            dated = months_after(today, -months)
+            last = lasting.end(
+                row.lasts,
+                months=row.months,
+                dated_on=dated,
+                written_on_it=today + timedelta(days=180),
+                year_ends=asking.year_end(today),
+            )
+            until, then = "pour toujours", "–"
+            if last is not None:
+                until = f"jusqu'au {moments.day(last, year=True)}" if last >= today else "n'est plus valable"
+                reminded = last - timedelta(days=row.remind_days)
+                then = moments.day(max(reminded, today), year=True).capitalize() if last >= today else "–"
+            shown.append(previews.row(moments.day(dated, year=True).capitalize(), until, then))
+        notes = []
+        if row.lasts == PaperKind.Lasts.OWN_DATE:
+            notes = ["Un papier sur lequel est écrite une fin dans six mois."]
+        heads = ("Daté du", "Il vaut", "Le suivant est demandé le")
+        return Preview(notes=notes, tables=[Table("Un papier envoyé aujourd'hui", heads, shown)])
 
 
 class PaperStates(WaitingFirst):

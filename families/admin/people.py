@@ -33,6 +33,7 @@ from families import (
     residences,
     unreached,
 )
+from families.addresses import Address
 from families.admin import typed
 from families.admin.codes import GivesCodes
 from families.admin.custody import WAITS, ShownCustodies, ask_homes, in_homes_seen
@@ -434,9 +435,12 @@ class HouseholdAdmin(
             # Written by its own verb, with the day from which it holds.
             obj.resident = not resident
         super().save_model(request, obj, form, change)
+        at = timezone.now()
+        since = form.cleaned_data.get("resident_since") or timezone.localdate(at)
+        if change and {"street", "postcode", "city"} & set(form.changed_data):
+            before = Address(*(form.initial[name] for name in ("street", "postcode", "city")))
+            residences.move(obj, before, since=since, at=at)
         if moved:
-            at = timezone.now()
-            since = form.cleaned_data["resident_since"] or timezone.localdate(at)
             residences.settle(obj, resident=resident, since=since, at=at)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:

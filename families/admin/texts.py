@@ -1,10 +1,12 @@
 """Texts to accept at the desk: the texts and their versions, what families answered or signed on paper."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -13,12 +15,14 @@ from django.utils import timezone
 from families.desk_cells import HouseholdLink
 from families.models import AskedText, Child, Household, TextAnswer, TextVersion, in_force
 from families.texts import accepting
-from portal.desk import rights
+from portal.desk import previews, rights
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory, log_all
+from portal.desk.previews import Preview, ShowsPreview, Table, Typed
 from portal.files import uploads
 from portal.french import moments
 from portal.french.day_fields import DayField
+from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest
 
 
@@ -50,7 +54,7 @@ class VersionInline(admin.StackedInline[TextVersion, AskedText]):
 
 
 @admin.register(AskedText)
-class AskedTextAdmin(WithHistory[AskedText]):
+class AskedTextAdmin(ShowsPreview[AskedText], WithHistory[AskedText]):
     """What families read and accept; which activities ask for it stands on their own pages."""
 
     desk_order = 27
@@ -65,6 +69,44 @@ class AskedTextAdmin(WithHistory[AskedText]):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         # A code that the town's file names does not follow a name that changes.
         return {} if obj else dict(self.prepopulated_fields)
+
+    def preview(self, typed: Typed[AskedText], request: HttpRequest, at: datetime) -> Preview:
+        """From when to when families are asked which version, and how many have answered it."""
+        row = typed.row
+        versions = sorted(typed.rows(TextVersion) or (), key=lambda one: one.starts_on)
+        counted_ = dict(
+            TextAnswer.objects.filter(version__in=[one.pk for one in versions if one.pk])
+            .order_by()
+            .values_list("version")
+            .annotate(many=Count("household", distinct=True))
+        )
+        shown = []
+        for place, one in enumerate(versions):
+            last = versions[place + 1].starts_on - timedelta(days=1) if place + 1 < len(versions) else None
+            days = (
+                moments.span(one.starts_on, last, year=True)
+                if last
+                else f"à partir du {moments.day(one.starts_on, year=True)}"
+            )
+            many = counted_.get(one.pk, 0)
+            said = (
+                f"{counted(many, 'foyer a répondu', 'foyers ont répondu')}"
+                if many
+                else "chaque foyer répond de nouveau"
+                if place
+                else "chaque foyer répond"
+            )
+            shown.append(previews.row(days.capitalize(), row.get_need_display(), said))
+        whom = "toutes les familles" if row.everywhere else "les familles des activités qui le demandent"
+        off = ["Le texte n'est pas demandé : « demandé » n'est pas coché."] if not row.active else []
+        heads = ("Quand", "Ce qui attend la réponse", "Réponses")
+        return Preview(
+            [f"« {row} », lu par {whom}. {row.get_about_display()}."],
+            notes=off,
+            tables=[
+                Table("Version après version", heads, shown, none="Aucune version : rien n'est demandé.")
+            ],
+        )
 
 
 class SignedForm(forms.Form):

@@ -30,7 +30,7 @@ class HouseholdForm(HoldsAnAddress, forms.ModelForm[Household]):
     resident_since = NearDateField(
         label="Ce changement vaut à partir du",
         required=False,
-        help_text="Si la case change. Vide : d'aujourd'hui. Les jours d'avant gardent leur tarif.",
+        help_text="Si l'adresse ou la case change. Vide : d'aujourd'hui. Avant, les prix restent.",
     )
 
     def clean_postcode(self) -> str:

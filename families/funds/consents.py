@@ -1,6 +1,7 @@
 """The only writer of a family's consent to ask the CAF and the MSA, and of the identity given with it.
 
     give(guardian, identity, by=user, at=now)     the words that were agreed to are kept with it
+    give(…, by=agent, signed_on=day)              one signed on paper, which an agent writes down
     end(consent, by=user, at=now)                 the identity is erased at once, the trace stays
 
 An adult gives an identity of their own: the first name and the birth name or the used one must be those of
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from django.db import transaction
+from django.utils import timezone
 
 from families.funds.interface import Identity
 from families.models import CivilIdentity, Guardian, Household, QuotientConsent, User
@@ -18,11 +20,31 @@ from families.models.threads import named
 from portal.database.encrypted import Unreadable
 from portal.french.spelling import folded
 
-WORDS = (
+_AGREED = (
     "J'autorise la mairie à demander mon quotient familial à la CAF ou à la MSA, par l'API Particulier de "
     "l'État, pour calculer les tarifs de mon foyer. Mon état civil ne sert qu'à cela, il est conservé "
-    "chiffré et il est effacé dès que j'arrête cet accord. Je peux l'arrêter à tout moment sur cette page."
+    "chiffré et il est effacé dès que j'arrête cet accord. "
 )
+WORDS = f"{_AGREED}Je peux l'arrêter à tout moment sur cette page."
+ON_PAPER = f"{_AGREED}Je peux l'arrêter à tout moment en le disant à la mairie, ou dans mon compte."
+TO_SIGN = """{words}
+
+Rien n'y oblige : une attestation de la CAF ou de la MSA suffit aussi.
+
+À remplir par l'allocataire, comme à l'état civil :
+
+Nom de naissance : ……………………………………………………
+
+Nom d'usage : ……………………………………………………………
+
+Tous les prénoms, dans l'ordre : ………………………………………………
+
+Né(e) le : ……………………    Sexe (facultatif) : ……
+
+Commune et département de naissance, ou pays : …………………………………
+
+Date et signature :"""
+SIGNED_LATER = "Ce jour n'est pas encore venu : écrivez la date qui est sur le papier."
 NOT_OWN = (
     "Ce ne sont pas les prénom et nom que la mairie connaît de vous. Corrigez-les, ou écrivez à la mairie si "
     "c'est son dossier qui se trompe."
@@ -48,15 +70,24 @@ def is_own(guardian: Guardian, identity: Identity) -> bool:
 
 
 @transaction.atomic
-def give(guardian: Guardian, identity: Identity, *, by: User, at: datetime) -> QuotientConsent:
+def give(
+    guardian: Guardian, identity: Identity, *, by: User, at: datetime, signed_on: date | None = None
+) -> QuotientConsent:
     """One that stood already is ended: what was typed last counts. Raises ConsentRefused."""
     if not is_own(guardian, identity):
         raise ConsentRefused(NOT_OWN)
+    if signed_on is not None and signed_on > timezone.localdate(at):
+        raise ConsentRefused(SIGNED_LATER)
     Household.objects.lock([guardian.household_id])
     for before in QuotientConsent.objects.standing().filter(guardian=guardian):
         _end(before, named(by), at)
     consent = QuotientConsent.objects.create(
-        guardian=guardian, words=WORDS, given_at=at, given_by=by, given_by_name=named(by)
+        guardian=guardian,
+        words=WORDS if signed_on is None else ON_PAPER,
+        given_at=at,
+        given_by=by,
+        given_by_name=named(by),
+        signed_on=signed_on,
     )
     CivilIdentity.objects.create(
         consent=consent,

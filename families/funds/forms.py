@@ -12,7 +12,7 @@ from families.funds import birthplaces, consents
 from families.funds.api_particulier import MOST_FIRST_NAMES
 from families.funds.interface import FRANCE, Identity
 from families.models import Guardian
-from portal.french.day_fields import DayInput
+from portal.french.day_fields import DayField, DayInput
 from portal.french.normalised import readable
 from portal.web.form_fields import field_of
 
@@ -20,6 +20,13 @@ from portal.web.form_fields import field_of
 YOUNGEST_YEARS, OLDEST_YEARS = 15, 110
 SEXES = (("", "Je préfère ne pas le dire"), ("F", "Féminin"), ("M", "Masculin"))
 IDENTITY = ("birth_name", "used_name", "first_names", "birth_date", "sex", "country", "town", "department")
+# What the agent reads instead: field, label or the usual one, help.
+ON_PAPER = (
+    ("birth_name", "", "Celui de l'acte de naissance."),
+    ("used_name", "", "S'il y en a un autre."),
+    ("first_names", "", "Dans l'ordre de l'acte de naissance, séparés par des virgules."),
+    ("sex", "Sexe à l'état civil, s'il est dit", ""),
+)
 NAME = re.compile(r"[^\d<>@=/\\]+")
 
 
@@ -124,3 +131,28 @@ class IdentityForm(WithoutPlaceholders):
     def identity(self) -> Identity:
         """Of a form that is valid."""
         return Identity(**{name: self.cleaned_data[name] for name in IDENTITY})
+
+
+class PaperForm(IdentityForm):
+    """The same, copied by an agent from what an adult has signed."""
+
+    signed_on = DayField(label="Signé le", help_text="La date qui est sur le papier.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label, text in ON_PAPER:
+            self.fields[name].label = label or self.fields[name].label
+            self.fields[name].help_text = text
+        field_of(self, "sex", forms.ChoiceField).choices = [("", "Pas dit"), *SEXES[1:]]
+        agrees = self.fields["agrees"]
+        agrees.label = "J'ai ce texte signé sous les yeux, et la mairie le garde"
+        agrees.error_messages["required"] = "Sans le papier signé, la mairie ne demande rien."
+        for name in ("birth_name", "first_names", "birth_date"):
+            self.fields[name].widget.attrs["autocomplete"] = "off"
+        self.order_fields([*IDENTITY, "signed_on", "agrees"])
+
+    def clean_signed_on(self) -> date:
+        day: date = self.cleaned_data["signed_on"]
+        if day > timezone.localdate():
+            raise forms.ValidationError(consents.SIGNED_LATER)
+        return day

@@ -114,10 +114,9 @@ def find(rows: Iterable[Row]) -> Table:
         alone = _titles(row.cells)
         ways = [(0, alone)]
         if place:
-            ways.append((1, _under(first[place - 1].cells, alone)))
+            ways.append((1, _under(first[place - 1].cells, alone, names)))
         for together, titles in ways:
-            keys = {names[said] for title in titles if (said := words(title)) in names}
-            score = len(keys)
+            score = len({key for title in titles if (key := _key_of(title, names))})
             if best is None or score > best[0]:
                 best = (score, place, together, titles)
     if best is None or not best[0]:
@@ -144,13 +143,20 @@ def _titles(row: Sequence[SheetCell]) -> tuple[str, ...]:
     return tuple(cells.as_text(cell)[:120] for cell in row)
 
 
-def _under(above: Sequence[SheetCell], titles: Sequence[str]) -> tuple[str, ...]:
-    """Each with the merged cell above it, which says something in the first of its columns only."""
+def _key_of(title: str, names: Mapping[str, str]) -> str | None:
+    said = words(title)
+    return names.get(said) or _numbered(said, names)
+
+
+def _under(above: Sequence[SheetCell], titles: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
+    """Each with the merged cell above it, which says something in the first of its columns only; alone where
+    that makes nothing known (« Adresse » above « Rue »)."""
     group, found = "", []
     for place, title in enumerate(titles):
         said = cells.as_text(above[place]) if place < len(above) else ""
         group = said or group
-        found.append(f"{title} {group}".strip() if title else "")
+        together = f"{title} {group}".strip()
+        found.append(together if title and _key_of(together, names) else title)
     return tuple(found)
 
 
@@ -290,11 +296,80 @@ def split(row: Row, columns: Mapping[int, str]) -> list[Line]:
             children.setdefault(group, {})[f"child.{name}"] = cell
         else:
             shared[key] = cell
-    shared = _person(shared)
+    shared = _unpacked(_person(shared))
     if any(key.startswith("child.") for key in shared):
         return [Line(row.line, shared)]
     several = [shared | child for _, child in sorted(children.items(), key=lambda one: _place(one[0]))]
     return [Line(row.line, values) for values in several] or [Line(row.line, shared)]
+
+
+PHONES = ("phone", "phone_home", "phone_work")
+POSTCODE = re.compile(r"(\d{5}|\d{4})\b *(.*)", re.ASCII)
+
+
+def _unpacked(values: dict[str, SheetCell]) -> dict[str, SheetCell]:
+    """Cells that say several things one below the other (Domino): an adult, an address, telephones by their
+    kinds."""
+    several = {
+        key: [line.strip() for line in cell.splitlines() if line.strip()]
+        for key, cell in values.items()
+        if isinstance(cell, str) and ("\n" in cell or (":" in cell and key.partition(".")[2] in PHONES))
+    }
+    if not several:
+        return values
+    found = dict(values)
+    for key, lines in several.items():
+        group, _, name = key.partition(".")
+        if name == "full_name":
+            said = _of_adult(lines)
+        elif name == "street":
+            said = _of_address(lines)
+        elif name in PHONES:
+            said = _of_phones(lines)
+        else:
+            continue
+        del found[key]
+        # A column of its own says it better.
+        for one, value in said.items():
+            if value:
+                found.setdefault(f"{group}.{one}", value)
+    return found
+
+
+def _of_adult(lines: Sequence[str]) -> dict[str, str]:
+    mails = [line for line in lines if "@" in line]
+    numbers = [line for line in lines if line not in mails and sum(map(str.isdigit, line)) > 5]
+    names = [line for line in lines if line not in mails and line not in numbers]
+    said = {"email": mails[0]} if mails else {}
+    said |= _of_phones(numbers)
+    if len(names) == 2:
+        return said | {"last_name": names[0], "first_name": names[1]}
+    return said | {"full_name": " ".join(names)}
+
+
+def _of_address(lines: Sequence[str]) -> dict[str, str]:
+    """« 12 rue des Écoles ⏎ 01000 ⏎ BOURG »."""
+    for place, line in enumerate(lines):
+        if place and (code := POSTCODE.fullmatch(line)):
+            city = code[2] or " ".join(lines[place + 1 :])
+            street, *more = lines[:place]
+            return {"street": street, "street_more": " ".join(more), "postcode": code[1], "city": city}
+    return {"street": lines[0], "street_more": " ".join(lines[1:])}
+
+
+def _of_phones(lines: Iterable[str]) -> dict[str, str]:
+    """« Pro : 04… », « Portable : 06… »: which is which is said by its word, or by its first digits."""
+    said: dict[str, str] = {}
+    for line in lines:
+        kind, _, number = line.rpartition(":")
+        what = words(kind).split()
+        if "professionnel" in what:
+            said.setdefault("phone_work", number.strip())
+        elif "mobile" in what or re.match(r"(?:\+33 ?|0)[67]", number.strip()):
+            said.setdefault("phone", number.strip())
+        else:
+            said.setdefault("phone_home", number.strip())
+    return said
 
 
 def _place(group: str) -> int:

@@ -22,6 +22,7 @@ from django.db.models import Exists, Model, OuterRef, Q
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families import approval, residences
+from families.addresses import Address as Place
 from families.custody import homes, own
 from families.forms import check_birth_date
 from families.imports import cells
@@ -359,6 +360,8 @@ class HomeRef(Ref[Household]):
     has_new_number: bool = False
     # Across the town's border, with the address that the file says.
     moves: bool | None = None
+    # Where it lived, of one that was known, before this file.
+    left: Place | None = None
 
     @property
     def roof(self) -> tuple[str, str]:
@@ -549,6 +552,7 @@ class People(Part):
         for home in new_homes:
             known.homes[home.row.pk] = home
         _update(run, Household, of.refs("homes", known=True), of)
+        _settle_addresses(run, of.refs("homes", known=True), of)
         for home in of.refs("homes", known=True):
             _settle_residence(run, home, of)
         _create(run, Child, of.refs("child", known=False), of)
@@ -670,6 +674,16 @@ def _keep_what_was(run: Run, model: type[Any], keys: Sequence[int]) -> None:
         model.history.bulk_history_create(
             untold, batch_size=A_BATCH, update=True, default_change_reason=KNOWN_BEFORE, default_date=before
         )
+
+
+def _settle_addresses(run: Run, homes: Sequence[HomeRef], of: _Lines) -> None:
+    """Another address counts from today on."""
+    known = {home.pk: home for home in homes}
+    moved = [(home.row, home.left) for home in homes if home.left is not None]
+    for row in residences.move_all(moved, since=run.today, at=run.at):
+        run.note(row, of=of.line_of(known[row.household_id]))
+    for home in homes:
+        home.left = None
 
 
 def _settle_residence(run: Run, home: HomeRef, of: _Lines) -> None:
@@ -940,6 +954,8 @@ class _Row:
                 home.told.setdefault(name, self.record.line)
             return
         was = (home.row.postcode, home.row.city)
+        if home.pk and home.left is None:
+            home.left = Place.of(home.row)
         values = {"street": address.street, "postcode": address.postcode, "city": address.city}
         group = "home2" if place else "home"
         for name, value in {} if same else values.items():

@@ -25,7 +25,7 @@ from django.core.files.base import ContentFile
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Model, ProtectedError, Q, RestrictedError
 
-from families.imports import headings, registry
+from families.imports import headings, layouts, registry
 from families.imports.headings import Line, Table
 from families.imports.people import People
 from families.imports.records import Record, Run
@@ -46,6 +46,7 @@ ROWS_KEPT = timedelta(days=30)
 GRAVEST = (Verdict.WRONG, Verdict.DOUBTFUL, Verdict.SKIPPED, Verdict.NEW, Verdict.CHANGED)
 PROMISED = (Verdict.WRONG, Verdict.NEW, Verdict.CHANGED)
 NOBODY_LEFT = "Le compte de la personne qui l'avait demandé n'existe plus : demandez-le de nouveau."
+MADE_ONE_TABLE = "réuni en un tableau"
 NOT_NOW = "Cet import n'en est plus là : la page a changé entre-temps."
 GONE = "Le fichier n'est plus gardé : apportez-le de nouveau."
 OTHER_WRITES = "Un autre import est en cours d'écriture. Attendez qu'il soit terminé."
@@ -85,7 +86,10 @@ def receive(content: bytes, *, name: str, source: str, by: User, at: datetime) -
         raise Refused(uploads.INFECTED) from None
     except scanning.NotScanned:
         raise Refused(uploads.NOT_SCANNED) from None
-    table = headings.find(sheets.read(content))
+    name = name.replace("\\", "/").rsplit("/", 1)[-1][:170] or "fichier"
+    table, made = _table(content)
+    if made is not None:
+        content, name = made, f"{name}, {MADE_ONE_TABLE}"
     rows = sum(1 for _ in table.rows)
     if not rows:
         raise Refused(headings.NO_ROWS)
@@ -100,7 +104,7 @@ def receive(content: bytes, *, name: str, source: str, by: User, at: datetime) -
     )
     file = FileImport(
         source=(source or (said.source if said else "") or "Fichier")[:60],
-        name=name.replace("\\", "/").rsplit("/", 1)[-1][:200] or "fichier",
+        name=name,
         size=len(content),
         heading_line=table.line,
         titles=list(table.titles),
@@ -112,6 +116,24 @@ def receive(content: bytes, *, name: str, source: str, by: User, at: datetime) -
     file.file.save(uuid4().hex, ContentFile(content), save=False)
     file.save()
     return file
+
+
+def _table(content: bytes) -> tuple[Table, bytes | None]:
+    """Its headings and rows; where it is several tables, or a printed list, the table made of it. Raises
+    Refused."""
+    made = layouts.tabled(content)
+    if made is not None:
+        return headings.find(sheets.read(made)), made
+    try:
+        table = headings.find(sheets.read(content))
+    except Refused as refusal:
+        listed = layouts.listed(content) if str(refusal) == headings.NO_HEADINGS else None
+        if listed is None:
+            raise
+        return headings.find(sheets.read(listed)), listed
+    if not headings.propose(table.titles) and (listed := layouts.listed(content)) is not None:
+        return headings.find(sheets.read(listed)), listed
+    return table, None
 
 
 def table_of(file: FileImport) -> Table:

@@ -10,6 +10,7 @@ from django.db.models import BigIntegerField, Case, F, Q, Value, When
 from django.utils import timezone
 
 from families import diets, residences
+from families.addresses import Address
 from families.approval import ADDRESS
 from families.custody import openings
 from families.funds import consents
@@ -41,6 +42,7 @@ from families.models import (
     User,
 )
 from families.papers import sending
+from families.texts import accepting
 from portal.database.encrypted import Unreadable
 from portal.database.history import written_by
 from portal.french.amounts import number
@@ -54,6 +56,7 @@ KEYS = {
     "families.Custody.child": Joins.RULED,
     # Where it lived is a fact of each household: the address that was chosen holds from today.
     "families.Residence.household": Joins.STAYS,
+    "families.FormerAddress.household": Joins.STAYS,
     "families.FamilyQuotient.household": Joins.RULED,
     # What the CAF or the MSA answered of each household then.
     "families.QuotientAnswer.household": Joins.STAYS,
@@ -74,7 +77,7 @@ KEYS = {
     "families.Document.household": Joins.MOVES,
     "families.Paper.household": Joins.RULED,
     "families.Paper.child": Joins.RULED,
-    # The latest answer of both counts.
+    # The latest answer of both counts, but for a « non », which stays.
     "families.TextAnswer.household": Joins.MOVES,
     "families.TextAnswer.child": Joins.MOVES,
     "families.ChangeRequest.household": Joins.MOVES,
@@ -351,6 +354,7 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
     _join_collectors(joining)
     diets.join(joining.children, joining.kept, joining.emptied, at=at)
     sending.join(joining.children, joining.kept, joining.emptied, at=at)
+    accepting.join(joining.children, joining.kept, joining.emptied, by=by, at=at)
     _join_custodies(joining, by)
 
 
@@ -393,9 +397,11 @@ def _join_home(joining: Joining, today: date, at: datetime) -> None:
     kept, emptied = joining.kept, joining.emptied
     address = _address_choice(kept, emptied)
     if address is not None and joining.answer(address) == EMPTIED:
+        before = Address.of(kept)
         for name in ADDRESS:
             setattr(kept, name, getattr(emptied, name))
         kept.save()
+        residences.move(kept, before, since=today, at=at)
         if kept.resident != emptied.resident:
             residences.settle(kept, resident=emptied.resident, since=today, at=at)
     if emptied.notes:

@@ -112,6 +112,9 @@ from families.models.households import (
     FamilyQuotientQuerySet as FamilyQuotientQuerySet,
 )
 from families.models.households import (
+    FormerAddress as FormerAddress,
+)
+from families.models.households import (
     Guardian as Guardian,
 )
 from families.models.households import (

@@ -29,6 +29,8 @@ class QuotientConsent(models.Model):
     )
     words = models.TextField("texte accepté")
     given_at = models.DateTimeField("donné le")
+    # Of a consent on paper, which an agent writes down: `given_at` and `given_by` say when, and who.
+    signed_on = models.DateField("signé le", null=True, blank=True)
     given_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="donné par"
     )

@@ -185,6 +185,37 @@ class Residence(models.Model):
         return f"{where} depuis le {self.starts_on:%d/%m/%Y}" if self.starts_on else where
 
 
+class FormerAddress(models.Model):
+    """Where a household lived until a day: a rule that asks for a street or a town asks for the day's.
+
+    Written by `families.residences` only. A household that never moved has no row.
+    """
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="former_addresses", verbose_name="foyer"
+    )
+    until = models.DateField("jusqu'au")
+    street = models.CharField("adresse", max_length=200)
+    postcode = models.CharField("code postal", max_length=10)
+    city = models.CharField("commune", max_length=100)
+    told_at = models.DateTimeField("déménagement su le")
+
+    class Meta:
+        verbose_name = "ancienne adresse"
+        verbose_name_plural = "anciennes adresses"
+        ordering = ["until"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["household", "until"],
+                name="one_former_address_an_end",
+                violation_error_message="L'adresse de ce foyer change déjà ce jour-là.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.postcode} {self.city}, jusqu'au {self.until:%d/%m/%Y}"
+
+
 # How long before a quotient ends one is told.
 QUOTIENT_ENDS_SOON = timedelta(weeks=4)
 

@@ -19,7 +19,7 @@ class Verdict(models.TextChoices):
     CHANGED = "changed", "Changé"
     SAME = "same", "Identique"
     DOUBTFUL = "doubtful", "À décider"
-    WRONG = "wrong", "Faux"
+    WRONG = "wrong", "À corriger"
     SKIPPED = "skipped", "Laissé de côté"
     # Of a sentence: somebody has decided it.
     DECIDED = "decided", "Décidé"

@@ -50,6 +50,11 @@ class Activities(Protocol):
         """The last day served by the school year in which a paper is given on `day`; None without years."""
         ...
 
+    def accepted(self, household: int, child: int | None, kind: int) -> None:
+        """A paper of that kind (keys) is good from now on: what was kept from them for want of it is not any
+        more. Within the transaction that accepts it."""
+        ...
+
 
 class NoActivities:
     """Where nobody knows any."""
@@ -61,6 +66,9 @@ class NoActivities:
         return {}
 
     def year_end(self, day: date) -> date | None:
+        return None
+
+    def accepted(self, household: int, child: int | None, kind: int) -> None:
         return None
 
 
@@ -75,6 +83,11 @@ def lend(activities: Activities) -> None:
 
 def year_end(day: date) -> date | None:
     return _activities.year_end(day)
+
+
+def told_accepted(household: int, child: int | None, kind: int) -> None:
+    """For who accepts a paper (keys): activities may have waited for it."""
+    _activities.accepted(household, child, kind)
 
 
 # Where one paper stands ---------------------------------------------------------------------------------

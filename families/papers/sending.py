@@ -354,6 +354,7 @@ def _accept(paper: Paper, ends_on: date | None, by: User, at: datetime) -> None:
     paper.starts_on, paper.ends_on = today, ends_on
     paper.decided_by, paper.decided_at = by, at
     paper.save()
+    asking.told_accepted(paper.household_id, paper.child_id, paper.kind_id)
     emails.paper_accepted(paper)
 
 

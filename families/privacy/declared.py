@@ -16,6 +16,7 @@ PEOPLE = {
     "families.AuthorisedPerson": Fate.GONE,
     "families.FamilyQuotient": Fate.GONE,
     "families.Residence": Fate.GONE,
+    "families.FormerAddress": Fate.GONE,
     "families.QuotientConsent": Fate.GONE,
     "families.CivilIdentity": Fate.GONE,
     "families.QuotientRound": Fate.GONE,

@@ -41,6 +41,7 @@ from families.models import (
     Erasure,
     ErasureRequest,
     FamilyQuotient,
+    FormerAddress,
     Guardian,
     HomeChange,
     HomeDiet,
@@ -305,7 +306,8 @@ def _erase_household(home: Household, at: datetime) -> None:
     # Logins that wait to be confirmed are tied to no guardian.
     waiting = AccessOpening.objects.waiting().filter(household=home, user__isnull=False)
     waited = list(waiting.values_list("user", flat=True))
-    for model in (ChangeRequest, ErasureRequest, FamilyQuotient, Residence, AccessOpening, OwnDecision):
+    addresses = (Residence, FormerAddress)
+    for model in (ChangeRequest, ErasureRequest, FamilyQuotient, *addresses, AccessOpening, OwnDecision):
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
     QuotientAnswer.objects.filter(household=home).delete()
     # Of its own, nobody else was asked for.

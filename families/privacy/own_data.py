@@ -225,8 +225,8 @@ def _funds(subject: Subject) -> Iterator[Table]:
     mine = QuotientConsent.objects.filter(guardian=subject.guardian).order_by("given_at")
     yield Table(
         "Vos accords pour demander le quotient à la CAF ou à la MSA",
-        ("Donné le", "Texte accepté", "Arrêté le", "Arrêté par"),
-        ((row.given_at, row.words, row.ended_at, row.ended_by_name) for row in mine),
+        ("Donné le", "Signé sur papier le", "Texte accepté", "Arrêté le", "Arrêté par"),
+        ((row.given_at, row.signed_on, row.words, row.ended_at, row.ended_by_name) for row in mine),
     )
     rows = CivilIdentity.objects.filter(consent__guardian=subject.guardian)
     yield Table(

@@ -2,14 +2,17 @@
 
     answer(household, version, {None: True}, by=parent, at=now)     a family, for itself or by child (key)
     note(household, version, …, signed_on=day, by=agent, at=now)    the town hall, of what was signed on paper
+    join(children, kept, emptied, by=agent, at=now)                 two households are one: a « non » stays
 
 Whoever answers for a child holds its custody, then the household: two tabs go one after the other.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from families.custody import homes, own
@@ -91,3 +94,34 @@ def note(
     own.check(by, [household.pk], right=RIGHT, at=at)
     key = child.pk if child else None
     return answer(household, version, {key: accepted}, by=by, at=at, signed_on=signed_on)
+
+
+def join(
+    children: Mapping[int, int], kept: Household, emptied: Household, *, by: User, at: datetime
+) -> list[TextAnswer]:
+    """Children (keys) turn out to be others, who stay, and two households one: where they answered a free
+    consent otherwise, the « non » holds until the family says yes again. Within the transaction that joins
+    them, before their rows move; answers are never rewritten."""
+    homes_ = Q(household__in=[kept.pk, emptied.pk])
+    rows = TextAnswer.objects.filter(homes_ | Q(child__in={*children, *children.values()})).order_by("pk")
+    # What each file said last, by what it is about once both are one; the latest of all comes last.
+    said: dict[tuple[int, int | None, int], dict[tuple[int, int | None], bool]] = defaultdict(dict)
+    for row in rows:
+        home = kept.pk if row.household_id == emptied.pk else row.household_id
+        child = None if row.child_id is None else children.get(row.child_id, row.child_id)
+        files = said[home, child, row.version_id]
+        files.pop((row.household_id, row.child_id), None)
+        files[row.household_id, row.child_id] = row.accepted
+    return [
+        TextAnswer.objects.create(
+            version_id=version,
+            household_id=home,
+            child_id=child,
+            accepted=False,
+            at=at,
+            by=by,
+            by_name=named(by),
+        )
+        for (home, child, version), files in said.items()
+        if not all(files.values()) and list(files.values())[-1]
+    ]

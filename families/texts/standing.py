@@ -5,6 +5,7 @@ nothing more of its database.
 
     of_home(household, today) -> [Line]            once a page
     answered(versions, homes) -> {key: TextAnswer}   of many households, in one query
+    asked_again(homes, today) -> [Again]             who accepted a version that another one has replaced
 """
 
 from collections import defaultdict
@@ -14,14 +15,27 @@ from datetime import date
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from django.db.models import QuerySet
+
 from families.custody import homes
-from families.models import AskedText, Child, Household, TextAnswer, TextVersion, in_force
+from families.models import (
+    AskedText,
+    Child,
+    Custody,
+    Household,
+    TextAnswer,
+    TextVersion,
+    asked_texts,
+    in_force,
+)
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 
 
 class Need(NamedTuple):
-    """That an activity asks for a text (its key); `child` (a key) is who is enrolled in it."""
+    """That an activity asks a household for a text (keys); `child` (a key) is who is enrolled in it."""
 
+    household: int
     child: int
     text: int
     activity: str
@@ -30,13 +44,13 @@ class Need(NamedTuple):
 class Activities(Protocol):
     """What the floor that knows activities says."""
 
-    def texts(self, household: int, today: date) -> Iterable[Need]:
-        """For the enrolments of a household (its key) that live today; in one query, or none."""
+    def texts(self, homes: Collection[int], today: date) -> Iterable[Need]:
+        """For the enrolments of these households (keys) that live today; in one query, or none."""
         ...
 
 
 class NoActivities:
-    def texts(self, household: int, today: date) -> Iterable[Need]:
+    def texts(self, homes: Collection[int], today: date) -> Iterable[Need]:
         return ()
 
 
@@ -120,13 +134,13 @@ def of_home(household: Household, today: date) -> list[Line]:
         if text.everywhere and living:
             for child in living if text.is_childs else [None]:
                 asked[text.pk, child.pk if child else None] = []
-    for need in _activities.texts(household.pk, today):
+    for need in _activities.texts([household.pk], today):
         if need.text not in versions or need.child not in keys:
             continue
         names = asked[need.text, need.child if versions[need.text].text.is_childs else None]
         if need.activity not in names:
             names.append(need.activity)
-    rows = list(TextAnswer.objects.filter(household=household).select_related("version").order_by("pk"))
+    rows = _answers(household=household.pk)
     latest = {(row.child_id, row.version_id): row for row in rows}
     known = {(row.child_id, row.version.text_id) for row in rows}
     lines = []
@@ -141,6 +155,11 @@ def of_home(household: Household, today: date) -> list[Line]:
     return lines
 
 
+@Composed
+def _answers() -> "QuerySet[TextAnswer]":
+    return TextAnswer.objects.filter(household=Given("household")).select_related("version").order_by("pk")
+
+
 def answered(versions: Collection[int], households: Collection[int]) -> dict[Key, bool]:
     """What these households (keys) answered last to these versions (keys)."""
     rows = TextAnswer.objects.filter(version__in=versions, household__in=households).order_by("pk")
@@ -148,3 +167,47 @@ def answered(versions: Collection[int], households: Collection[int]) -> dict[Key
         (home, child, version): accepted
         for home, child, version, accepted in rows.values_list("household", "child", "version", "accepted")
     }
+
+
+class Again(NamedTuple):
+    """That a household (its key) accepted a text that reads otherwise by now, and is to accept it again: for
+    itself, or for a child that lives there."""
+
+    household: int
+    version: TextVersion
+    child: Child | None
+
+
+def asked_again(keys: Collection[int], today: date) -> list[Again]:
+    """Of these households (keys), in three queries for any number of them; in none where no version of a text
+    that has to be accepted has replaced another."""
+    replaced = {
+        text.pk
+        for text, versions in asked_texts()
+        if not text.is_free and sum(one.starts_on <= today for one in versions) > 1
+    }
+    if not replaced or not keys:
+        return []
+    versions = in_force(today)
+    rows = TextAnswer.objects.filter(version__text__in=replaced, household__in=keys, accepted=True)
+    given: dict[tuple[int, int | None, int], set[int]] = defaultdict(set)
+    for home, child, text, version in rows.order_by("pk").values_list(
+        "household", "child", "version__text", "version"
+    ):
+        given[home, child, text].add(version)
+    open_ = [key for key, accepted in given.items() if versions[key[2]].pk not in accepted]
+    if not open_:
+        return []
+    homes_ = {home for home, _, _ in open_}
+    living: dict[int, dict[int, Child]] = defaultdict(dict)
+    for custody in Custody.objects.on(today).filter(household__in=homes_).select_related("child"):
+        living[custody.household_id][custody.child_id] = custody.child
+    needs = {(one.household, one.text, one.child) for one in _activities.texts(homes_, today)}
+    found = []
+    for home, about, text in open_:
+        its = versions[text]
+        concerned = [about] if about is not None else list(living[home])
+        asked = its.text.everywhere or any((home, text, one) in needs for one in concerned)
+        if asked and any(one in living[home] for one in concerned):
+            found.append(Again(home, its, None if about is None else living[home][about]))
+    return found

@@ -5,6 +5,8 @@
     decision: {stops: days, activities: [mercredi], since: 2026-11-09, until: 2027-06-30}   # of the household
     oversights: {stops: late, activities: [cantine], since: 2026-11-09, until: 2026-12-18}  # of its children
     cards: {dix-repas: 2026-11-03}                   # bought by the household, on that day
+    publics: [personnel]                             # recognised; {public: personnel, since: 2026-11-16}
+    moved: {since: 2026-11-16, from: {city: Cesson, resident: false}}
     children:
     - status: handicap                               # boursier, famille_d'accueil, personnel
       left_at: {'2026-11-02': '18:46'}               # by day, or by activity and day
@@ -22,11 +24,22 @@ from django.utils import timezone
 
 from billing.invoices import cards
 from billing.models import TicketCard
-from families.models import Child, Paper, PaperKind
+from families import residences
+from families.addresses import Address
+from families.models import Child, Household, Paper, PaperKind
 from portal.conformance import households, loaded_towns
 from portal.conformance.published_towns import Document
-from portal.conformance.values import Unreadable, first_of, listed, plain, read_day, read_time, within
-from portal.reservations.models import Activity
+from portal.conformance.values import (
+    Unreadable,
+    first_of,
+    listed,
+    plain,
+    read_day,
+    read_flag,
+    read_time,
+    within,
+)
+from portal.reservations.models import Activity, Audience, AudienceMember
 
 PAPER_STATES = {
     "accepted": Paper.State.ACCEPTED,
@@ -60,6 +73,7 @@ def write(home: "households.Home", case: Document) -> None:
     _decision(home, case)
     _oversights(home, case)
     _cards(home, case)
+    audiences(home.household, case)
 
 
 def _model(app: str, name: str, what: str) -> Any:
@@ -206,6 +220,45 @@ def _cards(home: "households.Home", case: Document) -> None:
                 raise Unreadable(f"« {code} » n'est pas une carte de la commune.")
             at = timezone.make_aware(datetime.combine(read_day(day), time(8)))
             cards.sell(home.household, card, by=home.user, at=at)
+
+
+def audiences(household: Household, case: Document) -> None:
+    """Where it lived before, and of which audiences of the town it is recognised. Raises Unreadable."""
+    for said in listed(case.get("publics")):
+        with within("publics"):
+            of = said if isinstance(said, Mapping) else {"public": said}
+            codes = Audience.objects.filter(belonging=Audience.Belonging.RECOGNISED)
+            audience = codes.filter(code=str(of.get("public"))).first()
+            if audience is None:
+                known = codes.values_list("code", flat=True)
+                near = loaded_towns.near(str(of.get("public")), known)
+                raise Unreadable(f"« {of.get('public')} » n'est pas un public que la mairie reconnaît.{near}")
+            since, until = of.get("since"), of.get("until")
+            AudienceMember.objects.create(
+                audience=audience,
+                household=household,
+                starts_on=households.ALWAYS if since is None else read_day(since),
+                ends_on=None if until is None else read_day(until),
+                known_on=households.ALWAYS,
+            )
+    moved = case.get("moved")
+    if moved is None:
+        return
+    with within("moved"):
+        if not isinstance(moved, Mapping) or not isinstance(moved.get("from"), Mapping):
+            raise Unreadable("Écrivez {since: jour, from: {city: …}}.")
+        since = read_day(moved.get("since"))
+        left = {"street": household.street, "postcode": household.postcode, "city": household.city}
+        left |= households.read_address(moved["from"])
+        at = timezone.make_aware(datetime.combine(since, time(8)))
+        residences.move(household, Address(**left), since=since, at=at)
+        if "resident" in moved["from"]:
+            lives, lived = household.resident, read_flag(moved["from"]["resident"])
+            Household.objects.filter(pk=household.pk).update(resident=lived)
+            residences.settle(household, resident=lives, since=since, at=at)
+            # `settle` says what holds today, whenever that is; the case says it of its own days.
+            Household.objects.filter(pk=household.pk).update(resident=lives)
+            household.resident = lives
 
 
 def left_late(home: "households.Home") -> None:

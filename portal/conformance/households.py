@@ -3,6 +3,7 @@
     month: '2026-12-01'
     qf: '400'
     resident: false
+    address: {street: 4 rue des Lilas, postcode: '35135', city: Chantepie}
     children:
     - acts: {loisirs: {repas: ['2026-12-02']}}     # activity, formula, days
       minutes: {'2026-12-02': 480}                 # how long it stayed, by day
@@ -10,7 +11,7 @@
       late: ['2026-12-02']                         # booked past the deadline
       cancelled: {'2026-12-02': 2026-11-20T10:00}  # given up by the family, at that moment
       unreserved: {loisirs: {repas: ['2026-12-09']}}        # came without having booked
-      level: maternelle, class: CM1, age: 4, pai: true, health_file: true
+      level: maternelle, class: CM1, school: jaures, age: 4, pai: true, health_file: true
       since: '2026-11-16'                          # enrolled from that day on; else all the year
 
 The eldest comes first, unless ages say otherwise.
@@ -114,13 +115,7 @@ def settle(case: Document, day: date) -> Home:
     """The family in the database, its children enrolled for what they do. `day`: one of the case's. Raises
     Unreadable."""
     year = loaded_towns.school_year_of(day)
-    household = Household.objects.create(
-        street="1 rue des Écoles",
-        postcode="01999",
-        city="Exemple",
-        resident=_resident(case),
-        state=Household.State.ACCEPTED,
-    )
+    household = household_of(case)
     user = User.objects.create(username=f"cas-{household.pk}", email=f"cas-{household.pk}@example.org")
     Guardian.objects.create(household=household, user=user, first_name="Camille", last_name="Exemple")
     with within("qf"):
@@ -135,6 +130,23 @@ def settle(case: Document, day: date) -> Home:
             home.pupils.append(_pupil(home, said, place, case))
     _enrol(home, case)
     return home
+
+
+def household_of(case: Document) -> Household:
+    """Where it lives: `resident`, `address: {city: Chantepie}`."""
+    address = {"street": "1 rue des Écoles", "postcode": "01999", "city": "Exemple"}
+    with within("address"):
+        address |= read_address(case.get("address"))
+    return Household.objects.create(**address, resident=_resident(case), state=Household.State.ACCEPTED)
+
+
+def read_address(said: Any) -> dict[str, str]:
+    """What is said of one: street, postcode, city."""
+    if said is None:
+        return {}
+    if not isinstance(said, Mapping):
+        raise Unreadable("Écrivez {street: …, postcode: …, city: …}, ou une partie.")
+    return {name: str(said[name]) for name in ("street", "postcode", "city") if name in said}
 
 
 def _resident(case: Document) -> bool:
@@ -168,16 +180,20 @@ def _pupil(home: Home, said: Document, place: int, case: Document) -> Pupil:
 def _schooling(child: Child, said: Document, year: SchoolYear) -> None:
     """Its class by `class: CM1`, or any of its `level`; none where neither is said."""
     name, level = first_of(said, "class", "grade", "classe"), said.get("level")
-    if name is None and level is None:
+    attended = said.get("school")
+    if name is None and level is None and attended is None:
         return
     if level is not None and plain(level) not in LEVELS:
         raise Unreadable(f"« {level} » n'est pas prévu : {', '.join(LEVELS)}.", "level")
     if level is None:
-        named = grades.named(str(name))
+        named = grades.named(str(name or "CP"))
         nursery = bool(named) and named[-1] < grades.Grade.CP
         college = bool(named) and named[0] > grades.Grade.CM2
         level = "maternelle" if nursery else "college" if college else "elementaire"
-    school = Establishment.objects.filter(kind=Establishment.Kind.SCHOOL).order_by("pk").first()
+    schools = Establishment.objects.filter(kind=Establishment.Kind.SCHOOL).order_by("pk")
+    school = (schools if attended is None else schools.filter(code=str(attended))).first()
+    if school is None and attended is not None:
+        raise Unreadable(f"« {attended} » n'est pas une école du fichier.", "school")
     if school is None:
         school = Establishment.objects.create(
             code="ecole-du-cas", name="École", kind=Establishment.Kind.SCHOOL

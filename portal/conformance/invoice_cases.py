@@ -12,7 +12,7 @@ from billing.invoices import drafting, invoicing
 from billing.invoices.billable import Scope
 from billing.invoices.refusals import BillingRefused
 from billing.models import BillingSettings
-from portal.conformance import asking, facts, households, loaded_towns
+from portal.conformance import adult_cases, asking, facts, households, loaded_towns
 from portal.conformance.published_towns import Case, Document, rows, rule_of, worked
 from portal.conformance.values import Unreadable, plain, read_amount, read_day, within
 from portal.french.dates import end_of_month
@@ -37,6 +37,8 @@ def why_wrong(town: Document, case: Document) -> str | None:
     """None when the invoice comes to what the case says, else the reason. Raises Unreadable."""
     if not loaded_towns.has_file(town):
         raise Unreadable("Une facture se rejoue par le fichier de la commune : il manque.", "town_file")
+    if case.get("adult") is not None:
+        return adult_cases.why_wrong(town, case)
     may_be_refused, expected = _expected(case)
     month = households.month_of(case)
     loaded_towns.stage(town)

@@ -1,10 +1,12 @@
 """The worked deadlines of a town that has a file: decided by the deadlines of its activities."""
 
 from collections.abc import Iterable
+from datetime import date
 
-from portal.conformance import loaded_towns
+from portal.conformance import facts, households, loaded_towns
 from portal.conformance.published_towns import Document
 from portal.conformance.values import Unreadable, plain, read_day, read_flag, read_moment, within
+from portal.reservations.days import audiences
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.deadlines.decisions import Standing
@@ -55,7 +57,12 @@ def why_wrong(town: Document, case: Document) -> str | None:
     place = activity.establishments.order_by("pk").first()
     calendar = OpenDays.load(activity, place, min(at.date(), target), max(at.date(), target))
     schedule = book.schedule(
-        formula.pk if formula else None, action, calendar, at, resident=_is_resident(case)
+        formula.pk if formula else None,
+        action,
+        calendar,
+        at,
+        resident=_is_resident(case),
+        publics=_publics(case, at.date()),
     )
     verdict = schedule.verdict(target)
     if verdict.standing in expected:
@@ -81,6 +88,15 @@ def _own(book: DeadlineBook, activity: Activity, action: str) -> Formula | None:
         return None
     its: Iterable[Formula] = activity.formulas.order_by("order", "pk")
     return next((one for one in its if book.row(one.pk, action) is not None), None)
+
+
+def _publics(case: Document, day: date) -> tuple[int, ...]:
+    """The town's own audiences, where the case says where the family lives or what was recognised of it."""
+    if not {"address", "publics", "moved"} & set(case):
+        return ()
+    household = households.household_of(case)
+    facts.audiences(household, case)
+    return audiences.of_home(household, day)
 
 
 def _is_resident(case: Document) -> bool:

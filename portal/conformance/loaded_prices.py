@@ -99,6 +99,8 @@ def _own(
         its = facts
         if link.audience == FormulaTariff.Audience.NON_RESIDENT and not told:
             its = replace(its, resident=False)
+        if link.public_id:
+            its = replace(its, publics=(link.public_id,))
         if link.situation:
             situation: dict[str, Any] = {SITUATIONS[FormulaTariff.Situation(link.situation)]: True}
             its = replace(its, **situation)

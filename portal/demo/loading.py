@@ -19,6 +19,7 @@ from django.utils import timezone
 from families.models import Household, User
 from portal.demo import (
     access,
+    adults,
     arrears,
     camp,
     cards,
@@ -32,6 +33,7 @@ from portal.demo import (
     oversights,
     papers,
     past_years,
+    publics,
     statuses,
     texts,
     threads,
@@ -182,6 +184,7 @@ def load(
         hand_over_takings(at, people)
         close_the_books(at, people)
         fees.ask(people, at)
+        adults.come(people, at)
     access.ask(people, at)
     two_homes.share(people, at)
     two_homes.type_one_twice(people, at)
@@ -199,6 +202,7 @@ def load(
     oversights.forget(at, people)
     statuses.recognise(people, at)
     cards.sell(people, at)
+    publics.make(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

@@ -1,13 +1,16 @@
 """« Premiers pas »: what a town is asked before it opens, in order. Floors above lend the steps.
 
 A step says what it is for, gives an example, and reads where the town stands from its rows: nothing is ticked
-by hand, and every step is the ordinary page behind it. Each reads in a fixed number of queries.
+by hand, and every step is the ordinary page behind it. Each reads in a fixed number of queries; what several
+of them read, they read `once` while the page asks them all (`reading`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -102,6 +105,31 @@ class Readies(Protocol):
     """What the floor that knows activities says of each."""
 
     def __call__(self, at: datetime) -> Sequence[Readiness]: ...
+
+
+Read = TypeVar("Read")
+_read: ContextVar[dict[str, Any] | None] = ContextVar("read by the first steps", default=None)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While the steps are asked."""
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
+def once(key: str, read: Callable[[], Read]) -> Read:
+    """What `read` reads; while the steps are asked, what the first of them read."""
+    known = _read.get()
+    if known is None:
+        return read()
+    if key not in known:
+        known[key] = read()
+    found: Read = known[key]
+    return found
 
 
 _steps: dict[str, Step] = {}

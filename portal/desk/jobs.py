@@ -60,7 +60,7 @@ MENU: dict[Job, dict[Sight, str]] = {
             families.accessopening families.custodycalendar families.undeliveredletter families.paperletter
             billing.childstatus
             families.erasurerequest families.dataexport families.letter families_quotientround_ask
-            families.quotientround families.invitationlot billing.childstatus
+            families.quotientround families.invitationlot billing.childstatus reservations.audiencemember
         """,
         Sight.SELDOM: """
             families_invitationlot_new families.document families.custody families.homechange
@@ -79,7 +79,7 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
     Job.CANTEEN: {
         Sight.ALWAYS: "catering_kitchen catering.menu catering_menu_import families.diet",
-        Sight.USED: "families.dietchoice billing.packedmeal",
+        Sight.USED: "billing.diner billing.dinermeal families.dietchoice billing.packedmeal",
         Sight.SELDOM: "",
     },
     Job.LEISURE: {
@@ -113,8 +113,8 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
-            billing.ticketcard
-            billing.paymentmeans billing.refundrule billing.budgetcode billing.journalaccounts billing.regie
+            billing.refundrule billing.adultprice billing.ticketcard billing.paymentmeans
+            billing.budgetcode billing.journalaccounts billing.regie
             billing.billingsettings
         """,
     },
@@ -151,6 +151,9 @@ MENU: dict[Job, dict[Sight, str]] = {
 WITHIN_A_PAGE = frozenset({"families.processingtexts", "reservations.townfile", "reservations.yearturn"})
 # A page's own list says whether the town uses it.
 USED_BY = {
+    # Where the town has a price for adults.
+    "billing.diner": "billing.adultprice",
+    "billing.dinermeal": "billing.adultprice",
     "billing_online_statement": "billing.onlinepayment",
     "billing_cashcount_count": "billing.cashcount",
     "billing_debit_make": "billing.mandate",

@@ -64,7 +64,7 @@ class ReservationsConfig(AppConfig):
 
         fresh.register("reservations", "0012_usual_audiences")
         approval.lend(enrolling.Prepared())
-        tasks.lend(booking.let_offers_go, carts.let_go)
+        tasks.lend(booking.let_offers_go, carts.let_go, serve=booking.serve)
         at_home.register(4, cart_pages.asked)
         at_home.register(5, waiting.offers)
         at_home.register(12, oversight_pages.asked)
@@ -77,7 +77,7 @@ class ReservationsConfig(AppConfig):
         ending.register("réservations", DaysAndEnrolments())
         whose_days.lend(whole_holidays)
         moments.register(openings.find)
-        asking_of_papers.lend(PapersOfActivities())
+        asking_of_papers.lend(asked_first.Asking())
         standing_of_texts.lend(PapersOfActivities())
         conditions.register(asked_first.papers)
         conditions.register(asked_first.texts)

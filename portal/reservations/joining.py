@@ -35,6 +35,8 @@ from portal.reservations.states import HOLDING, TAKING, BookingState, MoveState
 
 KEYS = {
     "reservations.Schooling.child": Joins.RULED,
+    # What was recognised of each household: the kept one is recognised anew, if it is.
+    "reservations.AudienceMember.household": Joins.STAYS,
     "reservations.Enrolment.household": Joins.RULED,
     "reservations.Enrolment.child": Joins.RULED,
     "reservations.Reservation.household": Joins.MOVES,

@@ -33,6 +33,7 @@ from portal.reservations.models import (
     ActivityText,
     Advance,
     Audience,
+    AudienceAddress,
     Campaign,
     Capacity,
     Closure,
@@ -46,6 +47,7 @@ from portal.reservations.models import (
     OversightRule,
     Part,
     Period,
+    PeriodOpening,
     PublicHoliday,
     SchoolClass,
     SchoolHoliday,
@@ -240,7 +242,15 @@ DURING = Words(
         "année": Activity.During.ALWAYS,
     }
 )
-BELONGING = Words({"commune": Audience.Belonging.RESIDENT, "hors_commune": Audience.Belonging.NON_RESIDENT})
+BELONGING = Words(
+    {
+        "commune": Audience.Belonging.RESIDENT,
+        "hors_commune": Audience.Belonging.NON_RESIDENT,
+        "adresses": Audience.Belonging.ADDRESS,
+        "écoles": Audience.Belonging.SCHOOL,
+        "reconnus": Audience.Belonging.RECOGNISED,
+    }
+)
 AGE_COUNTS = Words(
     {
         "le_jour_même": Activity.AgeCounts.DAY,
@@ -513,6 +523,61 @@ register(
         fields=(Field("jour", "day", Day()), Field("nom", "name", example="Armistice de 1918")),
     )
 )
+
+
+class AudiencesInUse(Rows):
+    """What every town has is not written, as long as no campaign speaks of it."""
+
+    def export(self, parent: Any = None) -> Any:
+        told = Audience.objects.order_by("order").values_list("code", "label", "belonging", "order")
+        if list(told) == USUAL_AUDIENCES and not Campaign.objects.exclude(audience=None).exists():
+            return None
+        return super().export(parent)
+
+
+register(
+    AudiencesInUse(
+        key="publics",
+        model=Audience,
+        match=("code",),
+        compact=True,
+        comment="Les foyers dont parlent les campagnes d'inscription, les ouvertures et les prix.",
+        fields=(
+            Field("code", "code", example="partenaires"),
+            Field("nom", "label", example="Communes partenaires"),
+            Field("foyers", "belonging", BELONGING),
+            Field("ordre", "order", Number(), default=0, example="1"),
+            Field("dit_aux_familles", "words", default="", example="les communes partenaires, dont la vôtre"),
+            Field("paie_comme_la_commune", "priced_as_resident", Flag(), default=False),
+            Field(
+                "écoles",
+                "schools",
+                ListOf(Reference(Establishment)),
+                default=list,
+                many=True,
+                example="[jaures]",
+            ),
+        ),
+        children=(
+            Rows(
+                key="adresses",
+                model=AudienceAddress,
+                match=("city", "postcode", "street"),
+                parent="audience",
+                exact=True,
+                compact=True,
+                order_by=("city", "postcode", "street", "pk"),
+                fields=(
+                    Field("commune", "city", default="", example="Chantepie"),
+                    Field("code_postal", "postcode", default="", example="35135"),
+                    Field("rue", "street", default="", example="rue des Lilas"),
+                    Field("du", "starts_on", Day(), default=None),
+                    Field("au", "ends_on", Day(), default=None, example="2027-07-02"),
+                ),
+            ),
+        ),
+    )
+)
 register(
     Rows(
         key="règles_de_délai",
@@ -540,17 +605,18 @@ register(
             Rows(
                 key="fenêtres",
                 model=DeadlineWindow,
-                match=("covers_from", "covers_to", "opens_at", "closes_at", "audience"),
+                match=("covers_from", "covers_to", "opens_at", "closes_at", "audience", "public"),
                 parent="rule",
                 exact=True,
                 compact=True,
-                order_by=("covers_from", "audience", "opens_at", "pk"),
+                order_by=("covers_from", "audience", "public__code", "opens_at", "pk"),
                 fields=(
                     Field("du", "covers_from", Day()),
                     Field("au", "covers_to", Day(), example="2027-07-02"),
                     Field("ouvre", "opens_at", Moment(), default=None),
                     Field("clôt", "closes_at", Moment(), default=None, example="2026-07-15 18:00"),
                     Field("pour", "audience", AUDIENCE, default=DeadlineWindow.Audience.ALL),
+                    Field("public", "public", Reference(Audience), default=None, example="partenaires"),
                 ),
             ),
         ),
@@ -720,6 +786,21 @@ register(
                         default=list,
                         many=True,
                         example="[verger]",
+                    ),
+                ),
+                children=(
+                    Rows(
+                        key="ouvre_aux_publics",
+                        model=PeriodOpening,
+                        match=("audience",),
+                        parent="period",
+                        exact=True,
+                        compact=True,
+                        order_by=("opens_at", "pk"),
+                        fields=(
+                            Field("public", "audience", Reference(Audience), example="partenaires"),
+                            Field("ouvre", "opens_at", Moment(), example="2026-06-08 08:00"),
+                        ),
                     ),
                 ),
             ),
@@ -954,31 +1035,6 @@ register(
 )
 
 
-class AudiencesInUse(Rows):
-    """What every town has is not written, as long as no campaign speaks of it."""
-
-    def export(self, parent: Any = None) -> Any:
-        told = Audience.objects.order_by("order").values_list("code", "label", "belonging", "order")
-        if list(told) == USUAL_AUDIENCES and not Campaign.objects.exclude(audience=None).exists():
-            return None
-        return super().export(parent)
-
-
-register(
-    AudiencesInUse(
-        key="publics",
-        model=Audience,
-        match=("code",),
-        compact=True,
-        comment="Les foyers dont parlent les campagnes d'inscription.",
-        fields=(
-            Field("code", "code", example="hors-commune"),
-            Field("nom", "label", example="Hors commune"),
-            Field("foyers", "belonging", BELONGING),
-            Field("ordre", "order", Number(), default=0, example="1"),
-        ),
-    )
-)
 register(
     Rows(
         key="campagnes_d_inscription",

@@ -21,12 +21,16 @@ from playwright.sync_api import Page
 
 from billing import tasks
 from billing.admin.reminders import stamp_of
-from billing.invoices import cards, fees, invoicing
+from billing.invoices import adults, cards, fees, invoicing
+from billing.invoices.adults import Address
 from billing.invoices.creditable import Wanted
 from billing.models import (
     ActivityRegie,
+    AdultPrice,
     ArrearsDecision,
     ChildStatus,
+    Diner,
+    DinerMeal,
     Fee,
     FeePrice,
     GivenUpDay,
@@ -328,6 +332,24 @@ def furnished(chief: User) -> Booking:
     ChildStatus.objects.create(child=booking.child, kind="scholarship", valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
+    )
+    AdultPrice.objects.get_or_create(
+        formula=booking.formula, kind="", valid_from=None, defaults={"amount": 4, "vat_percent": 10}
+    )
+    diner = Diner(
+        first_name="Hélène",
+        last_name="Aubry",
+        establishment=booking.establishment,
+        formula=booking.formula,
+        starts_on=NOW.date(),
+    )
+    adults.welcome(diner, Address("1 rue des Écoles", "01999", "Exemple"), by=chief, at=NOW)
+    DinerMeal.objects.create(
+        diner=diner,
+        day=booking.day,
+        establishment=booking.establishment,
+        formula=booking.formula,
+        booked_at=NOW,
     )
     fee = Fee.objects.create(code="dossier", name="Frais de dossier")
     fee.activities.add(booking.activity)

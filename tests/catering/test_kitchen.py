@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,6 +19,7 @@ from leisure import registers
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Slot
 from portal.reservations.states import BookingState
+from tests.billing.diners import cancels, eats_on, price_of_adults, teacher_at
 from tests.conftest import FRIDAY, THURSDAY, enrolled, family
 from tests.factories import (
     ActivityFactory,
@@ -228,3 +231,38 @@ def test_days_beyond_any_calendar_are_refused(canteen, agent_client):
 
 def test_without_restaurant_the_page_still_opens(agent_client):
     assert agent_client.get(reverse(PAGE)).status_code == 200
+
+
+def test_adults_at_table_are_a_row_of_their_own(eaters, canteen, agent_client):
+    price_of_adults(canteen.formula)
+    Diet.objects.filter(name="Sans porc").update(without_pork=True)
+    eats_on(teacher_at(canteen, diet=Diet.objects.get(name="Sans porc")), THURSDAY)
+    guest = teacher_at(canteen, last_name="Martin")
+    eats_on(guest, THURSDAY, FRIDAY)
+    cancels(guest, FRIDAY, at=timezone.now())
+    found = kitchen.expected(canteen.restaurant, [THURSDAY, FRIDAY], with_adults=True)
+    sheet = found.of_day(THURSDAY)
+    assert (sheet.rows[-1][0], sheet.rows[-1][2], sheet.total) == (kitchen.ADULTS, 2, 4)
+    assert found.total(day=THURSDAY, group=kitchen.ADULTS, diet="Sans porc") == 1
+    assert found.total(day=THURSDAY, group=kitchen.ADULTS, diet="Sans régime particulier") == 1
+    assert found.total(day=FRIDAY, group=kitchen.ADULTS) == 0
+    page = agent_client.get(
+        reverse(PAGE), {"restaurant": canteen.restaurant.pk, "jour": THURSDAY.isoformat()}
+    )
+    assert "4 repas, dont 2 d’adultes" in page.content.decode()
+
+
+def test_adults_cost_the_kitchen_one_query_whatever_their_number(eaters, canteen, django_assert_num_queries):
+    price_of_adults(canteen.formula)
+    for number in range(3):
+        eats_on(teacher_at(canteen, last_name=f"Adulte {number}"), THURSDAY, FRIDAY)
+    with django_assert_num_queries(4):
+        kitchen.expected(canteen.restaurant, [THURSDAY, FRIDAY], with_adults=True)
+
+
+def test_a_town_without_adults_asks_nothing_of_them(eaters, canteen, agent_client):
+    asked = {"restaurant": canteen.restaurant.pk, "jour": THURSDAY.isoformat()}
+    with CaptureQueriesContext(connection) as found:
+        page = agent_client.get(reverse(PAGE), asked).content.decode()
+    assert not any('FROM "billing_dinermeal"' in one["sql"] for one in found if "INNER JOIN" in one["sql"])
+    assert "adulte" not in page.partition("<h2>")[2].partition("</h2>")[0]

@@ -1,8 +1,12 @@
 """Menus from a file: shown first, all or nothing, replaced knowingly."""
 
+import io
+from datetime import date
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from openpyxl import Workbook
 
 from catering import menu_import
 from catering.models import Dish, Menu
@@ -22,8 +26,20 @@ def upload(client, text: str | bytes, name: str = "menus.csv"):
     return client.post(reverse(PAGE), {"file": SimpleUploadedFile(name, raw, "text/csv")})
 
 
-def mistakes(text: str) -> list[str]:
-    return [str(mistake) for mistake in menu_import.read(text).mistakes]
+def read(text: str | bytes) -> menu_import.MenuFile:
+    return menu_import.read(text if isinstance(text, bytes) else text.encode())
+
+
+def mistakes(text: str | bytes) -> list[str]:
+    return [str(mistake) for mistake in read(text).mistakes]
+
+
+def workbook(*rows: tuple[object, ...]) -> bytes:
+    book, written = Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(written)
+    return written.getvalue()
 
 
 def test_the_file_is_shown_before_anything_is_written(canteen, agent_client):
@@ -78,14 +94,17 @@ def test_every_mistake_names_its_line_and_nothing_is_written(canteen, agent_clie
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Ligne 1 : le fichier ne contient aucun plat."),
+        ("", "Ce fichier est vide."),
         (HEADER, "Ligne 1 : le fichier ne contient aucun plat."),
         (
             "a;b\n1;2\n",
             "Ligne 1 : il manque « restaurant », « date », « service », « plat » parmi les titres",
         ),
-        ("PK\x03\x04\0\0", "Ligne 1 : ce n'est pas un fichier CSV."),
-        (HEADER + "x" * 200_000, "Ligne 2 : cette ligne ne se lit pas"),
+        ("PK\x03\x04\0\0", "Ce classeur est abîmé."),
+        ("%PDF-1.7", "Ce fichier n'est pas un tableau."),
+        (HEADER + "x" * 20_000, "Ligne 2, colonne 1 : une case a plus de 5000 signes."),
+        (HEADER + "a;b;c;d;e\n" * 5_001, "Ce fichier a plus de 5000 plats"),
+        (HEADER + f"a;b;c;{'d' * 4_000};e\n" * 300, "Ce fichier est trop long"),
     ],
 )
 def test_a_file_that_is_no_menu_says_so(text, said, canteen):
@@ -94,14 +113,26 @@ def test_a_file_that_is_no_menu_says_so(text, said, canteen):
 
 def test_a_spreadsheets_own_ways_are_understood(canteen):
     windows = GOOD.replace("Œufs", "Oeufs").replace("ŒUFS", "oeufs").replace(";", "\t").encode("cp1252")
-    assert [menu.day for menu in menu_import.read(menu_import.decode(windows)).menus] == [THURSDAY, FRIDAY]
-    marked = ("\ufeff" + GOOD).encode()
-    assert not menu_import.read(menu_import.decode(marked)).mistakes
+    assert [menu.day for menu in read(windows).menus] == [THURSDAY, FRIDAY]
+    assert not mistakes("\ufeff" + GOOD)
+    assert not mistakes(GOOD.encode("utf-16"))
+    (menu,) = read(HEADER + "le-verger;26/11/26;Plat;Riz;\n").menus
+    assert menu.day == THURSDAY
+
+
+def test_a_workbook_is_shown_then_written_as_a_text_is(canteen, agent_client):
+    titles = ("Restaurant", "Date", "Service", "Plat", "Allergènes")
+    book = workbook(titles, ("le-verger", date(2026, 11, 26), "Plat", "- Gratin", "Lait"))
+    page = upload(agent_client, book, "menus.xlsx")
+    assert "jeudi 26 novembre 2026" in page.text and "- Gratin" in page.text
+    agent_client.post(reverse(PAGE), {"content": page.context["content"]})
+    dish = Dish.objects.get()
+    assert (dish.menu.day, dish.name, dish.allergens) == (THURSDAY, "- Gratin", ["milk"])
 
 
 def test_the_example_file_reads_without_mistake(canteen, agent_client):
     answer = agent_client.get(reverse("admin:catering_menu_template"))
-    assert not menu_import.read(menu_import.decode(answer.content)).mistakes
+    assert not mistakes(answer.content)
 
 
 def test_no_file_and_too_big_a_file_are_said(canteen, agent_client):
@@ -111,13 +142,13 @@ def test_no_file_and_too_big_a_file_are_said(canteen, agent_client):
 
 def test_a_day_the_restaurant_never_opens_is_doubted(canteen):
     sunday = HEADER + "le-verger;29/11/2026;Plat;Riz;\n"
-    assert menu_import.read(sunday).menus[0].warning == "ce restaurant n'ouvre pas le dimanche"
+    assert read(sunday).menus[0].warning == "ce restaurant n'ouvre pas le dimanche"
 
 
 def test_reading_costs_two_queries_for_one_line_or_many(canteen, django_assert_num_queries):
     many = HEADER + "".join(f"le-verger;26/11/2026;Plat;Plat {n};\n" for n in range(50))
     with django_assert_num_queries(2):
-        menu_import.read(many)
+        read(many)
 
 
 def test_a_menu_is_entered_by_hand_with_its_allergens(canteen, agent_client):

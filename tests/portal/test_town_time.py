@@ -18,7 +18,7 @@ from django_tasks.signals import task_started
 
 from portal import town_time
 from portal.models import Town
-from portal.reservations.models import Period
+from portal.reservations.models import Audience, Period, PeriodOpening
 from portal.reservations.pages.addresses import planning_address
 from portal.reservations.towns import town_file
 from tests.conftest import NOW, logged_in
@@ -154,6 +154,18 @@ def test_the_desk_reads_what_moves_before_the_clock_changes(change, canteen):
     period = Period.objects.get(pk=canteen.period.pk)
     assert period.opens_at == datetime(2026, 12, 1, 8, tzinfo=ZoneInfo("Indian/Reunion"))
     assert period.opens_at_non_residents == paris(2026, 11, 2, 8), "What is past stays."
+
+
+def test_openings_to_audiences_of_the_town_keep_their_hour_too(change, canteen):
+    agents = Audience.objects.create(code="agents", label="Agents", belonging="recognised")
+    opening = PeriodOpening.objects.create(
+        period=canteen.period, audience=agents, opens_at=paris(2026, 12, 1, 8)
+    )
+    page = change(region=Town.Region.REUNION).content.decode()
+    assert "ouvre à « Agents » toujours le mardi 1er décembre à 8\xa0h, soit 3\xa0h plus tôt." in page
+    change(region=Town.Region.REUNION, clock_seen="on")
+    opening.refresh_from_db()
+    assert opening.opens_at == datetime(2026, 12, 1, 8, tzinfo=ZoneInfo("Indian/Reunion"))
 
 
 def test_a_region_of_the_same_hour_asks_nothing(change):

@@ -15,8 +15,10 @@ from families.papers import asking, lasting
 from families.papers.asking import Line, Status
 from families.texts import standing
 from portal.french.elision import of
+from portal.reservations.acts import tasks
 from portal.reservations.acts.conditions import Unmet, Wish, unmet
 from portal.reservations.days import paper_rules
+from portal.reservations.days.asked_papers import PapersOfActivities
 from portal.reservations.models import Activity, ActivityPaper, demanding_papers, texts_of_activities
 from portal.reservations.states import Override
 
@@ -174,3 +176,13 @@ def _to_accept(version: TextVersion, wish: Wish) -> Unmet:
         link="Lire et accepter",
         address=reverse("families:asked_text", args=[version.text.code]),
     )
+
+
+class Asking(PapersOfActivities):
+    """What is lent to `families.papers`."""
+
+    def accepted(self, household: int, child: int | None, kind: int) -> None:
+        """A place that is free, and was not given for want of this paper, is offered now."""
+        asked = (row for rows in demanding_papers().values() for row in rows)
+        if any(row.kind_id == kind and row.without in ActivityPaper.BEFORE_PLACE for row in asked):
+            tasks.after_commit(tasks.serve_waiting, household, child, robust=True)

@@ -166,6 +166,7 @@ def submit(
     if desk.lost:
         raise PlacesLost(desk.lost)
     desk.count_days(lines)
+    desk.count_prices(lines)
     desk.demand_cover()
 
     save_outcomes(lines)
@@ -320,9 +321,13 @@ def change(
     reservation = _reservation_about(booking, at, is_change=True)
     reservation.created_by, reservation.at_desk = by, at_desk
     acting = _acting(reservation, by=by, at=at, overrides=overrides)
-    reservation.save()
     lines = _halves(reservation, booking, formula)
     desk = Submission.lock(reservation, lines, at, overrides, acting)
+    # Not before the slots are held: a row of the household keeps the till from holding it, and the till may
+    # hold these slots.
+    reservation.save()
+    for line in lines:
+        line.reservation = reservation
     desk.owed = money_first.Owed.load(booking.enrolment, reservation.period, [booking.day])
     desk.decide_change(*lines)
     desk.count_days(lines)
@@ -554,8 +559,10 @@ class Submission:
         if custody is None or not custody.holds_on(timezone.localdate(at)):
             raise BookingRefused(homes.gone_sentence(reservation.enrolment.child))
         enrolment = reservation.enrolment
-        if money_first.by_account(enrolment.activity_id, reservation.period_id) is not None:
-            # What it holds is spent once; who books for it beside, and holds slots, does not wait.
+        books = any(line.action == Action.BOOK for line in lines)
+        if books and money_first.by_account(enrolment.activity_id, reservation.period_id) is not None:
+            # What it holds is spent once, and what is given up spends nothing. Before the slots, as the till
+            # holds it; who books for it beside, and holds slots, does not wait.
             Household.objects.lock([reservation.household_id], rows_may_come=True)
         days = {line.day for line in lines}
         asked = {"child": reservation.child_id, "activity": enrolment.activity_id, "days": days}
@@ -571,7 +578,6 @@ class Submission:
         reservation.establishment.active = period.open_place
         enrolment.activity = activity = period.activity
         enrolment.state, enrolment.starts_on, enrolment.ends_on = period.state, period.begins, period.ends
-        books = any(line.action == Action.BOOK for line in lines)
         missing = in_the_way(enrolment, days, at) if books else []
         passed = check_enrolment(enrolment, books=books, unmet=missing, overrides=overrides)
         formulas = {formula.pk: formula for formula in _formulas_of(activity=activity.pk)}
@@ -797,6 +803,30 @@ class Submission:
             booking = decided.get(Choice(line.formula_id, line.day))
             if booking is not None and any(line.day in one.need.span for one in broken):
                 self._note(line, self.over.get(id(booking), set()) | {Override.DAYS}, booking)
+
+    def count_prices(self, lines: Iterable[ReservationLine]) -> None:
+        """What is paid before the places is what the invoice will say: what the number of days changes is
+        shared among them, and a day for which nothing is left to pay does not wait."""
+        if self.owed.rule is None or self.owed.by_account or Override.PAYMENT in self.overrides:
+            return
+        counted = (BookingState.HELD, BookingState.ACCEPTED)
+        given = {Choice(one.formula_id, one.day): one for one, _ in self.new if one.state in counted}
+        own = {choice: self.prices.get(id(one), money_first.ZERO) for choice, one in given.items()}
+        left = [
+            Choice(one.formula_id, one.day)
+            for one, state in self.ended.items()
+            if state == BookingState.CANCELLED
+        ]
+        prices = self.owed.numbered(own, left)
+        if prices == own:
+            return
+        for choice, booking in given.items():
+            booking.state = BookingState.HELD if prices[choice] else BookingState.ACCEPTED
+            self.prices[id(booking)] = prices[choice]
+        for line in lines:
+            choice = Choice(line.formula_id, line.day)
+            if line.action == Action.BOOK and choice in given:
+                line.outcome = Outcome.HELD if prices[choice] else Outcome.ACCEPTED
 
     def _booking(self, line: ReservationLine, activity: Activity, state: BookingState) -> Booking:
         at = self.where.at
@@ -1888,6 +1918,19 @@ def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
     return finish(changes)
 
 
+@transaction.atomic
+def serve(household: int, child: int | None, /, *, at: datetime) -> list[Booking]:
+    """Looks again at the days that a child waits for in any of its homes, or a household's children (keys),
+    once what kept places from them is there: where one is free, the first of those who wait has it."""
+    waiting = Booking.objects.waiting().filter(day__gte=timezone.localdate(at))
+    waiting = waiting.filter(household=household) if child is None else waiting.filter(child=child)
+    slots = _lock_slots(shelves_of(waiting))
+    places = _places_of(list(waiting.all()), slots)
+    changes = Changes(by=None, at=at)
+    changes.freed.update(slot.pk for its in places.values() for slot in its)
+    return finish(changes)
+
+
 def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()) -> list[Booking]:
     """As `promote`. Of the bookings `told` (keys) another letter says that they have their place; an offer
     has one of its own, where it is answered."""
@@ -1969,6 +2012,8 @@ def take_offer(booking: Booking, *, by: User, at: datetime) -> Cart | None:
     if period is not None:
         owed = money_first.Owed.load(held.enrolment, period, [held.day])
         price = owed.price(held.formula_id, held.day, late=held.late)
+        choice = Choice(held.formula_id, held.day)
+        price = price if owed.by_account else owed.numbered({choice: price})[choice]
     if owed.by_account:
         money_first.demand_cover(held.household_id, held.activity_id, price)
     pays = price > 0 and not owed.by_account

@@ -10,7 +10,7 @@
 that is heard and an hour that strikes follow one another; then its slots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -20,13 +20,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from families.models import Custody, Household, User
+from portal.database.composed import Composed, Given
 from portal.reservations.acts import money_first, tasks
 from portal.reservations.acts.booking import could_stand, finish, post_after
 from portal.reservations.acts.places import Changes, _lock_slots, _places_of, fits, shelves_of, slots_of
 from portal.reservations.acts.refusals import BookingRefused
-from portal.reservations.models import Booking, Cart, Reservation
+from portal.reservations.models import Booking, Cart, CartDay, Reservation
 from portal.reservations.models.advances import CartQuerySet
-from portal.reservations.states import BookingState
+from portal.reservations.states import BookingState, ReservationState
 
 NOT_PAID = "La place n'a pas été payée à temps."
 GIVEN_BACK = "La famille n'a pas payé : place rendue."
@@ -57,18 +58,32 @@ def of_recording(recorded: Sequence[Reservation], at: datetime) -> Cart | None:
     return Cart.objects.filter(household=one.household_id, made_at=at).first()
 
 
-def of_reservation(reservation: Reservation, at: datetime) -> Cart | None:
-    """In which its days wait to be paid."""
-    rows = Cart.objects.open().filter(days__booking__reservation=reservation, ends_at__gt=at)
-    return rows.filter(days__booking__state=BookingState.HELD).first()
+def of_reservations(recorded: Iterable[Reservation], at: datetime) -> dict[int, Cart]:
+    """By reservation (its key), the cart in which its days wait to be paid. One query; none where nothing
+    waits, or the town asks for nothing."""
+    waiting = [one.pk for one in recorded if one.state == ReservationState.PENDING]
+    if not waiting or not money_first.is_asked():
+        return {}
+    rows = CartDay.objects.filter(
+        booking__reservation__in=waiting,
+        booking__state=BookingState.HELD,
+        cart__state=State.OPEN,
+        cart__ends_at__gt=at,
+    ).select_related("cart", "booking")
+    return {one.booking.reservation_id: one.cart for one in rows if one.booking.reservation_id is not None}
 
 
-def to_pay(household: Household, at: datetime) -> CartQuerySet:
-    """The household's carts that may still be paid, with days that wait; no query where nothing is asked."""
-    if not money_first.is_asked():
-        return Cart.objects.none()
-    rows = Cart.objects.open().filter(household=household, ends_at__gt=at)
-    return rows.filter(days__booking__state=BookingState.HELD).select_related("activity").distinct()
+def to_pay(household: Household, at: datetime) -> list[Cart]:
+    """The household's carts that may still be paid, with days that wait, first the one that ends first; no
+    query where nothing is asked."""
+    return _to_pay(household=household.pk, at=at) if money_first.is_asked() else []
+
+
+@Composed
+def _to_pay() -> CartQuerySet:
+    rows = Cart.objects.open().filter(household=Given("household"), ends_at__gt=Given("at"))
+    held = rows.filter(days__booking__state=BookingState.HELD)
+    return held.select_related("activity").distinct().order_by("ends_at")
 
 
 @transaction.atomic

@@ -27,6 +27,7 @@ from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.acts import booking
 from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.days import audiences
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.offer import Attends, Booked, FactChange, Facts, Offer, model_of
@@ -335,8 +336,10 @@ def _too_late(at: datetime) -> Callable[[Booking], str]:
         origin = one.reservation
         if origin is None:
             return ""
-        resident = one.enrolment.household.resident
-        key = (one.activity_id, one.establishment_id, one.formula_id, origin.period_id, resident, one.day)
+        home = one.enrolment.household
+        publics = audiences.of_home(home, timezone.localdate(at), one.child_id)
+        whose = home.resident, publics
+        key = (one.activity_id, one.establishment_id, one.formula_id, origin.period_id, whose, one.day)
         if key not in kept:
             where = origin.period_id, one.establishment_id
             if where not in books:
@@ -346,7 +349,9 @@ def _too_late(at: datetime) -> Callable[[Booking], str]:
                     OpenDays.load(activity, one.establishment, period.starts_on, period.ends_on),
                 )
             book, days = books[where]
-            verdict = book.schedule(one.formula_id, Action.CANCEL, days, at, resident=resident)
+            verdict = book.schedule(
+                one.formula_id, Action.CANCEL, days, at, resident=home.resident, publics=publics
+            )
             kept[key] = verdict.verdict(one.day).standing != Standing.ON_TIME
         return TOO_LATE if kept[key] else ""
 

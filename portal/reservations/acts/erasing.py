@@ -21,6 +21,7 @@ from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
     Attendance,
+    AudienceMember,
     Booking,
     BookingEvent,
     CancelledDay,
@@ -37,6 +38,7 @@ from portal.reservations.states import LIVE, EnrolmentState
 
 HOLDINGS = {
     "reservations.Schooling": Fate.GONE,
+    "reservations.AudienceMember": Fate.GONE,
     "reservations.Enrolment": Fate.BLANK,
     "reservations.Reservation": Fate.GONE,
     "reservations.ReservationLine": Fate.GONE,
@@ -123,6 +125,8 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     BookingEvent.objects.filter(reservation__in=reservations).update(reservation=None)
     _delete(Reservation, reservations)
     NextPupil.objects.filter(child__in=leaving.children).delete()
+    if leaving.household is not None:
+        _delete(AudienceMember, AudienceMember.objects.filter(household=leaving.household))
     _delete(Schooling, Schooling.objects.filter(child__in=leaving.children))
 
     enrolments = Enrolment.objects.filter(leaving.concerned)

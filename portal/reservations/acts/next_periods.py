@@ -24,13 +24,17 @@ from portal.reservations.models import (
     DeadlineWindow,
     Establishment,
     Period,
+    PeriodOpening,
     PublicHoliday,
     Reservation,
     SchoolYear,
     Slot,
     YearTurn,
 )
+from portal.reservations.models.campaigns import publics
 
+# The moment of an opening to an audience, by its key.
+TO_PUBLIC = "public_"
 PERIOD, DEADLINE, WINDOW, CAMPAIGN = "period", "deadline", "window", "campaign"
 NO_CALENDAR = (
     "Le calendrier de cette année n'a pas encore de vacances scolaires : importez-le d'abord. Sans lui les"
@@ -101,6 +105,10 @@ class Periods(Part):
                 if said is not None:
                     value = moment_beside(said, period.starts_on, moved.first)
                     fields.append(Field(attribute, label, "moment", value, required=False))
+            for one in _openings(period):
+                value = moment_beside(one.opens_at, period.starts_on, moved.first)
+                label = f"Ouvre à « {one.audience} » le"
+                fields.append(Field(f"{TO_PUBLIC}{one.audience_id}", label, "moment", value, required=False))
             twin = _twin(there[period.activity_id], _code(period, turn), name, moved)
             unknown = dates.unknown(period.starts_on)
             found.append(
@@ -148,10 +156,15 @@ class Periods(Part):
                 starts_on=line.value("starts_on"),
                 ends_on=line.value("ends_on"),
             )
-            for one in line.fields:
-                if one.kind == "moment":
-                    setattr(period, one.name, one.value)
+            said = {one.name: one.value for one in line.fields if one.kind == "moment"}
+            for name, value in said.items():
+                if not name.startswith(TO_PUBLIC):
+                    setattr(period, name, value)
             period.save()
+            for name, value in said.items():
+                if name.startswith(TO_PUBLIC) and value is not None:
+                    key = int(name.removeprefix(TO_PUBLIC))
+                    PeriodOpening(period=period, audience_id=key, opens_at=value).save()
             period.establishments.set(before.establishments.all())
             made.add(PERIOD, period.pk)
             for row in deadlines[before.pk]:
@@ -203,6 +216,13 @@ class Periods(Part):
         # With their own deadlines, and how many days one takes in them.
         for period in periods:
             period.delete()
+
+
+def _openings(period: Period) -> list[PeriodOpening]:
+    """To audiences of the town; asked only where there are some."""
+    if not publics().openings.get(period.pk):
+        return []
+    return list(period.audience_openings.select_related("audience"))
 
 
 def _of_year(turn: YearTurn) -> list[Period]:
@@ -280,8 +300,10 @@ class Windows(Part):
 
     def lines(self, turn: YearTurn, *, at: datetime) -> list[Line]:
         dates = next_year.dates_of(turn)
-        rows = DeadlineWindow.objects.filter(covers_to__gte=turn.before.starts_on).select_related("rule")
-        windows = list(rows.order_by("rule__name", "covers_from", "audience", "pk"))
+        rows = DeadlineWindow.objects.filter(covers_to__gte=turn.before.starts_on).select_related(
+            "rule", "public"
+        )
+        windows = list(rows.order_by("rule__name", "covers_from", "audience", "public__order", "pk"))
         # Their copies, wherever somebody had them moved.
         copies, there = Made.read(turn.made.get(self.key)).was, {one.pk for one in windows}
         found = []
@@ -299,7 +321,7 @@ class Windows(Part):
                     value = moment_beside(said, one.covers_from, moved.first)
                     fields.append(Field(attribute, label, "moment", value, required=False))
             known = copies.get(str(one.pk)) in there or any(
-                (other.rule_id, other.audience) == (one.rule_id, one.audience)
+                (other.rule_id, other.audience, other.public_id) == (one.rule_id, one.audience, one.public_id)
                 and other.covers_from >= turn.starts_on
                 and other.covers_from <= moved.last
                 and other.covers_to >= moved.first
@@ -310,7 +332,7 @@ class Windows(Part):
                 Line(
                     str(one.pk),
                     str(one.rule),
-                    f"{one.get_audience_display()}, {said_days}",
+                    f"{one.public or one.get_audience_display()}, {said_days}",
                     "",
                     fields,
                     exists="ces jours ont déjà leur fenêtre" if known else "",

@@ -5,6 +5,7 @@
     done = carry_out(turn, by=…, at=…)                      all of it; again, only what is missing
     stands_on(turn)                                         why it can no longer be taken back
     take_back(turn, by=…, at=…)
+    drop(turn)                                              what was begun goes, with what was chosen
 
 What this floor copies are classes and children. Each kind of dated rows is a `Part` that its own floor
 registers: periods and campaigns in `next_periods.py`, tariffs in `billing`. A child's past is never written:
@@ -52,6 +53,7 @@ A_SUMMER = timedelta(days=40)
 LONGEST_GAP = 3 * LONGEST_YEAR
 LEFT = "L'enfant quitte les écoles de la commune."
 TRIED = "Un foyer d'essai y est inscrit ou y réserve : supprimez-le d'abord."
+IS_CARRIED_OUT = "Cette année est préparée : annulez-la d'abord."
 NOT_CARRIED_OUT = "Cette année n'est pas préparée : il n'y a rien à annuler."
 TWO_AT_ONCE = "Quelqu'un vient d'agir sur cette année : rien n'a été changé, regardez à nouveau."
 CHILDREN, CLASSES, YEAR, LEAVERS = "children", "classes", "year", "leavers"
@@ -705,6 +707,16 @@ def _take_back(turn: YearTurn, by: User, at: datetime) -> None:
         turn.year = None
     turn.save()
     SchoolYear.objects.filter(pk__in=years).delete()
+
+
+@transaction.atomic
+def drop(turn: YearTurn) -> None:
+    """Begun by mistake, or to be begun anew with other dates: nothing of it holds yet, and what was chosen
+    goes. Raises TurnRefused for one that is carried out."""
+    held = _hold(turn)
+    if held.is_carried_out:
+        raise TurnRefused(IS_CARRIED_OUT)
+    held.delete()
 
 
 # What comes of it, by school -----------------------------------------------------------------------------

@@ -92,12 +92,17 @@ class LetGo(Protocol):
     def __call__(self, *, at: datetime) -> int: ...
 
 
+class Serve(Protocol):
+    def __call__(self, household: int, child: int | None, /, *, at: datetime) -> object: ...
+
+
 _let_go: list[LetGo] = []
+_serve: list[Serve] = []
 
 
-def lend(*let_go: LetGo) -> None:
-    """What the worker does of places offered, and of those to be paid, once the app is ready."""
-    _let_go[:] = let_go
+def lend(*let_go: LetGo, serve: Serve) -> None:
+    """What the worker does of places offered and to be paid, and for who waits; once the app is ready."""
+    _let_go[:], _serve[:] = let_go, [serve]
 
 
 @task()
@@ -105,6 +110,13 @@ def let_offers_go() -> None:
     """Whatever was offered until now, and not taken, goes to the next one."""
     for let_go in _let_go:
         let_go(at=timezone.now())
+
+
+@task()
+def serve_waiting(household_id: int, child_id: int | None) -> None:
+    """What a home or a child waits for, and could not have before, is given where there is a place."""
+    for serve in _serve:
+        serve(household_id, child_id, at=timezone.now())
 
 
 def let_offers_go_at(hour: datetime) -> None:

@@ -24,6 +24,7 @@ from families.models import (
     Custody,
     DietChoice,
     FamilyQuotient,
+    FormerAddress,
     Guardian,
     HomeDiet,
     Household,
@@ -35,6 +36,7 @@ from portal import town
 from portal.database.trials import Tried, trying
 from portal.reservations.acts import booking, enrolling, moving
 from portal.reservations.models import (
+    AudienceMember,
     Booking,
     BookingEvent,
     Enrolment,
@@ -183,7 +185,13 @@ OF_THE_HOME: tuple[tuple[type[Model], str], ...] = (
     (Enrolment, "household"),
 )
 OF_ITS_CHILDREN: tuple[type[Model], ...] = (Schooling, HomeDiet, DietChoice, ChildHealth, Custody)
-OF_THE_HOUSEHOLD: tuple[type[Model], ...] = (FamilyQuotient, Residence, Guardian)
+OF_THE_HOUSEHOLD: tuple[type[Model], ...] = (
+    FamilyQuotient,
+    Residence,
+    FormerAddress,
+    AudienceMember,
+    Guardian,
+)
 
 
 @transaction.atomic

@@ -30,3 +30,11 @@ def sentence(needed: int, first: date, days_before: int) -> str:
     day = moments.day(decided_on(first, days_before))
     children = counted(needed, "enfant", "enfants")
     return f"Sous réserve : ouvre avec {children} au moins. Réponse le {day} au plus tard."
+
+
+def apart(needed: int, first: date, days_before: int, *, a_day: bool) -> str:
+    """The same beside a sentence that names the day: of that day alone, or of its whole period."""
+    day = moments.day(decided_on(first, days_before))
+    children = counted(needed, "enfant", "enfants")
+    what = "Ce jour ouvre" if a_day else "Toute la période ouvre"
+    return f"{what} avec {children} au moins : réponse le {day} au plus tard."

@@ -39,18 +39,22 @@ def _asked_of(homes: Q, today: date) -> "QuerySet[Any, tuple[Any, ...]]":
     )
 
 
-@Composed
-def _enrolled_of(today: date) -> "QuerySet[Any, tuple[Any, ...]]":
+def _enrolled(homes: Q, today: date) -> "QuerySet[Any, tuple[Any, ...]]":
     return (
         Enrolment.objects.live()
         .filter(
+            homes,
             Q(ends_on=None) | Q(ends_on__gte=today),
-            household=Given("home"),
             school_year__in=SchoolYear.objects.serving(today),
         )
         .order_by("activity__order", "activity__name", "pk")
-        .values_list("child", "activity", "activity__name")
+        .values_list("household", "child", "activity", "activity__name")
     )
+
+
+@Composed
+def _enrolled_of(today: date) -> "QuerySet[Any, tuple[Any, ...]]":
+    return _enrolled(Q(household=Given("home")), today)
 
 
 @Composed
@@ -59,7 +63,7 @@ def _of_home(today: date) -> "QuerySet[Any, tuple[Any, ...]]":
 
 
 class PapersOfActivities:
-    """What the engine says."""
+    """What the engine says; what it does is `acts.asked_first.Asking`."""
 
     def needs(self, homes: Collection[int], today: date) -> Iterable[Need]:
         """One for each enrolment that is live and not over, and each paper of its activity."""
@@ -82,14 +86,19 @@ class PapersOfActivities:
                     found[paper.kind_id].append(paper.activity.name)
         return found
 
-    def texts(self, household: int, today: date) -> Iterable[TextNeed]:
-        """One for each of its enrolments that is live and not over, and each text of its activity."""
+    def texts(self, homes: Collection[int], today: date) -> Iterable[TextNeed]:
+        """One for each of their enrolments that is live and not over, and each text of its activity."""
         asked = texts_of_activities()
         if not asked:
             return []
+        if len(homes) == 1:
+            (home,) = homes
+            rows = _enrolled_of(today, home=home)
+        else:
+            rows = list(_enrolled(Q(household__in=homes), today))
         return [
-            TextNeed(child, text, name)
-            for child, activity, name in _enrolled_of(today, home=household)
+            TextNeed(home, child, text, name)
+            for home, child, activity, name in rows
             for text in sorted(asked.get(activity, ()))
         ]
 

@@ -10,6 +10,7 @@ from families.models import Household
 from portal import town
 from portal.french import moments
 from portal.french.sentences import lower_first
+from portal.reservations.days import audiences
 from portal.reservations.models import Activity, Audience, Campaign, SchoolYear
 
 
@@ -32,10 +33,11 @@ class Campaigns:
 
     @classmethod
     def load(cls, household: Household, *, at: datetime) -> "Campaigns":
-        """In two queries; the years earliest first."""
+        """In two queries, without audiences of the town's own; the years earliest first."""
         today = timezone.localdate(at)
         years = list(SchoolYear.objects.serving(today).order_by("starts_on"))
-        rows = Campaign.objects.concerning(Audience.Belonging.of(household)).filter(
+        publics = audiences.of_home(household, today)
+        rows = Campaign.objects.concerning(Audience.Belonging.of(household), publics).filter(
             school_year__in=[year.pk for year in years]
         )
         return cls(years, rows.select_related("audience"), at)
@@ -59,8 +61,10 @@ class Campaigns:
         if campaign is None:
             return self._usually_closed(activity, year)
         named = f"Les inscriptions {year}"
-        if campaign.audience is not None:
-            named += f" ({lower_first(campaign.audience.label)})"
+        audience = campaign.audience
+        if audience is not None:
+            whom = "" if audience.is_usual else audience.words
+            named += f" ({whom or lower_first(audience.label)})"
         if self.at < campaign.opens_at:
             return f"{named} ouvrent le {moments.moment(campaign.opens_at, year=True)}."
         if campaign.closes_at is not None and self.at >= campaign.closes_at:

@@ -10,7 +10,7 @@ from datetime import date
 
 from django.db.models import Exists, Expression, F, OuterRef, QuerySet
 
-from portal.database.composed import Composed, Given
+from portal.database.composed import Composed, Given, GivenMany
 from portal.french.weekdays import weekdays_in
 from portal.reservations.day_rules import rules, wording
 from portal.reservations.day_rules.rules import Bounds, Broken, Kind, Need, Offer, Per, Rule, Span
@@ -107,6 +107,17 @@ def offered(days: OpenDays, activity: Activity, day: date) -> Offer:
     return Offer.SHUT if why.kind in Closure.Why.values else Offer.NONE
 
 
+@Composed
+def _booked() -> "QuerySet[Booking, tuple[int, int, date]]":
+    rows = Booking.objects.filter(
+        child__pk__among=GivenMany("children"),
+        activity=Given("activity"),
+        state__in=TAKEN,
+        day__range=(Given("first"), Given("last")),
+    )
+    return rows.order_by().values_list("child_id", "formula_id", "day")
+
+
 def load(wanted: Sequence[Where]) -> list[DaysTaken]:
     """For children of one activity, in their order: two queries, a third one where a level counts."""
     activity = wanted[0].enrolment.activity
@@ -114,13 +125,13 @@ def load(wanted: Sequence[Where]) -> list[DaysTaken]:
     levels = _levels(wanted) if any(row.level for row in rows) else {}
     bounds = [_bounds(where) for where in wanted]
     standing: dict[int, set[Taken]] = defaultdict(set)
-    booked = Booking.objects.filter(
-        child__in={where.enrolment.child_id for where in wanted},
-        activity=activity,
-        state__in=TAKEN,
-        day__range=(min(one.year.first for one in bounds), max(one.year.last for one in bounds)),
+    booked = _booked(
+        children={where.enrolment.child_id for where in wanted},
+        activity=activity.pk,
+        first=min(one.year.first for one in bounds),
+        last=max(one.year.last for one in bounds),
     )
-    for child, formula, day in booked.order_by().values_list("child_id", "formula_id", "day"):
+    for child, formula, day in booked:
         standing[child].add((formula, day))
     return [
         DaysTaken(

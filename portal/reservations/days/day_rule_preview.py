@@ -1,7 +1,6 @@
 """What an agent sees of a rule while writing it: its sentence, and what families of the town could take."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from itertools import groupby
@@ -9,6 +8,8 @@ from itertools import groupby
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from portal.desk import previews
+from portal.desk.previews import Preview, Row, Table
 from portal.french.dates import WEEKDAYS
 from portal.reservations.day_rules import rules, wording
 from portal.reservations.day_rules.rules import Bounds, Broken, Need, Offer, Span
@@ -19,33 +20,14 @@ from portal.reservations.models import DayRule, Period
 SPANS_SHOWN = 6
 
 
-@dataclass(frozen=True)
-class SpanLine:
-    """A week or month: how many days are open, and what becomes of a family that takes so many of them."""
-
-    name: str
-    open_days: str
-    refused: list[str]
-    accepted: str
-
-
-@dataclass
-class DayRulePreview:
-    sentence: str = ""
-    problems: list[str] = field(default_factory=list)
-    lines: list[SpanLine] = field(default_factory=list)
-    calendar: str = ""
-    usual: str = ""  # the usual days of the family of the example
-
-
-def preview(row: DayRule, at: datetime) -> DayRulePreview:
+def preview(row: DayRule, at: datetime) -> Preview:
     """Of an unsaved or saved row, on the next days of its activity at its place, or at the first one."""
     try:
         row.clean()
     except ValidationError as error:
-        return DayRulePreview(problems=error.messages)
+        return Preview(problems=error.messages)
     rule = row.rule()
-    found = DayRulePreview(sentence=wording.sentence(rule))
+    found = Preview(sentences=[wording.sentence(rule)])
     today = timezone.localdate(at)
     period = row.period or (
         Period.objects.filter(activity=row.activity_id, ends_on__gte=today)
@@ -55,6 +37,7 @@ def preview(row: DayRule, at: datetime) -> DayRulePreview:
     )
     place = row.establishment or row.activity.establishments.first()
     if period is None or place is None:
+        found.notes.append("Aucune période à venir : l'exemple s'affichera quand l'activité en aura une.")
         return found
     days = OpenDays.load(row.activity, place, period.starts_on, period.ends_on)
     offers = partial(offered, days, row.activity)
@@ -63,17 +46,20 @@ def preview(row: DayRule, at: datetime) -> DayRulePreview:
     coming = days_between(max(today, period.starts_on), period.ends_on)
     is_open = [day for day in coming if offers(day) is Offer.OPEN]
     usual = sorted({day.weekday() for day in is_open})[:2]
-    found.calendar = f"{row.activity}, {place}, {period}"
     if rule.kind == rules.Kind.USUAL:
-        found.usual = ", ".join(WEEKDAYS[day] for day in usual)
+        named = ", ".join(WEEKDAYS[day] for day in usual)
+        found.notes.append(f"Pour un enfant dont les jours habituels sont : {named}.")
+    shown = []
     for span in rules.spans(rule, is_open, bounds)[:SPANS_SHOWN]:
         asked = rules.need(rule, span, offers, bounds)
-        found.lines.append(_line(asked, [day for day in is_open if day in span], usual))
+        shown.append(_line(asked, [day for day in is_open if day in span], usual))
+    caption = f"Ce qu'une famille pourrait prendre ({row.activity}, {place}, {period})"
+    found.tables.append(Table(caption, ("Quand", "Jours ouverts", "Possible", "Refusé"), shown))
     return found
 
 
-def _line(asked: Need, days: list[date], usual: Collection[int]) -> SpanLine:
-    """A family takes the first day, the first two…"""
+def _line(asked: Need, days: list[date], usual: Collection[int]) -> Row:
+    """A week or month: a family takes its first day, its first two…"""
 
     def is_usual(day: date) -> bool:
         return day.weekday() in usual
@@ -85,11 +71,11 @@ def _line(asked: Need, days: list[date], usual: Collection[int]) -> SpanLine:
         last = next(broken for number, broken in tried if number == several[-1])
         refused.append(f"{_numbers(several)} : {wording.broken(last) if last else why}")
     possible = [number for number, why in tried if why is None]
-    return SpanLine(
+    return previews.row(
         wording.span(asked.rule, asked.span),
         wording.days(len(days)),
-        refused,
         _numbers(possible) if possible else "aucun nombre de jours",
+        "\n".join(refused) or "rien",
     )
 
 

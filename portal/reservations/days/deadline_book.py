@@ -10,6 +10,7 @@ from typing import Self, cast
 from django.db.models import QuerySet, prefetch_related_objects
 
 from portal.database.composed import Composed, Given
+from portal.reservations.days.audiences import opening
 from portal.reservations.deadlines.decisions import DEFAULT_POLICY, LatePolicy, Policy, Schedule
 from portal.reservations.deadlines.rules import Calendar, Rule
 from portal.reservations.models import Activity, ActivityDeadline, DeadlineRule, Period
@@ -47,8 +48,8 @@ class DeadlineBook:
         self.period = period
         self._rows = {(row.action, row.formula_id, row.period_id): row for row in rows}
         self._rules: dict[int, Rule] = {}
-        self._policies: dict[tuple[int | None, bool, str], Policy] = {}
-        self._schedules: dict[tuple[int, int, datetime, bool], Schedule] = {}
+        self._policies: dict[tuple[int | None, bool, tuple[int, ...], str], Policy] = {}
+        self._schedules: dict[tuple[int, int, datetime, bool, tuple[int, ...]], Schedule] = {}
 
     @classmethod
     def for_activity(cls, activity: Activity, period: Period | None = None) -> Self:
@@ -57,7 +58,7 @@ class DeadlineBook:
         rules = [rule for row in rows for rule in (row.rule, row.last_moment) if rule]
         windowed = [rule for rule in rules if rule.kind == DeadlineRule.Kind.WINDOWS]
         if windowed:
-            prefetch_related_objects(windowed, "windows")
+            prefetch_related_objects(windowed, "windows__public")
         return cls(rows, period)
 
     def row(self, formula_id: int | None, action: str) -> ActivityDeadline | None:
@@ -69,15 +70,17 @@ class DeadlineBook:
                 return found
         return None
 
-    def policy(self, formula_id: int | None, action: str, *, resident: bool = True) -> Policy:
+    def policy(
+        self, formula_id: int | None, action: str, *, resident: bool = True, publics: tuple[int, ...] = ()
+    ) -> Policy:
         """The policy that counts, bounded by the period's opening and closing when the action is to book.
 
         Without any row: until the end of the eve.
         """
         row = self.row(formula_id, action)
-        key = (row.pk if row else None, resident, Action(action).value)
+        key = (row.pk if row else None, resident, publics, Action(action).value)
         if key not in self._policies:
-            self._policies[key] = self._make_policy(row, action, resident)
+            self._policies[key] = self._make_policy(row, action, resident, publics)
         return self._policies[key]
 
     def schedule(
@@ -88,16 +91,20 @@ class DeadlineBook:
         at: datetime,
         *,
         resident: bool = True,
+        publics: tuple[int, ...] = (),
     ) -> Schedule:
-        """The policy at one moment for one family, ready to give verdicts day by day.
+        """The policy at one moment for one family, ready to give verdicts day by day. `publics`: the town's
+        own audiences that it is of, as `days.audiences` gives them.
 
         Formulas under the same deadline share one schedule, so that each verdict is found once.
         """
-        policy = self.policy(formula_id, action, resident=resident)
-        key = (id(policy), id(calendar), at, resident)
+        policy = self.policy(formula_id, action, resident=resident, publics=publics)
+        key = (id(policy), id(calendar), at, resident, publics)
         if key not in self._schedules:
             start: date | None = self.period.starts_on if self.period else None
-            self._schedules[key] = Schedule(policy, calendar, at, resident=resident, period_start=start)
+            self._schedules[key] = Schedule(
+                policy, calendar, at, resident=resident, publics=publics, period_start=start
+            )
         return self._schedules[key]
 
     def late_terms(self, formula_id: int | None, action: str) -> LateTerms:
@@ -107,7 +114,9 @@ class DeadlineBook:
             return FREE
         return LateTerms(row.surcharge, row.surcharge_amount, row.free_late_a_month)
 
-    def _make_policy(self, row: ActivityDeadline | None, action: str, resident: bool) -> Policy:
+    def _make_policy(
+        self, row: ActivityDeadline | None, action: str, resident: bool, publics: tuple[int, ...]
+    ) -> Policy:
         policy = DEFAULT_POLICY
         if row:
             policy = Policy(
@@ -117,7 +126,7 @@ class DeadlineBook:
             )
         if self.period is None or action != Action.BOOK:
             return policy
-        opens = self.period.opens_for(resident=resident)
+        opens = opening(self.period, resident=resident, publics=publics).at
         return replace(policy, opens=opens, closes=self.period.closes_at)
 
     def _rule(self, row: DeadlineRule) -> Rule:

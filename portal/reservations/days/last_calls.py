@@ -4,6 +4,9 @@ cancel that day or, where it said « jusqu'au jour même », until the formula b
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
+from django.utils import timezone
+
+from portal.reservations.days import audiences
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.deadlines.decisions import Standing
@@ -24,6 +27,8 @@ class LastCalls:
     def __init__(self, bookings: Iterable[Booking], at: datetime) -> None:
         """`bookings` come with their activity, establishment, formula, household and reservation's period."""
         self.at = at.astimezone(UTC)
+        bookings = list(bookings)
+        self._publics = audiences.of_homes(one.household for one in bookings)
         self._spans: dict[_Shelf, tuple[date, date]] = {}
         self._rules: dict[_Shelf, tuple[DeadlineBook, OpenDays]] = {}
         for one in bookings:
@@ -41,7 +46,12 @@ class LastCalls:
 
     def _while_cancellable(self, booking: Booking, book: DeadlineBook, calendar: OpenDays) -> datetime | None:
         schedule = book.schedule(
-            booking.formula_id, Action.CANCEL, calendar, self.at, resident=booking.household.resident
+            booking.formula_id,
+            Action.CANCEL,
+            calendar,
+            self.at,
+            resident=booking.household.resident,
+            publics=self._publics.of(booking.household_id, timezone.localdate(self.at), booking.child_id),
         )
         verdict = schedule.verdict(booking.day)
         begins = _midnight(booking.day, calendar)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
+from django.db.models import QuerySet
+
 from families.models import Child
+from portal.database.composed import Composed, GivenMany
 from portal.french import grades, moments
 from portal.french.dates import short_day
 from portal.french.grades import Grade
@@ -59,6 +62,14 @@ def reference_day(counts: str, day: date) -> date:
     return date(year, 12, 31) if counts == Activity.AgeCounts.DECEMBER else date(year, SEPTEMBER, 1)
 
 
+@Composed
+def _attended() -> "QuerySet[Schooling]":
+    rows = Schooling.objects.filter(
+        child__pk__among=GivenMany("children"), school_year__pk__among=GivenMany("years")
+    )
+    return rows.select_related("school_class")
+
+
 @dataclass(frozen=True)
 class Limits:
     """The limits of an activity, and of its formulas, for a child whose classes of the year are known, or
@@ -86,8 +97,7 @@ class Limits:
         bounds: list[Bounds] = [activity, *formulas.values()]
         if any(one.first_grade is not None or one.last_grade is not None for one in bounds):
             years = {year for _, year in asked.values()}
-            rows = Schooling.objects.filter(child__in=asked, school_year__in=years)
-            for row in rows.select_related("school_class"):
+            for row in _attended(children=asked, years=years):
                 if row.school_year_id == asked[row.child_id][1]:
                     own = row.school_class
                     span = (row.starts_on or date.min, row.ends_on or date.max)

@@ -44,8 +44,16 @@ class Unsure:
         rule = self.rule(place)
         if rule is None or self.is_sure(place, day):
             return ""
-        begins = day if rule.per == NeededChildren.Per.DAY else period.starts_on
+        begins = day if rule.a_day else period.starts_on
         return needed.sentence(rule.children, begins, rule.days_before)
+
+    def apart(self, place: int, period: Period, day: date) -> str:
+        """The same beside a sentence that names the day."""
+        rule = self.rule(place)
+        if rule is None or self.is_sure(place, day):
+            return ""
+        begins = day if rule.a_day else period.starts_on
+        return needed.apart(rule.children, begins, rule.days_before, a_day=rule.a_day)
 
 
 def unsure_booking() -> Any:

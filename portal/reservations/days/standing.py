@@ -1,5 +1,6 @@
 """May one act on this day, now? The one answer that planning, `submit` and letters share."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -8,6 +9,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from portal.french import moments
+from portal.reservations.days import audiences
 from portal.reservations.days.calendars import MARGIN, OpenDays, Pupil
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.limits import Limits
@@ -74,6 +76,7 @@ class Where:
         self._known_limits = limits
         self.today = timezone.localdate(at)
         self.resident = enrolment.household.resident
+        self.publics = audiences.of_home(enrolment.household, self.today, enrolment.child_id)
         self.first = max(period.starts_on, enrolment.starts_on)
         self._schedules: dict[tuple[int, Action], Schedule] = {}
 
@@ -181,10 +184,19 @@ class Where:
 
     def _answer(self, formula_id: int, action: Action, day: date) -> Closed | Open:
         verdict = self._schedule(formula_id, action).verdict(day)
-        closed = _closed_by(verdict, action)
+        closed = _closed_by(verdict, action, self._whom(formula_id, action, day, verdict))
         if closed is None:
             return Open(verdict.standing, verdict.moment)
         return self._over(closed) if self._waives(Override.DEADLINE) else closed
+
+    def _whom(self, formula_id: int, action: Action, day: date, verdict: Verdict) -> str:
+        """To which audience of the town it opens then, in the words for who is of it."""
+        if not self.publics or verdict.standing != Standing.EARLY:
+            return ""
+        opens = audiences.opening(self.period, resident=self.resident, publics=self.publics)
+        if verdict.moment == opens.at:
+            return opens.whom
+        return audiences.window_words(self._schedule(formula_id, action).policy.rule, day, self.publics)
 
     def _waives(self, one: Override) -> bool:
         return self.desk is not None and one in self.desk.waives
@@ -205,7 +217,7 @@ class Where:
         key = (formula_id, action)
         if key not in self._schedules:
             self._schedules[key] = self.book.schedule(
-                formula_id, action, self.days, self.at, resident=self.resident
+                formula_id, action, self.days, self.at, resident=self.resident, publics=self.publics
             )
         return self._schedules[key]
 
@@ -215,15 +227,18 @@ def accounts_closed(until: date) -> str:
     return f"Les comptes sont clos jusqu'au {moments.day(until, year=True)} : ce jour ne change plus."
 
 
-def closed_period(period: Period, at: datetime, *, resident: bool) -> Closed | None:
+def closed_period(
+    period: Period, at: datetime, *, resident: bool, publics: Collection[int] = ()
+) -> Closed | None:
     """Why nothing of the period can be reserved now, whatever the day; None while it is open."""
-    verdict = outside(period.opens_for(resident=resident), period.closes_at, at)
-    return None if verdict is None else _closed_by(verdict, Action.BOOK)
+    opens = audiences.opening(period, resident=resident, publics=publics)
+    verdict = outside(opens.at, period.closes_at, at)
+    return None if verdict is None else _closed_by(verdict, Action.BOOK, opens.whom)
 
 
-def _closed_by(verdict: Verdict, action: Action) -> Closed | None:
+def _closed_by(verdict: Verdict, action: Action, whom: str) -> Closed | None:
     if verdict.standing == Standing.EARLY and verdict.moment is not None:
-        return _too_early(verdict.moment, action)
+        return _too_early(verdict.moment, action, whom)
     if verdict.standing == Standing.NEVER:
         what = "ne peut pas être annulé" if action == Action.CANCEL else "ne peut pas être réservé"
         return Closed(CellState.LATE, f"Ce jour {what} en ligne.", "impossible en ligne")
@@ -232,10 +247,11 @@ def _closed_by(verdict: Verdict, action: Action) -> Closed | None:
     return None
 
 
-def _too_early(opens: datetime, action: Action) -> Closed:
+def _too_early(opens: datetime, action: Action, whom: str) -> Closed:
     what = "Annulation" if action == Action.CANCEL else "Réservation"
+    to_whom = f" pour {whom}" if whom else ""
     return Closed(
-        CellState.EARLY, f"{what} ouverte {moments.opening(opens)}.", f"ouvre {moments.brief(opens)}"
+        CellState.EARLY, f"{what} ouverte {moments.opening(opens)}{to_whom}.", f"ouvre {moments.brief(opens)}"
     )
 
 

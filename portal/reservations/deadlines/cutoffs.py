@@ -6,6 +6,7 @@ ends in between.
 """
 
 import calendar as gregorian
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import Enum
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from portal.reservations.deadlines.rules import (
     WeekBefore,
     WeekdayTable,
     Windows,
+    first_said,
 )
 
 HOURS_CLOCKS_CHANGE = 4  # only before 4 am
@@ -90,17 +92,19 @@ def limits(
     calendar: Calendar,
     *,
     resident: bool = True,
+    publics: Sequence[int] = (),
     period_start: date | None = None,
 ) -> Limits:
     """When acting on `day` is on time under `rule`.
 
-    `resident`: whether the family lives in the town, for windows. `period_start`: first day of the period
+    `resident`: whether the family lives in the town, for windows; `publics`: the town's own audiences that it
+    is of, the one that counts first first. `period_start`: first day of the period
     booked, for clear days. Raises nothing.
     """
     if isinstance(rule, Never):
         return NEVER
     if isinstance(rule, Windows):
-        return _window_limits(rule, day, calendar, resident)
+        return _window_limits(rule, day, calendar, resident, publics)
     if isinstance(rule, HoursBefore):
         closes = _localized(_hours_before(rule, day, calendar), calendar.timezone)
     else:
@@ -118,10 +122,11 @@ def cutoff(
     calendar: Calendar,
     *,
     resident: bool = True,
+    publics: Sequence[int] = (),
     period_start: date | None = None,
 ) -> datetime | None:
     """Last moment (aware) to act on `day`; None when never. Raises nothing."""
-    found = limits(rule, day, calendar, resident=resident, period_start=period_start)
+    found = limits(rule, day, calendar, resident=resident, publics=publics, period_start=period_start)
     while found.then is not None:
         found = found.then
     return found.closes
@@ -271,11 +276,17 @@ def _hours_before(rule: HoursBefore, day: date, calendar: Calendar) -> datetime:
     return datetime.combine(limit_day, time()) + (ONE_DAY - rest if rest else timedelta())
 
 
-def _window_limits(rule: Windows, day: date, calendar: Calendar, resident: bool) -> Limits:
+def _window_limits(
+    rule: Windows, day: date, calendar: Calendar, resident: bool, publics: Sequence[int]
+) -> Limits:
     own = Audience.RESIDENT if resident else Audience.NON_RESIDENT
     covering = [window for window in rule.windows if window.first <= day <= window.last]
-    mine = [window for window in covering if window.audience is own]
-    chosen = mine or [window for window in covering if window.audience is Audience.ALL]
+    of_town = first_said(publics, {window.public for window in covering})
+    shared = [window for window in covering if not window.public]
+    mine = [window for window in shared if window.audience is own]
+    chosen = mine or [window for window in shared if window.audience is Audience.ALL]
+    if of_town is not None:
+        chosen = [window for window in covering if window.public == of_town]
     last_moment = end_of(day, calendar)
     zone = calendar.timezone
     result: Limits | None = None

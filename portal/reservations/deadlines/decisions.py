@@ -1,5 +1,6 @@
 """What a limit means for a family that acts now: on time, late and how, closed, too early. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -62,6 +63,25 @@ class Verdict(NamedTuple):
 NEVER_POSSIBLE = Verdict(Standing.NEVER, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """What rules ask of who acts, and of what is booked."""
+
+    resident: bool
+    publics: Sequence[int]
+    period_start: date | None
+
+    def limits(self, rule: Rule, day: date, calendar: Calendar) -> Limits:
+        return limits(
+            rule,
+            day,
+            calendar,
+            resident=self.resident,
+            publics=self.publics,
+            period_start=self.period_start,
+        )
+
+
 def decide(
     policy: Policy | None,
     day: date,
@@ -69,13 +89,15 @@ def decide(
     calendar: Calendar,
     *,
     resident: bool = True,
+    publics: Sequence[int] = (),
     period_start: date | None = None,
 ) -> Verdict:
     """What acting on `day` at the aware moment `at` comes to. No policy: until the end of the eve."""
     policy = policy or DEFAULT_POLICY
     at = at.astimezone(UTC)
-    found = limits(policy.rule, day, calendar, resident=resident, period_start=period_start).current(at)
-    verdict = _verdict(policy, found, day, at, calendar, resident, period_start)
+    who = _Who(resident, publics, period_start)
+    found = who.limits(policy.rule, day, calendar).current(at)
+    verdict = _verdict(policy, found, day, at, calendar, who)
     return _within_period(policy, verdict, at) if policy.opens or policy.closes else verdict
 
 
@@ -85,8 +107,7 @@ def _verdict(
     day: date,
     at: datetime,
     calendar: Calendar,
-    resident: bool,
-    period_start: date | None,
+    who: _Who,
 ) -> Verdict:
     if found.opens is not None and at < found.opens:
         return Verdict(Standing.EARLY, found.opens)
@@ -97,7 +118,7 @@ def _verdict(
     if policy.last_moment is None:
         last = Limits(closes=end_of(day - ONE_DAY, calendar))
     else:
-        last = limits(policy.last_moment, day, calendar, resident=resident, period_start=period_start)
+        last = who.limits(policy.last_moment, day, calendar)
     if not last.is_over(at):
         late = Standing.LATE_REQUEST if policy.late == "request" else Standing.LATE_ACCEPT
         return Verdict(late, last.closes)
@@ -132,7 +153,7 @@ def _within_period(policy: Policy, verdict: Verdict, at: datetime) -> Verdict:
 class Schedule:
     """A policy at one moment for one family: verdicts day by day, each computed once."""
 
-    __slots__ = ("_verdicts", "at", "calendar", "period_start", "policy", "resident")
+    __slots__ = ("_verdicts", "at", "calendar", "period_start", "policy", "publics", "resident")
 
     def __init__(
         self,
@@ -141,12 +162,14 @@ class Schedule:
         at: datetime,
         *,
         resident: bool = True,
+        publics: Sequence[int] = (),
         period_start: date | None = None,
     ) -> None:
         self.policy = policy or DEFAULT_POLICY
         self.calendar = calendar
         self.at = at.astimezone(UTC)
         self.resident = resident
+        self.publics = publics
         self.period_start = period_start
         self._verdicts: dict[date, Verdict] = {}
 
@@ -160,6 +183,7 @@ class Schedule:
                 self.at,
                 self.calendar,
                 resident=self.resident,
+                publics=self.publics,
                 period_start=self.period_start,
             )
         return found

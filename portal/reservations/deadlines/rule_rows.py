@@ -9,6 +9,13 @@ from portal.reservations.deadlines import rules
 from portal.reservations.deadlines.rules import CountedDays, DayUnit, Rule, TableRow
 
 
+class Named(Protocol):
+    """An audience of the town."""
+
+    @property
+    def label(self) -> str: ...
+
+
 class WindowRow(Protocol):
     """A row of dates with when they open and close, as an agent fills it in."""
 
@@ -22,6 +29,10 @@ class WindowRow(Protocol):
     def closes_at(self) -> datetime | None: ...
     @property
     def audience(self) -> str: ...
+    @property
+    def public_id(self) -> int | None: ...
+    @property
+    def public(self) -> "Named | None": ...
 
 
 class WindowRows(Protocol):
@@ -209,6 +220,8 @@ def rule_of(row: RuleRow, windows: Iterable[WindowRow] | None = None) -> Rule:
                     window.opens_at,
                     window.closes_at,
                     rules.Audience(window.audience),
+                    window.public_id or 0,
+                    window.public.label if window.public_id and window.public else "",
                 )
                 for window in rows
             )

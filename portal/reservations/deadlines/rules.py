@@ -4,7 +4,7 @@ Days are local days of `Calendar.timezone`. A limit at the last minute of a day 
 lasts until the day is over. See docs/deadlines.md for one example of each kind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import Enum
@@ -161,6 +161,12 @@ class ClearDays:
     inclusive: bool = True
 
 
+def first_said(publics: Sequence[int], said: Collection[int]) -> int | None:
+    """Of the town's own audiences that a household is of (their keys, in the town's order), the one that
+    counts where something is `said` for some of them; None: none is."""
+    return next((one for one in publics if one in said), None)
+
+
 class Audience(Enum):
     ALL = "all"
     RESIDENT = "resident"
@@ -176,11 +182,15 @@ class Window:
     opens: datetime | None = None
     closes: datetime | None = None
     audience: Audience = Audience.ALL
+    # An audience of the town (its key), and its name; 0: none.
+    public: int = 0
+    public_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Dated windows. Those of the family's own audience count before those for all; no window is never."""
+    """Dated windows. Those of an audience of the town that the family is of count before « commune » and
+    « hors commune », those before the ones for all; no window is never."""
 
     windows: tuple[Window, ...]
     inclusive: bool = True

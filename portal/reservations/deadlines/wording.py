@@ -5,6 +5,7 @@ from datetime import time
 from portal.french import moments
 from portal.french.dates import WEEKDAYS, day_number
 from portal.french.plurals import counted
+from portal.french.sentences import lower_first
 from portal.reservations.deadlines.rules import (
     LAST_MINUTE,
     Audience,
@@ -71,7 +72,8 @@ def sentences(rule: Rule) -> list[str]:
             main = [_clear_days(rule)]
         case Windows():
             in_order = sorted(
-                rule.windows, key=lambda each: (each.first, each.audience is Audience.NON_RESIDENT)
+                rule.windows,
+                key=lambda each: (each.first, bool(each.public), each.audience is Audience.NON_RESIDENT),
             )
             return [_window(window) for window in in_order] or ["Jamais : aucune fenêtre n'est indiquée."]
         case Never():
@@ -160,7 +162,8 @@ def _row(target: int, row: TableRow | None, inclusive: bool, *, capital: bool = 
 
 
 def _window(window: Window) -> str:
-    days = f"Pour les jours {moments.span(window.first, window.last, year=True)}{AUDIENCES[window.audience]}"
+    whom = f" ({lower_first(window.public_name)})" if window.public else AUDIENCES[window.audience]
+    days = f"Pour les jours {moments.span(window.first, window.last, year=True)}{whom}"
     bounds = []
     if window.opens:
         bounds.append(moments.opening(window.opens, year=True))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +18,7 @@ from portal.desk import own_choices
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import confirm_page
 from portal.desk.pages import WithHistory, log_all
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.desk.site import M
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
@@ -26,6 +28,7 @@ from portal.models import Town
 from portal.reservations.acts import opening
 from portal.reservations.days import first_days
 from portal.reservations.days.rule_preview import overlapping_periods
+from portal.reservations.desk import activity_preview
 from portal.reservations.desk.deadlines import ActivityDeadlineForm
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.reservations.desk.paper_preview import TriesPapers
@@ -40,8 +43,11 @@ from portal.reservations.models import (
     Formula,
     Part,
     Period,
+    PeriodOpening,
     Slot,
 )
+from portal.reservations.models.campaigns import publics
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 
@@ -193,14 +199,18 @@ class AdvanceInline(OfActivity[Advance]):
 
 
 def _activity_shown(request: HttpRequest) -> Any:
-    """The key of the activity whose page is shown, or None on the page that adds one."""
+    """The key of the activity whose page, or preview, is shown; None on the page that adds one."""
     match = request.resolver_match
-    return match.kwargs.get("object_id") if match else None
+    return (match and match.kwargs.get("object_id")) or posted_number(request.GET.get("regle", ""))
 
 
 @admin.register(Activity)
 class ActivityAdmin(
-    TriesPapers, AsksBeforeClosing[Activity], TolerantChoices[Activity], WithHistory[Activity]
+    ShowsPreview[Activity],
+    TriesPapers,
+    AsksBeforeClosing[Activity],
+    TolerantChoices[Activity],
+    WithHistory[Activity],
 ):
     desk_order = 20
     list_display = ("name", "service", "processing", "during", "active", "order")
@@ -254,6 +264,12 @@ class ActivityAdmin(
             },
         ),
     )
+    change_form_template = "admin/reservations/activity.html"
+    preview_lives = False
+    preview_hint = (
+        "« Aperçu » dit quels enfants seraient accueillis, à partir de quand une inscription compterait et ce"
+        " que des familles paieraient avant la place."
+    )
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         # A code that stands is named in files and links: it no longer follows the name.
@@ -263,6 +279,9 @@ class ActivityAdmin(
         # Asked for: a Wednesday that nobody unticked opened canteens on days without class.
         return {"weekdays": 0, **super().get_changeform_initial_data(request)}
 
+    def preview(self, typed: Typed[Activity], request: HttpRequest, at: datetime) -> Preview:
+        return activity_preview.preview(typed, request.user, at)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         activity = form.instance
@@ -271,6 +290,19 @@ class ActivityAdmin(
                 request,
                 f"« {activity} » n'a pas encore de période : jusque-là, aucun jour ne peut être réservé.",
             )
+
+
+class PeriodOpeningInline(admin.TabularInline[PeriodOpening, Period]):
+    model = PeriodOpening
+    extra = 0
+    fields = ("audience", "opens_at")
+    verbose_name_plural = "Ouverture aux publics de la ville : compte avant « commune » et « hors commune »"
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None:
+            field.choices = list(field.iterator(field))
+        return field
 
 
 @admin.register(Period)
@@ -293,6 +325,10 @@ class PeriodAdmin(AsksBeforeClosing[Period], TolerantChoices[Period], WithHistor
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Period | None) -> list[Any]:
+        """A town without audiences of its own has no line for them."""
+        return [*super().get_inlines(request, obj), *([PeriodOpeningInline] if publics() else [])]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

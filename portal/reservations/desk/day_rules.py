@@ -1,19 +1,16 @@
 """« Nombres de jours à prendre » at the desk: a rule, and what it does to a family before it is saved."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.http import HttpRequest
 
 from portal.desk.choices import TolerantChoices
-from portal.desk.site import DeskAdmin
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.reservations.day_rules.rules import Kind
-from portal.reservations.days.day_rule_preview import DayRulePreview, preview
+from portal.reservations.days.day_rule_preview import preview
 from portal.reservations.models import DayRule
 from portal.reservations.models.day_rules import FIELDS_OF_KIND
 from portal.web.form_fields import field_of
@@ -60,7 +57,7 @@ class DayRuleForm(forms.ModelForm[DayRule]):
 
 
 @admin.register(DayRule)
-class DayRuleAdmin(TolerantChoices[DayRule], DeskAdmin[DayRule]):
+class DayRuleAdmin(ShowsPreview[DayRule], TolerantChoices[DayRule]):
     desk_order = 24
     list_display = ("activity", "sentence", "scope")
     list_filter = ("activity", "kind")
@@ -81,7 +78,10 @@ class DayRuleAdmin(TolerantChoices[DayRule], DeskAdmin[DayRule]):
         ("Seulement pour", {"fields": ("formula", "period", "establishment", "level")}),
         ("Dates", {"fields": ("valid_from", "valid_to")}),
     )
-    change_form_template = "admin/reservations/day_rule.html"
+    preview_hint = (
+        "Choisissez l'activité et le principe, puis « Aperçu » : ce qu'une famille pourrait prendre"
+        " s'affichera ici."
+    )
 
     @admin.display(description="en clair")
     def sentence(self, obj: DayRule) -> str:
@@ -92,47 +92,11 @@ class DayRuleAdmin(TolerantChoices[DayRule], DeskAdmin[DayRule]):
         level = obj.get_level_display() if obj.level else ""
         return " – ".join(str(each) for each in (obj.formula, obj.period, obj.establishment, level) if each)
 
-    def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(require_POST(self.preview_view))
-        return [path("apercu/", view, name="reservations_dayrule_preview"), *super().get_urls()]
+    def problems(self, typed: Typed[DayRule]) -> list[str]:
+        return typed.problems if self._is_begun(typed.row) else []
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id) if object_id else None
-        url = reverse("admin:reservations_dayrule_preview")
-        context = {
-            "preview": self._preview_of(request, row),
-            "preview_url": f"{url}?regle={row.pk}" if row else url,
-        }
-        return super().changeform_view(request, object_id, form_url, context | (extra_context or {}))
+    def preview(self, typed: Typed[DayRule], request: HttpRequest, at: datetime) -> Preview | None:
+        return preview(typed.row, at) if self._is_begun(typed.row) else None
 
-    def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """The preview of what is typed, saved or not."""
-        row = self.get_object(request, request.GET["regle"]) if request.GET.get("regle") else None
-        if not (self.has_change_permission(request, row) or self.has_add_permission(request)):
-            return HttpResponse(status=403)
-        context = self.admin_site.each_context(request) | {
-            "title": "Aperçu de la règle",
-            "opts": self.opts,
-            "preview": self._preview_of(request, row),
-        }
-        return TemplateResponse(request, "admin/reservations/day_rule_preview_page.html", context)
-
-    def _preview_of(self, request: HttpRequest, row: DayRule | None) -> DayRulePreview | None:
-        """Of what is posted, else of the row as it is; None before an activity is chosen."""
-        at = timezone.now()
-        if request.method != "POST":
-            return preview(row, at) if row else None
-        form = self.get_form(request, row, change=row is not None)(request.POST, instance=row)
-        form.is_valid()
-        typed: DayRule = form.instance
-        if typed.activity_id is None or typed.kind not in DayRule.Kind.values:
-            return None
-        if form.errors:
-            return DayRulePreview(problems=[text for texts in form.errors.values() for text in texts])
-        return preview(typed, at)
+    def _is_begun(self, row: DayRule) -> bool:
+        return row.activity_id is not None and row.kind in DayRule.Kind.values

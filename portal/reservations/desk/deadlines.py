@@ -1,23 +1,22 @@
 """Deadlines at the town hall's desk: a rule shows the fields its kind needs and its next cut-offs."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
-from portal.desk.site import DeskAdmin
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.french.dates import WEEKDAYS
 from portal.french.day_fields import DayInput, HourInput, MomentInput
-from portal.reservations.days.rule_preview import RulePreview, preview
+from portal.reservations.days.rule_preview import late_preview, preview
 from portal.reservations.deadlines import rule_rows
 from portal.reservations.deadlines.table_field import DeadlineTableField
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow
+from portal.reservations.models.campaigns import publics
 from portal.web.form_fields import field_of
 
 # What a number counts, by kind: the label the form gives the field.
@@ -97,9 +96,19 @@ class DeadlineWindowInline(admin.TabularInline[DeadlineWindow, DeadlineRule]):
         },
     }
 
+    def get_fields(self, request: HttpRequest, obj: DeadlineRule | None = None) -> tuple[str, ...]:
+        """A town without audiences of its own has no column for them."""
+        return (*self.fields, "public") if publics() else self.fields
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and db_field.name == "public":
+            field.choices = list(field.iterator(field))
+        return field
+
 
 @admin.register(DeadlineRule)
-class DeadlineRuleAdmin(DeskAdmin[DeadlineRule]):
+class DeadlineRuleAdmin(ShowsPreview[DeadlineRule]):
     desk_order = 23
     list_display = ("name", "kind", "sentence")
     list_filter = ("kind",)
@@ -107,21 +116,17 @@ class DeadlineRuleAdmin(DeskAdmin[DeadlineRule]):
     form = DeadlineRuleForm
     inlines = (DeadlineWindowInline,)
     change_form_template = "admin/reservations/deadline_rule.html"
+    preview_hint = "Choisissez un principe : la phrase et les prochaines limites s'afficheront ici."
 
     class Media:
         js = [forms.Script("js/admin-rule.js", type="module")]
-        css = {"all": ["css/admin-rule.css"]}
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[DeadlineRule]:
-        return super().get_queryset(request).prefetch_related("windows")
+        return super().get_queryset(request).prefetch_related("windows__public")
 
     @admin.display(description="en clair")
     def sentence(self, obj: DeadlineRule) -> str:
         return obj.sentence
-
-    def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(require_POST(self.preview_view))
-        return [path("apercu/", view, name="reservations_deadlinerule_preview"), *super().get_urls()]
 
     def changeform_view(
         self,
@@ -138,8 +143,6 @@ class DeadlineRuleAdmin(DeskAdmin[DeadlineRule]):
             "windows_kind": DeadlineRule.Kind.WINDOWS.value,
             "fields_of_kind": rule_rows.FIELDS_OF_KIND,
             "number_labels": {value: str(label) for value, label in NUMBER_LABELS.items()},
-            "preview": self._preview_of(request, row),
-            "preview_url": self._preview_url(row),
         }
         return super().changeform_view(request, object_id, form_url, context | (extra_context or {}))
 
@@ -149,50 +152,19 @@ class DeadlineRuleAdmin(DeskAdmin[DeadlineRule]):
         for text in preview(row, list(row.windows.all()), timezone.now()).warnings:
             messages.warning(request, text)
 
-    def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """The preview of what is typed, saved or not: a fragment for the script, else a page."""
-        row = self.get_object(request, request.GET["regle"]) if request.GET.get("regle") else None
-        if not (self.has_change_permission(request, row) or self.has_add_permission(request)):
-            return HttpResponse(status=403)
-        context = self.admin_site.each_context(request) | {
-            "title": "Aperçu de la règle",
-            "opts": self.opts,
-            "preview": self._preview_of(request, row),
-        }
-        fragment = request.headers.get("X-Requested-With") == "fetch"
-        template = "deadline_preview" if fragment else "deadline_preview_page"
-        return TemplateResponse(request, f"admin/reservations/{template}.html", context)
+    def problems(self, typed: Typed[DeadlineRule]) -> list[str]:
+        """A name that is not written yet keeps no limit from being read."""
+        return []
 
-    def _preview_url(self, row: DeadlineRule | None) -> str:
-        url = reverse("admin:reservations_deadlinerule_preview")
-        return f"{url}?regle={row.pk}" if row else url
-
-    def _preview_of(self, request: HttpRequest, row: DeadlineRule | None) -> RulePreview | None:
-        """Of what is posted, else of the row as it is; None before a kind is chosen."""
-        at = timezone.now()
-        if request.method != "POST":
-            return preview(row, list(row.windows.all()), at) if row else None
-        form = self.get_form(request, row, change=row is not None)(request.POST, instance=row)
-        form.is_valid()
-        typed = form.instance
-        if typed.kind not in rule_rows.FIELDS_OF_KIND:
+    def preview(self, typed: Typed[DeadlineRule], request: HttpRequest, at: datetime) -> Preview | None:
+        if typed.row.kind not in rule_rows.FIELDS_OF_KIND:
             return None
-        return preview(typed, self._typed_windows(request, typed), at)
+        return preview(typed.row, self._windows(typed), at)
 
-    def _typed_windows(self, request: HttpRequest, row: DeadlineRule) -> list[DeadlineWindow]:
-        kept = list(row.windows.all()) if row.pk else []
-        formset_class = next((each for each, _ in self.get_formsets_with_inlines(request, row)), None)
-        if formset_class is None:  # who may not see the windows has none to type
-            return kept
-        formset = formset_class(request.POST, instance=row, prefix=formset_class.get_default_prefix())
-        if not formset.management_form.is_valid():
-            return kept
-        formset.is_valid()
-        return [
-            form.instance
-            for form in formset.forms
-            if form.instance.covers_from and form.instance.covers_to and not form.cleaned_data.get("DELETE")
-        ]
+    def _windows(self, typed: Typed[DeadlineRule]) -> list[DeadlineWindow]:
+        found = typed.rows(DeadlineWindow)
+        # Who may not see the windows has none to type.
+        return list(typed.row.windows.all()) if found is None and typed.row.pk else found or []
 
 
 class ActivityDeadlineForm(forms.ModelForm[ActivityDeadline]):
@@ -231,7 +203,7 @@ class ActivityDeadlineForm(forms.ModelForm[ActivityDeadline]):
 
 
 @admin.register(ActivityDeadline)
-class ActivityDeadlineAdmin(DeskAdmin[ActivityDeadline]):
+class ActivityDeadlineAdmin(ShowsPreview[ActivityDeadline]):
     desk_order = 22
     list_display = ("activity", "action", "scope", "rule", "sentence", "late", "surcharge")
     list_display_links = ("activity", "action")
@@ -250,7 +222,7 @@ class ActivityDeadlineAdmin(DeskAdmin[ActivityDeadline]):
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[ActivityDeadline]:
-        return super().get_queryset(request).prefetch_related("rule__windows")
+        return super().get_queryset(request).prefetch_related("rule__windows__public")
 
     @admin.display(description="seulement")
     def scope(self, obj: ActivityDeadline) -> str:
@@ -259,3 +231,6 @@ class ActivityDeadlineAdmin(DeskAdmin[ActivityDeadline]):
     @admin.display(description="en clair")
     def sentence(self, obj: ActivityDeadline) -> str:
         return obj.rule.sentence
+
+    def preview(self, typed: Typed[ActivityDeadline], request: HttpRequest, at: datetime) -> Preview:
+        return late_preview(typed.row, at)

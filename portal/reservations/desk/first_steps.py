@@ -82,7 +82,8 @@ class FirstSteps(OwnPages[Town]):
         """Where the town stands, computed each time."""
         self.demand(request, RIGHT)
         at = timezone.now()
-        shown = first_steps.shown_to(request.user, at)
+        with first_steps.reading():
+            shown, readies = first_steps.shown_to(request.user, at), first_steps.readiness(at)
         asked = [one for one in shown if not one.standing.unused]
         done = [one for one in asked if one.standing.is_done]
         following = next((one for one in asked if one.standing.blocks), None)
@@ -90,7 +91,7 @@ class FirstSteps(OwnPages[Town]):
             "steps": shown,
             "said": f"{counted(len(done), 'étape faite', 'étapes faites')} sur {len(asked)}",
             "following": following or next((one for one in asked if not one.standing.is_done), None),
-            "readies": first_steps.readiness(at),
+            "readies": readies,
             "is_open": town.current().is_open,
             "may_open": request.user.has_perm(open_to_public.RIGHT),
             "may_start": starting.is_empty(),
@@ -134,8 +135,8 @@ class FirstSteps(OwnPages[Town]):
         if town.current().is_open:
             return redirect(f"admin:{URL_NAME}")
         at = timezone.now()
-        shown = first_steps.shown_to(request.user, at)
-        readies = first_steps.readiness(at)
+        with first_steps.reading():
+            shown, readies = first_steps.shown_to(request.user, at), first_steps.readiness(at)
         blocked = any(one.standing.blocks for one in shown) or not any(one.ready for one in readies)
         posted = request.POST if request.method == "POST" else None
         form = OpenForm(posted) if blocked else forms.Form(posted)

@@ -1,23 +1,26 @@
 """What opens only with so many children, at the desk: the minimum, where the days to come stand, and
 « Confirmer » before the night does."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.desk import own_choices
+from portal.desk import own_choices, previews
 from portal.desk.choices import TolerantChoices
+from portal.desk.previews import Preview, ShowsPreview, Table, Typed
 from portal.desk.site import DeskAdmin
 from portal.french import moments
 from portal.reservations.acts import assuring
+from portal.reservations.day_rules import needed
 from portal.reservations.models import NeededChildren, SureOpening
 from portal.web.signed_in import user_of
 
 
 @admin.register(NeededChildren)
-class NeededChildrenAdmin(TolerantChoices[NeededChildren], DeskAdmin[NeededChildren]):
+class NeededChildrenAdmin(ShowsPreview[NeededChildren], TolerantChoices[NeededChildren]):
     desk_order = 25
     list_display = ("activity", "establishment", "children", "per", "days_before")
     list_filter = ("activity",)
@@ -36,18 +39,27 @@ class NeededChildrenAdmin(TolerantChoices[NeededChildren], DeskAdmin[NeededChild
         ),
     )
     change_form_template = "admin/reservations/needed_children.html"
+    preview_hint = "Choisissez l'activité et le nombre : où en sont les prochains jours s'affichera ici."
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id) if object_id else None
-        coming = assuring.foresee(row, at=timezone.now()) if row else []
-        return super().changeform_view(
-            request, object_id, form_url, {"coming": coming} | (extra_context or {})
+    def preview(self, typed: Typed[NeededChildren], request: HttpRequest, at: datetime) -> Preview:
+        row = typed.row
+        coming = [
+            previews.row(one.days, one.place, str(one.children), one.stands)
+            for one in assuring.foresee(row, at=at)
+        ]
+        first = timezone.localdate(at) + timedelta(days=row.days_before + 1)
+        begins = "du" if row.a_day else "d'une période qui commence le"
+        return Preview(
+            sentences=[needed.sentence(row.children, first, row.days_before)],
+            notes=[f"C'est ce que lirait une famille {begins} {moments.day(first)}."],
+            tables=[
+                Table(
+                    "Ce qui vient",
+                    ("Quand", "Lieu", "Enfants", "Où on en est"),
+                    coming,
+                    none="Aucun jour à venir n'est ouvert à la réservation.",
+                )
+            ],
         )
 
 

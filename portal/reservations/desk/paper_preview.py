@@ -49,8 +49,6 @@ class TryForm(forms.Form):
 class TriesPapers(OwnPages[Activity]):
     """The activity's page that tries a rule before it is saved."""
 
-    change_form_template = "admin/reservations/activity.html"
-
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.try_paper)
         return [

@@ -29,6 +29,7 @@ from portal.french.dates import SHORT_WEEKDAYS, day_number, short_day
 from portal.french.plurals import counted
 from portal.french.sentences import lower_first
 from portal.reservations.acts import overriding
+from portal.reservations.days import audiences
 from portal.reservations.days.calendars import OpenDays, WhyClosed, days_between
 from portal.reservations.models import (
     AbsenceCertificate,
@@ -39,6 +40,7 @@ from portal.reservations.models import (
     Reservation,
     ReservationLine,
 )
+from portal.reservations.models.campaigns import publics
 from portal.reservations.models.queries import class_now, latest_class
 from portal.reservations.pages import in_words
 from portal.reservations.states import (
@@ -413,6 +415,17 @@ def _reservations(screen: Screen) -> Mapping[str, Any]:
     }
 
 
+def _audiences(screen: Screen) -> Mapping[str, Any] | None:
+    """None where the town made no audience of its own."""
+    if not publics():
+        return None
+    named = audiences.words_of(screen.household, screen.today)
+    said = [("Aujourd'hui", ", ".join(named) or "aucun")]
+    page = reverse("admin:reservations_audiencemember_add")
+    way_on = WayOn("Reconnaître", f"{page}?household={screen.household.pk}", "un public à ce foyer")
+    return {"facts": said, "way_on": way_on if screen.holds("reservations.add_audiencemember") else None}
+
+
 def _of(name: str) -> str:
     """The template of a block."""
     return f"admin/reservations/screen/{name}.html"
@@ -449,6 +462,15 @@ def register_all() -> None:
             _reservations,
             Tab.ENROLMENTS,
             20,
+        ),
+        "publics": Block(
+            "Publics de la ville",
+            ("families.view_household", "reservations.view_audience"),
+            "admin/families/screen/facts.html",
+            _audiences,
+            Tab.FILE,
+            40,
+            3,
         ),
     }.items():
         household_screen.register(code, block)

@@ -50,12 +50,43 @@ def named(names: Iterable[str]) -> str:
 def current_year(at: datetime) -> SchoolYear | None:
     """The school year that a town gets ready for: the one that goes on, or else the next."""
     today = timezone.localdate(at)
-    return SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
+    years = SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on")
+    return first_steps.once("year", years.first)
+
+
+def schools_of_town() -> list[Establishment]:
+    rows = Establishment.objects.filter(kind=Establishment.Kind.SCHOOL, active=True)
+    return first_steps.once("schools", lambda: list(rows.order_by("name")))
+
+
+def offered(at: datetime) -> list[Activity]:
+    """With all that steps say of activities; ten queries."""
+    today = timezone.localdate(at)
+    has_slots = Exists(
+        Slot.objects.filter(
+            activity=OuterRef("activity"), day__gte=OuterRef("starts_on"), day__lte=OuterRef("ends_on")
+        )
+    )
+    to_come = (
+        Period.objects.filter(ends_on__gte=today)
+        .annotate(is_opened=has_slots)
+        .order_by("starts_on", "ends_on", "pk")
+    )
+    usual = Capacity.objects.filter(formula=None).select_related("establishment")
+    general = ActivityDeadline.objects.filter(formula=None, period=None).select_related("rule")
+    rows = Activity.objects.filter(active=True).prefetch_related(
+        Prefetch("formulas", Formula.objects.filter(active=True).order_by("order", "name")),
+        Prefetch("periods", to_come),
+        Prefetch("capacities", usual),
+        Prefetch("deadlines", general.prefetch_related("rule__windows__public")),
+        "establishments__schools",
+    )
+    return first_steps.once("activities", lambda: list(rows))
 
 
 def schools(at: datetime) -> Standing:
     """Three queries."""
-    found = list(Establishment.objects.filter(kind=Establishment.Kind.SCHOOL, active=True).order_by("name"))
+    found = schools_of_town()
     year, stands = current_year(at), Standing()
     if not found:
         page = reverse("admin:reservations_establishment_add")
@@ -111,16 +142,13 @@ def _change(activity: Activity) -> str:
 
 
 def activities(at: datetime) -> Standing:
-    """Five queries."""
-    offered = Prefetch("formulas", Formula.objects.filter(active=True).order_by("order", "name"))
-    rows = Activity.objects.filter(active=True).prefetch_related(offered, "establishments__schools")
-    found, stands = list(rows), Standing()
+    """Of `offered`, as are the steps below."""
+    found, stands = offered(at), Standing()
     if not found:
         page = reverse("admin:reservations_activity_add")
         stands.missing.append(Missing("Aucune activité.", page, "reservations.add_activity"))
         return stands
-    every_school = Establishment.objects.filter(kind=Establishment.Kind.SCHOOL, active=True)
-    of_town = list(every_school)
+    of_town = schools_of_town()
     for one in found:
         formulas = [str(formula) for formula in one.formulas.all()]
         places = [place for place in one.establishments.all() if place.active]
@@ -156,20 +184,7 @@ def _opens_without_school(activity: Activity, place: Establishment, schools: lis
 
 
 def periods(at: datetime) -> Standing:
-    """Two queries."""
-    today = timezone.localdate(at)
-    has_slots = Exists(
-        Slot.objects.filter(
-            activity=OuterRef("activity"), day__gte=OuterRef("starts_on"), day__lte=OuterRef("ends_on")
-        )
-    )
-    to_come = (
-        Period.objects.filter(ends_on__gte=today)
-        .annotate(is_opened=has_slots)
-        .order_by("starts_on", "ends_on", "pk")
-    )
-    rows = Activity.objects.filter(active=True).prefetch_related(Prefetch("periods", to_come))
-    stands = Standing()
+    rows, stands = offered(at), Standing()
     shut: list[str] = []
     for activity in rows:
         its: list[Any] = list(activity.periods.all())
@@ -199,10 +214,9 @@ def periods(at: datetime) -> Standing:
 
 
 def places(at: datetime) -> Standing:
-    """Two queries. To have no limit is a choice: only said."""
-    usual = Prefetch("capacities", Capacity.objects.filter(formula=None).select_related("establishment"))
+    """To have no limit is a choice: only said."""
     stands = Standing()
-    for activity in Activity.objects.filter(active=True).prefetch_related(usual):
+    for activity in offered(at):
         most: dict[str, int] = defaultdict(int)
         for row in activity.capacities.all():
             most[str(row.establishment)] = max(most[str(row.establishment)], row.places)
@@ -212,11 +226,9 @@ def places(at: datetime) -> Standing:
 
 
 def deadlines(at: datetime) -> Standing:
-    """Three queries. Without a rule the eve counts, which is said."""
-    general = ActivityDeadline.objects.filter(formula=None, period=None).select_related("rule")
-    rows = Prefetch("deadlines", general.prefetch_related("rule__windows"))
+    """Without a rule the eve counts, which is said."""
     stands = Standing()
-    for activity in Activity.objects.filter(active=True).prefetch_related(rows):
+    for activity in offered(at):
         rules = {row.action: wording.sentence(row.rule.rule()) for row in activity.deadlines.all()}
         usual = "jusqu'à la fin de la veille."
         book, cancel = rules.get(Action.BOOK.value, usual), rules.get(Action.CANCEL.value, usual)

@@ -12,12 +12,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms.boundfield import BoundField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from families.custody.own import OwnHousehold
 from families.models import FamilyQuotient, Paper
@@ -41,6 +43,7 @@ from portal.reservations.models import (
     Schooling,
     YearTurn,
 )
+from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
 RIGHT = next_year.RIGHT
@@ -48,6 +51,8 @@ BEFORE, CLASSES, PUPILS = "avant", "classes", "eleves"
 # How many new classes a page offers at once.
 NEW_CLASSES = 3
 A_DAY = timedelta(days=1)
+# Of children of an age: what was chosen by hand of them is forgotten.
+AS_PROPOSED = "propose"
 SAVED = "C'est noté. Rien n'est encore créé."
 
 
@@ -208,22 +213,46 @@ class ClassesForm(forms.Form):
         return found
 
 
-class PupilsForm(forms.Form):
-    """The children of a class: where each goes, and the last day of who leaves."""
+class Ways:
+    """Where children may be sent by hand: the classes of the next year, those of the `own` school first;
+    away; nowhere yet."""
 
-    def __init__(self, *args: Any, turn: YearTurn, pupils: Sequence[Pupil], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.turn, self.pupils = turn, pupils
+    def __init__(self, turn: YearTurn, own: int | None = None) -> None:
+        self.turn = turn
         self.known = {f"c{one.pk}": one for one in turn.classes.select_related("school")}
-        own = pupils[0].attended.school_id if pupils else None
         groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for key, room in sorted(
             self.known.items(), key=lambda each: (each[1].school_id != own, *_in_order(each[1]))
         ):
             groups[room.school.name].append((key, room.name))
-        self.classes: list[Any] = [*groups.items()]
-        ways: list[Any] = [(Goes.LEAVES.value, Goes.LEAVES.label), (Goes.OPEN.value, Goes.OPEN.label)]
-        choices = [*self.classes, ("Sans classe", ways)]
+        without: list[Any] = [(Goes.LEAVES.value, Goes.LEAVES.label), (Goes.OPEN.value, Goes.OPEN.label)]
+        self.choices: list[Any] = [*groups.items(), ("Sans classe", without)]
+
+    def way(self, chosen: str, last: date | None) -> Way:
+        """Empty: as proposed."""
+        if chosen in self.known:
+            return Way(Goes.CLASS, self.known[chosen])
+        return Way(Goes(chosen), last_day=last) if chosen else Way()
+
+    def what_of_last_day_is_wrong(self, chosen: str | None, last: date | None) -> str:
+        if last is None:
+            return ""
+        first, eve = self.turn.before.starts_on, self.turn.starts_on - A_DAY
+        if chosen != Goes.LEAVES:
+            return "Un dernier jour se dit d'un enfant qui part."
+        if not first <= last <= eve:
+            return f"Choisissez un jour de {self.turn.before}, le {short_day(eve, year=True)} au plus tard."
+        return ""
+
+
+class PupilsForm(forms.Form):
+    """The children of a class: where each goes, and the last day of who leaves."""
+
+    def __init__(self, *args: Any, turn: YearTurn, pupils: Sequence[Pupil], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pupils = pupils
+        self.there = Ways(turn, pupils[0].attended.school_id if pupils else None)
+        choices = self.there.choices
         for one in pupils:
             if one.told is not None:
                 continue
@@ -252,18 +281,10 @@ class PupilsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
-        first, eve = self.turn.before.starts_on, self.turn.starts_on - A_DAY
         for one in self.pupils:
-            last = said.get(f"d{one.child.pk}")
-            if last is None:
-                continue
-            if said.get(f"e{one.child.pk}") != Goes.LEAVES:
-                self.add_error(f"d{one.child.pk}", "Un dernier jour se dit d'un enfant qui part.")
-            elif not first <= last <= eve:
-                self.add_error(
-                    f"d{one.child.pk}",
-                    f"Choisissez un jour de {self.turn.before}, le {short_day(eve, year=True)} au plus tard.",
-                )
+            way, last = said.get(f"e{one.child.pk}"), said.get(f"d{one.child.pk}")
+            if wrong := self.there.what_of_last_day_is_wrong(way, last):
+                self.add_error(f"d{one.child.pk}", wrong)
         return said
 
     def ways(self, *, all_of_them: bool) -> dict[int, Way]:
@@ -273,13 +294,62 @@ class PupilsForm(forms.Form):
             if one.told is None:
                 chosen = said["all"] if all_of_them else said[f"e{one.child.pk}"]
                 last = None if all_of_them else said[f"d{one.child.pk}"]
-                found[one.child.pk] = self._way(chosen, last)
+                found[one.child.pk] = self.there.way(chosen, last)
         return found
 
-    def _way(self, chosen: str, last: date | None) -> Way:
-        if chosen in self.known:
-            return Way(Goes.CLASS, self.known[chosen])
-        return Way(Goes(chosen), last_day=last) if chosen else Way()
+
+class AgesForm(forms.Form):
+    """Children of an age, of all classes or of some, sent somewhere together."""
+
+    prefix = "age"
+    born_from = DayField(label="Nés à partir du", required=False)
+    born_to = DayField(label="et jusqu'au", required=False)
+    among = forms.ChoiceField(label="Parmi", required=False)
+    way = forms.ChoiceField(label="L'an prochain")
+    last_day = DayField(label="Dernier jour, s'ils partent", required=False)
+
+    def __init__(self, *args: Any, turn: YearTurn, pupils: Sequence[Pupil], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pupils, self.there = pupils, Ways(turn)
+        rooms: dict[str, dict[int, SchoolClass]] = defaultdict(dict)
+        for one in pupils:
+            rooms[one.attended.school.name].setdefault(one.attended.pk, one.attended)
+        among: list[Any] = [("", "Tous les élèves")]
+        for school, classes in rooms.items():
+            some = sorted(classes.values(), key=_in_order)
+            whole = (f"s{some[0].school_id}", f"Toute l'école : {school}")
+            among.append((school, [whole, *((f"c{one.pk}", one.name) for one in some)]))
+        field_of(self, "among", forms.ChoiceField).choices = among
+        ways: list[Any] = [("", "Choisir…"), *self.there.choices, (AS_PROPOSED, "Comme proposé")]
+        field_of(self, "way", forms.ChoiceField).choices = ways
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        first, last = said.get("born_from"), said.get("born_to")
+        if first is None and last is None and not {"born_from", "born_to"} & self.errors.keys():
+            self.add_error("born_from", "Indiquez au moins un des deux jours de naissance.")
+        if first and last and last < first:
+            self.add_error("born_to", "Le second jour vient avant le premier.")
+        if wrong := self.there.what_of_last_day_is_wrong(said.get("way"), said.get("last_day")):
+            self.add_error("last_day", wrong)
+        if not self.errors and not self.ways:
+            self.add_error(None, "Aucun élève de cet âge n'est à envoyer là : rien n'a changé.")
+        return said
+
+    @property
+    def ways(self) -> dict[int, Way]:
+        """Of those of that age whose class is not told already; by child."""
+        said = self.cleaned_data
+        first, last, among = said["born_from"] or date.min, said["born_to"] or date.max, said["among"]
+        chosen = "" if said["way"] == AS_PROPOSED else said["way"]
+        way = self.there.way(chosen, said["last_day"])
+        return {
+            one.child.pk: way
+            for one in self.pupils
+            if one.told is None
+            and first <= one.child.birth_date <= last
+            and among in ("", f"s{one.attended.school_id}", f"c{one.attended.pk}")
+        }
 
 
 def _key(one: Pupil) -> str:
@@ -418,6 +488,7 @@ class YearTurnAdmin(ShownOnly[YearTurn], OwnPages[YearTurn]):
             path("<int:pk>/classe/<int:class_pk>/", wrap(self.pupils), name="reservations_year_class"),
             path("<int:pk>/faire/", wrap(self.carry_out), name="reservations_year_carry_out"),
             path("<int:pk>/annuler/", wrap(self.take_back), name="reservations_year_take_back"),
+            path("<int:pk>/abandonner/", wrap(require_POST(self.drop)), name="reservations_year_drop"),
             *super().get_urls(),
         ]
 
@@ -539,10 +610,22 @@ class YearTurnAdmin(ShownOnly[YearTurn], OwnPages[YearTurn]):
         return self._step_page(request, turn, CLASSES, "year_classes.html", {"form": form})
 
     def _pupils_step(self, request: SignedInRequest, turn: YearTurn) -> HttpResponseBase:
-        if request.method == "POST":
+        by_age = "ages" in request.POST
+        if request.method == "POST" and not by_age:
             return self._onward(request, turn, PUPILS)
         pupils = going_up.read(turn)
+        form = AgesForm(request.POST if by_age else None, turn=turn, pupils=pupils)
+        if by_age and form.is_valid():
+            try:
+                changed = next_year.send(turn, form.ways, by=request.user, at=timezone.now())
+            except OwnHousehold as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                text = counted(changed, "enfant changé", "enfants changés")
+                messages.success(request, f"Par âge : {text}. Rien n'est encore créé.")
+                return redirect("admin:reservations_year_step", turn.pk, PUPILS)
         context = {
+            "form": form,
             "schools": _by_class(turn, pupils),
             "total": _total(next_year.by_school(pupils)),
             "newcomers": _newcomers(request),
@@ -647,6 +730,20 @@ class YearTurnAdmin(ShownOnly[YearTurn], OwnPages[YearTurn]):
                 self.log_change(request, turn, f"Préparation de {turn.name} annulée.")
                 messages.success(request, "Tout est comme avant. Vos choix sont gardés.")
         return redirect("admin:reservations_year_turn", turn.pk)
+
+    def drop(self, request: SignedInRequest, pk: int) -> HttpResponse:
+        """« Abandonner »: what was chosen goes, and it may be begun with other dates."""
+        self.demand(request, RIGHT)
+        turn = self._turn(pk)
+        try:
+            with transaction.atomic():
+                self.log_change(request, turn, f"Préparation de {turn.name} abandonnée.")
+                next_year.drop(turn)
+        except TurnRefused as refusal:
+            messages.error(request, str(refusal))
+            return redirect("admin:reservations_year_turn", pk)
+        messages.success(request, f"La préparation de {turn.name} est abandonnée : rien n'avait été créé.")
+        return redirect("admin:reservations_year_prepare")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[YearTurn]:
         return super().get_queryset(request).select_related("before", "year")

@@ -34,7 +34,13 @@ from portal.reservations.models.calendar import (
     attended_on,
     class_name,
 )
-from portal.reservations.models.campaigns import Audience, Campaign
+from portal.reservations.models.campaigns import (
+    Audience,
+    AudienceAddress,
+    AudienceMember,
+    Campaign,
+    PeriodOpening,
+)
 from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.day_rules import DayRule
 from portal.reservations.models.lots import Lot, LotDay
@@ -79,6 +85,8 @@ __all__ = [
     "AttendanceQuerySet",
     "AttendanceState",
     "Audience",
+    "AudienceAddress",
+    "AudienceMember",
     "Booking",
     "BookingEvent",
     "BookingQuerySet",
@@ -112,6 +120,7 @@ __all__ = [
     "OversightRule",
     "Part",
     "Period",
+    "PeriodOpening",
     "Place",
     "PublicHoliday",
     "Reservation",

@@ -59,6 +59,11 @@ class NeededChildren(models.Model):
         place = f", {self.establishment}" if self.establishment else ""
         return f"{self.activity}{place} : {counted(self.children, 'enfant', 'enfants')} au moins"
 
+    @property
+    def a_day(self) -> bool:
+        """Whether each day counts by itself."""
+        return self.per == self.Per.DAY
+
 
 class SureOpening(models.Model):
     """That days of an activity at a place are sure to open; its families were told."""

@@ -97,6 +97,16 @@ class DeadlineWindow(models.Model):
     opens_at = models.DateTimeField("ouvre le", null=True, blank=True)
     closes_at = models.DateTimeField("clôt le", null=True, blank=True)
     audience = models.CharField("pour", max_length=12, choices=Audience, default=Audience.ALL)
+    public = models.ForeignKey(
+        "reservations.Audience",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="windows",
+        verbose_name="public de la ville",
+        limit_choices_to={"belonging__in": ["address", "school", "recognised"]},
+        help_text="Compte avant « commune » et « hors commune ».",
+    )
 
     class Meta:
         verbose_name = "fenêtre"
@@ -111,6 +121,12 @@ class DeadlineWindow(models.Model):
                 condition=Q(opens_at=None) | Q(closes_at=None) | Q(closes_at__gt=F("opens_at")),
                 name="window_closes_after_opening",
                 violation_error_message="La fenêtre clôt avant d'ouvrir.",
+            ),
+            models.CheckConstraint(
+                condition=Q(public=None) | Q(audience="all"),
+                name="window_of_a_public_names_no_other",
+                violation_error_message="Une fenêtre est pour un public de la ville, ou pour la commune ou "
+                "hors commune : l'un des deux.",
             ),
         ]
 

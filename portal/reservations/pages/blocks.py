@@ -33,6 +33,7 @@ from portal.french.grades import Grade
 from portal.french.sentences import inside, lower_first
 from portal.french.weekdays import names_of
 from portal.reservations.acts import ending
+from portal.reservations.days import audiences
 from portal.reservations.models import (
     NEWEST_FIRST,
     Audience,
@@ -178,14 +179,16 @@ def _told_enrolments(household: Household) -> list[Told]:
     """Those of years that are not over, and last year's that a campaign still asks about: one query, also
     where a town has no campaign."""
     at = timezone.now()
-    found = _told(timezone.localdate(at), Audience.Belonging.of(household), household=household.pk, at=at)
+    today = timezone.localdate(at)
+    publics = audiences.of_home(household, today)
+    found = _told(today, Audience.Belonging.of(household), publics, household=household.pk, at=at)
     return [Told(one, one.serves, one.reopens or "") for one in found]
 
 
 @Composed
-def _told(today: date, belonging: str) -> "QuerySet[Any]":
+def _told(today: date, belonging: str, publics: tuple[int, ...]) -> "QuerySet[Any]":
     later = SchoolYear.objects.filter(starts_on__gt=OuterRef("school_year__starts_on")).order_by("starts_on")
-    deciding = Campaign.objects.concerning(belonging).filter(
+    deciding = Campaign.objects.concerning(belonging, publics).filter(
         Q(activity=None) | Q(activity=OuterRef("activity")), school_year=OuterRef("following")
     )
     name_if_open = Case(When(open_at(Given("at")), then=F("school_year__name")), default=Value(""))

@@ -1,7 +1,8 @@
 """The page of a cart: which places are kept, until when, what is to be paid, and the way to the bank; what
 « Mon compte famille » asks of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,7 +20,7 @@ from families.models import Household, User
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.reservations.acts import carts, money_first
-from portal.reservations.models import Booking, Cart, Enrolment, Period
+from portal.reservations.models import Booking, Cart, Enrolment, Period, Reservation
 from portal.reservations.pages import in_words
 from portal.reservations.states import BookingState
 from portal.web.signed_in import SignedInRequest
@@ -71,7 +72,35 @@ def asked(household: Household, user: User, at: datetime) -> list[Ask]:
             "Payer",
             main=True,
         )
-        for one in carts.to_pay(household, at).order_by("ends_at")
+        for one in carts.to_pay(household, at)
+    ]
+
+
+def label(cart: Cart, at: datetime) -> str:
+    """« À payer avant 14 h 20 », which is where its reservation stands."""
+    ends = timezone.localtime(cart.ends_at)
+    day = "" if ends.date() == timezone.localdate(at) else f"le {moments.day(ends.date())} à "
+    return f"À payer avant {day}{moments.hour(ends.time())}"
+
+
+@dataclass(frozen=True)
+class Stands:
+    """A recorded reservation and where it stands; `cart`: what waits to be paid for that."""
+
+    reservation: Reservation
+    state: str
+    label: str
+    cart: Cart | None = None
+
+
+def standing(recorded: Sequence[Reservation], at: datetime) -> list[Stands]:
+    """Days that wait for money wait for nobody of the town hall."""
+    waiting = carts.of_reservations(recorded, at)
+    return [
+        Stands(one, BookingState.HELD, label(kept, at), kept)
+        if (kept := waiting.get(one.pk)) is not None
+        else Stands(one, one.state, one.get_state_display())
+        for one in recorded
     ]
 
 

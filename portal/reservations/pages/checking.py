@@ -124,8 +124,14 @@ class Checked:
         """What is paid before its places are given: « 54,00 € à payer tout de suite : … »; or nothing."""
         period = self.reservation.period_id if self.reservation else None
         rule = money_first.rule_of(self.activity.pk, period)
-        prices_ = [one.price for one in self.to_book if one.price and not one.asks]
-        return "" if rule is None else money_first.sentence(rule, prices_)
+        if rule is None:
+            return ""
+        own = {
+            Choice(one.line.formula_id, one.line.day): one.price or money_first.ZERO
+            for one in self.to_book
+            if not one.asks
+        }
+        return money_first.sentence(rule, money_first.with_number(own, self.number).values())
 
     @property
     def given_back(self) -> str:

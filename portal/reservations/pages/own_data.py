@@ -10,6 +10,7 @@ from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
     Attendance,
+    AudienceMember,
     Booking,
     Enrolment,
     Move,
@@ -186,4 +187,10 @@ def tables(subject: Subject) -> Iterator[Table]:
             .order_by("decided_at", "pk")
             .iterator(chunk_size=A_BITE)
         ),
+    )
+    members = AudienceMember.objects.filter(household=home).select_related("audience").order_by("starts_on")
+    yield Table(
+        "Publics reconnus par la mairie",
+        ("Public", "Du", "Au", "Justificatif"),
+        ((row.audience.label, row.starts_on, row.ends_on, row.proof) for row in members),
     )

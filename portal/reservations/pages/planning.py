@@ -141,6 +141,9 @@ class Planning:
         self.periods: list[Period] = []
         # Where the activity says how many days one takes.
         self.days_taken: DaysTaken | None = None
+        # Of days that are not sure yet: what their cells say without it, and what makes them sure.
+        self.sure_notes: dict[Choice, str] = {}
+        self.unsure: dict[date, str] = {}
         # Whether the page is there to cancel: deselecting then asks to cancel what is booked.
         self.cancelling = False
         parts = {formula.pk: set(formula.parts) for formula in formulas}
@@ -337,6 +340,8 @@ class Planning:
             if not cell.field and cell.state not in STANDING:
                 continue
             if why := unsure.sentence(self.establishment.pk, self.period, cell.day):
+                self.sure_notes[cell.choice] = cell.note
+                self.unsure[cell.day] = unsure.apart(self.establishment.pk, self.period, cell.day)
                 cell.note = f"{why} {cell.note}".strip()
                 cell.short = "sous réserve"
                 cell.name += ", sous réserve"
@@ -504,7 +509,9 @@ class Planning:
         """The nearest deadline, in words: what a tired parent must know first."""
         for cell in self.cells.values():
             if cell.field == BOOK and cell.note and not cell.over:
-                return f"Pour le {moments.day(cell.day)} : {lower_first(cell.note)}"
+                note = self.sure_notes.get(cell.choice, cell.note)
+                said = f"Pour le {moments.day(cell.day)} : {lower_first(note)}" if note else ""
+                return " ".join(filter(None, (said, self.unsure.get(cell.day))))
         return ""
 
 

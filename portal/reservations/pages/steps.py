@@ -1073,21 +1073,20 @@ def detail(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     reservation = _reservation(request, reservation_id)
     if reservation.is_draft:
         return redirect(planning_url(reservation))
+    lines = list(reservation.lines.select_related("formula"))
+    (stands,) = cart_pages.standing([reservation], timezone.now())
     return render(
         request,
         "reservations/detail.html",
         {
             "reservation": reservation,
-            "lines": (lines := list(reservation.lines.select_related("formula"))),
+            "lines": lines,
             "changed": _changed(lines) if reservation.is_change else "",
             "waits": waits.of_reservation(reservation) if _waits(lines) else {},
-            "cart": carts.of_reservation(reservation, timezone.now()) if _held(lines) else None,
+            "stands": stands,
+            "cart": stands.cart,
         },
     )
-
-
-def _held(lines: list[ReservationLine]) -> bool:
-    return any(line.outcome == Outcome.HELD for line in lines)
 
 
 def _waits(lines: list[ReservationLine]) -> bool:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from families.reminders.evenings import Evening
 from families.reminders.kinds import Find, Kind, Line, News
 from families.visibility import lives_at
+from portal.reservations.days import audiences
 from portal.reservations.models import Booking, FullSlot, ReservationLine, Slot
 from portal.reservations.reminders import usual_days
 from portal.reservations.reminders.outlook import FULL, Outlook
@@ -73,10 +74,17 @@ def _refused(outlook: Outlook, homes: Collection[int]) -> Iterator[Day]:
         )
         .order_by("reservation__household", "day", "pk")
     )
+    publics = audiences.of_homes(line.reservation.household for line in lines)
     for line in lines:
         enrolment, place = line.reservation.enrolment, line.reservation.establishment_id
-        resident = line.reservation.household.resident
-        chance = outlook.chance(line.formula, place, line.day, resident=resident)
+        home = line.reservation.household
+        chance = outlook.chance(
+            line.formula,
+            place,
+            line.day,
+            resident=home.resident,
+            publics=publics.of(home.pk, outlook.first, enrolment.child_id),
+        )
         if enrolment.is_accepted and chance and outlook.was_freed(line.formula, place, line.day):
             path = usual_days.planning(enrolment, place, chance)
             yield Day(enrolment, line.formula.name, line.day, chance.until, path)

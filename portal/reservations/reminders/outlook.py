@@ -37,7 +37,7 @@ class Outlook:
         self.last = self.first + AHEAD
         self._days: dict[int, dict[int, OpenDays]] = {}
         self._books: dict[int, DeadlineBook] = {}
-        self._chances: dict[tuple[int, int, date, bool], Chance | None] = {}
+        self._chances: dict[tuple[int, int, date, bool, tuple[int, ...]], Chance | None] = {}
 
     def days(self) -> list[date]:
         return list(days_between(self.first, self.last))
@@ -46,11 +46,13 @@ class Outlook:
         """What « this day » means where a family has usual days: the activity's first formula."""
         return next(iter(self._formulas.get(activity, ())), None)
 
-    def chance(self, formula: Formula, place: int, day: date, *, resident: bool) -> Chance | None:
+    def chance(
+        self, formula: Formula, place: int, day: date, *, resident: bool, publics: tuple[int, ...] = ()
+    ) -> Chance | None:
         """None where the day is closed, not yet open, or too late for; places are another matter."""
-        key = (formula.pk, place, day, resident)
+        key = (formula.pk, place, day, resident, publics)
         if key not in self._chances:
-            self._chances[key] = self._find(formula, place, day, resident)
+            self._chances[key] = self._find(formula, place, day, resident, publics)
         return self._chances[key]
 
     def is_full(self, formula: Formula, place: int, day: date) -> bool:
@@ -88,7 +90,9 @@ class Outlook:
     def _deadlines(self) -> dict[int, list[ActivityDeadline]]:
         found: dict[int, list[ActivityDeadline]] = defaultdict(list)
         rows = ActivityDeadline.objects.filter(action=Action.BOOK).select_related("rule", "last_moment")
-        for row in rows.prefetch_related("rule__windows", "last_moment__windows").order_by("pk"):
+        for row in rows.prefetch_related("rule__windows__public", "last_moment__windows__public").order_by(
+            "pk"
+        ):
             found[row.activity_id].append(row)
         return found
 
@@ -125,7 +129,9 @@ class Outlook:
             (*where, part, of_formula) in slots for part in formula.parts for of_formula in (None, formula.pk)
         )
 
-    def _find(self, formula: Formula, place: int, day: date, resident: bool) -> Chance | None:
+    def _find(
+        self, formula: Formula, place: int, day: date, resident: bool, publics: tuple[int, ...]
+    ) -> Chance | None:
         period = self._period(formula.activity_id, place, day)
         if period is None:
             return None
@@ -133,7 +139,10 @@ class Outlook:
         if calendar is None or not calendar.is_open(day):
             return None
         book = self._book(period)
-        verdict = book.schedule(formula.pk, Action.BOOK, calendar, self.at, resident=resident).verdict(day)
+        schedule = book.schedule(
+            formula.pk, Action.BOOK, calendar, self.at, resident=resident, publics=publics
+        )
+        verdict = schedule.verdict(day)
         if verdict.standing is not Standing.ON_TIME:
             return None
         return Chance(verdict.moment, period.pk, period.school_year_id)

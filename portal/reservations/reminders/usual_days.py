@@ -16,6 +16,7 @@ from families.reminders.evenings import Evening
 from families.reminders.kinds import Find, Kind, Line, News
 from families.visibility import lives_at
 from portal.french import moments
+from portal.reservations.days import audiences
 from portal.reservations.models import Booking, Enrolment, Schooling, SchoolYear
 from portal.reservations.models.bookings import EnrolmentQuerySet
 from portal.reservations.reminders.outlook import Chance, Outlook
@@ -60,6 +61,7 @@ def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Ch
     schoolings: dict[tuple[int, int], list[Schooling]] = defaultdict(list)
     for one in Schooling.objects.filter(child__in=children):
         schoolings[one.child_id, one.school_year_id].append(one)
+    publics = audiences.of_homes(enrolment.household for enrolment in enrolments)
     for enrolment in enrolments:
         formula = outlook.usual_formula(enrolment.activity_id)
         if formula is None:
@@ -75,7 +77,14 @@ def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Ch
             place = enrolment.place_id_on(day)
             if place is None:
                 continue
-            chance = outlook.chance(formula, place, day, resident=enrolment.household.resident)
+            home = enrolment.household
+            chance = outlook.chance(
+                formula,
+                place,
+                day,
+                resident=home.resident,
+                publics=publics.of(home.pk, outlook.first, enrolment.child_id),
+            )
             school_class = next((one.school_class_id for one in attended if one.holds_on(day)), None)
             if chance is None or chance.school_year != enrolment.school_year_id:
                 continue

@@ -1,5 +1,6 @@
 """What the home page and the letters show of the engine."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -27,7 +28,7 @@ from portal.reservations.models import (
     ReservationLine,
     Schooling,
 )
-from portal.reservations.pages import days_ahead, in_words
+from portal.reservations.pages import carts, days_ahead, in_words
 from portal.reservations.pages.cells import AWAY_NAMED
 from portal.reservations.pages.first_steps import steps_of
 from portal.reservations.pages.services import SERVICES, Service
@@ -60,6 +61,12 @@ def legend(states: str) -> SafeString:
     """« Légende » of the states that a list or a planning shows; `states` is a key of LEGENDS. It is the
     same for everybody: a process draws it once."""
     return render_to_string("components/legend.html", {"entries": list(LEGENDS[states])})
+
+
+@register.simple_tag
+def standing(reservations: Sequence[Reservation]) -> list[carts.Stands]:
+    """Reservations, each with where it stands."""
+    return carts.standing(reservations, timezone.now())
 
 
 @register.simple_tag

@@ -85,8 +85,7 @@ def _parts(rows: Rows, above: tuple[str, ...]) -> Iterator[str]:
     for one in rows.fields:
         yield _row((f"`{one.key}`", meaning(rows.model, one), usual(one), example(one)))
     for child in rows.children:
-        if not above:
-            yield from _parts(child, (*above, rows.key))
+        yield from _parts(child, (*above, rows.key))
 
 
 def _row(cells: tuple[str, ...]) -> str:

@@ -122,7 +122,7 @@ def test_csv_and_xlsx_say_what_the_list_says(billed, regie_client):
     heading, *shown = sheet_of(body(choose(regie_client, "download_xlsx", billed)))
     assert [cell.value for cell in heading] == list(files.INVOICE_COLUMNS)
     assert [[cell.value for cell in row if cell.number_format == "#,##0.00"] for row in shown] == [
-        [12.8, 0, 0, 12.8, 0], [12.8, 0, 0, 12.8, 0],
+        [12.8, 0, 0, 12.8, 0, 12.8, 0], [12.8, 0, 0, 12.8, 0, 12.8, 0],
     ]  # fmt: skip
     issued, due = shown[0][2:4]
     assert issued.is_date and due.value == datetime(2026, 12, 30)

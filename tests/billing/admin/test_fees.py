@@ -66,7 +66,8 @@ def test_the_preview_says_what_families_would_pay(canteen, regie_client):
     assert "Adhésion : 17,00\xa0€ par enfant et par année scolaire, 10,00\xa0€ à partir du troisième." in page
     assert "54,00\xa0€" in page
     assert not Fee.objects.exists()
-    page = regie_client.post(reverse("admin:billing_fee_preview"), {}).content.decode()
+    said["prices-TOTAL_FORMS"] = "0"
+    page = regie_client.post(reverse("admin:billing_fee_preview"), said).content.decode()
     assert "Indiquez au moins un prix." in page
 
 

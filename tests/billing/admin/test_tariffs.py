@@ -211,7 +211,7 @@ def test_the_family_pays_by_quotient_rank_and_residence_of_that_day(
         household=books.household, child=elder, activity=canteen.activity, school_year=year,
         establishment=canteen.restaurant,
     )  # fmt: skip
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         book = PriceBook.load([canteen.formula.pk], date(2026, 11, 1), date(2026, 12, 31))
         people = FactsBook.load([books.household.pk], date(2026, 11, 1), date(2026, 12, 31))
         november = people.facts(books.household.pk, books.child.pk, canteen.activity.pk, date(2026, 11, 12))
@@ -312,11 +312,10 @@ def test_rules_that_contradict_each_other_are_refused_and_kept_as_typed(accounta
 
 
 def test_what_rules_come_to_is_seen_before_they_are_saved(accountant):
-    posted = by_number(*PACKAGES) | {"_apercu": "1"}
-    answer = accountant.post(reverse("admin:billing_tariff_add"), posted)
+    answer = accountant.post(reverse("admin:billing_tariff_preview"), by_number(*PACKAGES))
     page = " ".join(answer.content.decode().replace(NBSP, " ").split())
     assert "3 jours dans la semaine" in page
-    assert '<strong>70,00 €</strong><br><span class="help">3 jours : forfait 3 jours, 70,00 €</span>' in page
+    assert '<td>70,00 €<br><span class="help">3 jours : forfait 3 jours, 70,00 €</span>' in page
     assert not Tariff.objects.exists()
 
 
@@ -324,14 +323,14 @@ def test_looking_at_a_tariff_that_is_used_changes_nothing_of_it(accountant, meal
     TariffQuantity.objects.create(tariff=meals, kind="cap", span="month", amount=32)
     rows = [(band.pk, band.low, band.high or "", "5.20") for band in meals.bands.all()]
     posted = grid(rows, code="repas-2026") | {
-        "_apercu": "1", "bands-INITIAL_FORMS": 2, "modifiers-TOTAL_FORMS": 0,
+        "bands-INITIAL_FORMS": 2, "modifiers-TOTAL_FORMS": 0,
         "quantities-TOTAL_FORMS": 1, "quantities-INITIAL_FORMS": 1,
         "quantities-0-id": meals.quantities.get().pk, "quantities-0-tariff": meals.pk,
         "quantities-0-kind": "cap", "quantities-0-span": "month", "quantities-0-number": "1",
         "quantities-0-amount": "30", "quantities-0-count": "days", "quantities-0-counted": "reserved",
     }  # fmt: skip
-    answer = accountant.post(reverse("admin:billing_tariff_change", args=[meals.pk]), posted)
-    page = answer.content.decode().replace(NBSP, " ")
+    url = f"{reverse('admin:billing_tariff_preview')}?regle={meals.pk}"
+    page = accountant.post(url, posted).content.decode().replace(NBSP, " ")
     assert "Jamais plus de 30,00 € par mois" in page
     assert meals.quantities.get().amount == 32
     assert Tariff.objects.count() == 1

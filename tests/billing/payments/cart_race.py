@@ -9,7 +9,7 @@ import random
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -23,15 +23,15 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from billing.models import FormulaTariff, OnlinePayment, Payment, Tariff, TariffBand
-from billing.payments import paying, purse
+from billing.payments import at_desk, paying, purse
 from billing.payments.events import Heard, Kind
 from billing.payments.hearing import hear
 from billing.payments.providers.interface import Answer, ProviderOutcome
 from billing.prices import estimates
 from portal.reservations.acts import booking, carts
 from portal.reservations.acts.refusals import Choice, NotCovered, PlacesLost
-from portal.reservations.models import Advance, Booking, Cart
-from tests.factories import ChildFactory, EnrolmentFactory, TownFactory
+from portal.reservations.models import Advance, Booking, Cart, Formula
+from tests.factories import ChildFactory, EnrolmentFactory, TownFactory, UserFactory
 from tests.portal.reservations.audit import audit
 from tests.portal.reservations.race import at_once, choose, families, service
 
@@ -168,11 +168,69 @@ def spending() -> dict[str, object]:
     }
 
 
+def till_and_changes() -> dict[str, object]:
+    """A child of the household has the morning of each day, its brother's cart holds a place of the same day:
+    the town hall takes the cart's money at the till while the other parent changes that morning."""
+    where = priced(Advance.Kind.WHOLE, 4, DAYS)
+    morning, afternoon, _ = (formula.pk for formula in where.formulas)
+    agent = UserFactory(is_staff=True, is_superuser=True)
+    (eldest,) = families(where, 1)
+    household, now = eldest.enrolment.household, timezone.now()
+    child = ChildFactory(households=[household])
+    enrolment = EnrolmentFactory(
+        household=household,
+        child=child,
+        activity=where.activity,
+        establishment=where.restaurant,
+        school_year=where.year,
+    )
+    brother = SimpleNamespace(user=eldest.user, child=child, enrolment=enrolment)
+
+    def held(who: Any, formula: int, day: date, moment: datetime) -> Cart:
+        draft = choose(who, where, book=[Choice(formula, day)])
+        if draft is None:
+            raise RuntimeError("No day was chosen.")
+        booking.submit(draft, by=who.user, at=moment)
+        return Cart.objects.latest("pk")
+
+    acts: list[Callable[[], object]] = []
+    for number, day in enumerate(where.dates):
+        moment = now + timedelta(microseconds=2 * number)
+        carts.pay(held(eldest, morning, day, moment), by=None, at=moment)
+        cart = held(brother, afternoon, day, moment + timedelta(microseconds=1))
+        acts += [take(household, cart, agent), change(eldest, morning, afternoon, day)]
+    random.Random(5).shuffle(acts)
+    errors, took = at_once(acts)
+    audit()
+    accepted = where.bookings.accepted()
+    return {
+        "errors": errors,
+        "changed": accepted.filter(child=eldest.child, formula=afternoon).count(),
+        "paid": accepted.filter(child=child).count(),
+        "money": Payment.objects.filter(household=household).count(),
+        "seconds": round(took, 2),
+    }
+
+
+def take(household: Any, cart: Cart, agent: Any) -> Callable[[], object]:
+    return lambda: at_desk.take(
+        household, Decimal(4), "cash", cart=cart, paid_on=timezone.localdate(), by=agent, at=timezone.now()
+    )
+
+
+def change(who: Any, old: int, new: int, day: date) -> Callable[[], object]:
+    def act() -> None:
+        held = Booking.objects.live().get(child=who.child, formula=old, day=day)
+        booking.change(held, Formula.objects.get(pk=new), by=who.user, at=timezone.now())
+
+    return act
+
+
 def main() -> None:
     call_command("createcachetable", verbosity=0)
     TownFactory()
     found = {}
-    for act in (last_second, last_place, spending):
+    for act in (last_second, last_place, spending, till_and_changes):
         estimates.forget()
         found[act.__name__] = act()
     sys.stdout.write(json.dumps(found))

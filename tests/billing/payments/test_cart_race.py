@@ -38,3 +38,10 @@ def test_the_last_place_is_kept_for_one_cart(race):
 def test_an_account_is_spent_once(race):
     found = race["spending"]
     assert (found["errors"], found["accepted"], found["left"]) == ([], COVERED, "0.00")
+
+
+def test_the_till_and_a_change_of_the_household_never_wait_for_each_other(race):
+    """Both hold the slots of a day and then the household: neither is thrown out of a circle."""
+    found = race["till_and_changes"]
+    assert found["errors"] == []
+    assert (found["changed"], found["paid"], found["money"]) == (DAYS, DAYS, DAYS)

@@ -19,14 +19,17 @@ from billing.models import (
     Payment,
     Tariff,
     TariffBand,
+    TariffQuantity,
 )
 from billing.payments import at_desk, late_carts, paying, starting
 from billing.payments.events import OnlinePaymentRefused
+from billing.prices import estimates
 from families.texts import accepting
 from portal.reservations.acts import booking, carts, money_first
 from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Activity, Advance, Booking, Cart, DayRule
+from portal.reservations.models.advances import advances
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Override
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
@@ -34,6 +37,7 @@ from tests.billing.payments.paying_online import deliver, received
 from tests.conftest import brother_of
 from tests.factories import ActivityTextFactory, AskedTextFactory, FormulaFactory
 from tests.portal.reservations.audit import (
+    FRIDAY,
     MONDAY,
     THURSDAY,
     TUESDAY,
@@ -114,6 +118,64 @@ def test_a_period_may_ask_for_more_than_its_activity(deposit, canteen, books, no
     Advance.objects.create(activity=canteen.activity, period=canteen.period, kind=Advance.Kind.WHOLE)
     reserve(books, canteen, MONDAY, at=now)
     assert carts.amount(the_cart()) == D("3.20")
+
+
+def by_number(meals, kind, **more):
+    TariffQuantity.objects.create(tariff=meals, kind=kind, **more)
+    estimates.forget()
+
+
+def test_a_ceiling_is_counted_with_the_days_that_are_had_already(whole, meals, canteen, books, now):
+    """At most 8.00 a month: two days are 6.40, the third one 1.60, and the next one is given at once."""
+    by_number(meals, "cap", span="month", amount=D("8.00"))
+    reserve(books, canteen, MONDAY, TUESDAY, at=now)
+    assert carts.amount(the_cart()) == D("6.40")
+    carts.pay(the_cart(), by=None, at=now)
+    reserve(books, canteen, THURSDAY, at=now + timedelta(seconds=1))
+    assert carts.amount(the_cart()) == D("1.60")
+    carts.pay(the_cart(), by=None, at=now + timedelta(seconds=1))
+    made = reserve(books, canteen, FRIDAY, at=now + timedelta(seconds=2))
+    assert outcomes(made) == ["accepted"] and Cart.objects.count() == 2
+
+
+def test_what_the_number_changes_is_shared_to_the_cent(deposit, meals, canteen, books, now):
+    """9.60 under a ceiling of 8.00: 2.67, 2.67 and 2.66; 30 % of 8.00 are 2.40."""
+    by_number(meals, "cap", span="month", amount=D("8.00"))
+    reserve(books, canteen, *WEEK, at=now)
+    prices = list(the_cart().days.order_by("booking__day").values_list("price", flat=True))
+    assert prices == [D("2.67"), D("2.67"), D("2.66")]
+    assert carts.amount(the_cart()) == D("2.40")
+
+
+def test_a_flat_price_of_days_is_paid_first_too(whole, meals, canteen, books, now):
+    """Two days at 5.00, three at 6.00: what is one day more costs 1.00."""
+    meals.bands.update(prices={"": "3.20", "f2": "5.00", "f3": "6.00"})
+    for number in (2, 3):
+        by_number(meals, "package", span="week", number=number, column=f"f{number}")
+    assert outcomes(reserve(books, canteen, MONDAY, TUESDAY, at=now)) == ["held", "held"]
+    assert carts.amount(the_cart()) == D("5.00")
+    carts.pay(the_cart(), by=None, at=now)
+    reserve(books, canteen, THURSDAY, at=now + timedelta(seconds=1))
+    assert carts.amount(the_cart()) == D("1.00")
+
+
+def test_siblings_of_one_cart_are_counted_together(whole, meals, canteen, books, now):
+    """Two on the same day at 5.00 in all: 3.20 for the eldest, 1.80 for the brother, in one cart."""
+    by_number(meals, "siblings", span="day", number=2, amount=D("5.00"))
+    brother = brother_of(books, "Malo")
+    second = SimpleNamespace(enrolment=brother, user=books.user, child=brother.child)
+    for who in (books, second):
+        reserve(who, canteen, MONDAY, at=now)
+    assert carts.amount(the_cart()) == D("5.00")
+
+
+def test_before_recording_one_reads_what_the_cart_will_ask_for(
+    whole, meals, canteen, books, books_client, now
+):
+    by_number(meals, "cap", span="month", amount=D("8.00"))
+    chosen = draft(books, canteen, book=choices(canteen, WEEK), at=now)
+    page = books_client.get(reverse("reservations:recording", args=[chosen.pk])).content.decode()
+    assert "À payer dans les 20 minutes : 8,00\xa0€" in page
 
 
 def test_what_costs_nothing_is_given_at_once(deposit, meals, canteen, books, now):
@@ -346,6 +408,28 @@ def test_the_cart_is_read_paid_and_given_back_by_its_own_family_alone(
     assert states(books, *WEEK) == ["cancelled"] * 3
     assert Payment.objects.count() == 0
     assert "sont rendues" in books_client.get(address).content.decode()
+
+
+def test_home_says_until_when_it_is_to_be_paid_and_leads_there(deposit, canteen, books, books_client, now):
+    reserve(books, canteen, MONDAY, at=now)
+    page = books_client.get("/").content.decode()
+    assert 'icon-held"></span>À payer avant 10\xa0h\xa020</span>' in page
+    assert f'<a href="{reverse("reservations:cart", args=[the_cart().pk])}">Payer<span' in page
+    assert "said--pending" not in page
+
+
+def test_a_cart_of_tomorrow_says_its_day(deposit, canteen, books, books_client, now):
+    Advance.objects.update(minutes=1440)
+    advances.forget()
+    reserve(books, canteen, MONDAY, at=now)
+    assert "À payer avant le mardi 10 novembre à 10\xa0h" in books_client.get("/").content.decode()
+
+
+def test_once_it_is_over_the_reservation_says_where_it_stands(deposit, canteen, books, books_client, now):
+    made = reserve(books, canteen, MONDAY, at=now)
+    carts.give_back(the_cart(), by=books.user, at=now)
+    page = books_client.get(reverse("reservations:detail", args=[made.pk])).content.decode()
+    assert "À payer avant" not in page
 
 
 def test_the_reservation_leads_to_its_cart(deposit, canteen, books, books_client, now):

@@ -8,7 +8,15 @@ from django.urls import reverse
 
 from billing.documents import pdf
 from billing.invoices.refusals import BillingRefused
-from billing.models import BillingSettings, Debit, Instalment, InstalmentPlan, Invoice, Mandate
+from billing.models import (
+    BillingSettings,
+    Debit,
+    Instalment,
+    InstalmentPlan,
+    Invoice,
+    InvoiceNotice,
+    Mandate,
+)
 from billing.payments import instalments, paying, sepa
 from billing.reminders import reminder_letters, reminding
 from tests.factories import InvoiceFactory, paris
@@ -77,9 +85,8 @@ def test_a_part_of_a_part_leaves_its_day(parted):
 
 
 def test_a_reminder_asks_for_what_is_late_alone(parted):
-    found = list(reminding.with_reminders(Invoice.objects.with_balance()))
-
     def reminder(day):
+        found = reminding.preview(Invoice.objects.all(), at=paris(day.year, day.month, day.day)).wanted
         late = reminder_letters.late_of(found, day)
         return reminder_letters.reminder(found, BillingSettings.current(), late)
 
@@ -178,3 +185,61 @@ def test_the_desk_agrees_and_ends_it(invoice, regie_client):
 def test_a_town_that_allows_none_shows_nothing(invoice, books_client):
     BillingSettings.objects.update(instalments_most=0)
     assert "en plusieurs fois" not in books_client.get(f"/factures/{invoice.pk}/").content.decode()
+
+
+def remind(invoice, *day):
+    """How many reminders left that day, as the desk would send them."""
+    return reminding.remind([invoice.pk], at=paris(*day, 10), by=None)
+
+
+def steps():
+    return list(InvoiceNotice.objects.order_by("pk").values_list("due_on", "level", "left"))
+
+
+def test_each_due_date_that_is_missed_has_its_reminders(parted):
+    """Three reminders of the first one; it is paid; then as many of the next one."""
+    first, second = date(2026, 12, 30), date(2027, 1, 30)
+    assert remind(parted, 2026, 12, 30) == 0, "its last day is a day to pay"
+    assert [remind(parted, *day) for day in ((2026, 12, 31), (2027, 1, 15), (2027, 1, 30))] == [1, 1, 1]
+    pay(parted, "33.34")
+    assert remind(parted, 2027, 2, 1) == 0, "fifteen days go by between two of them, whatever the due date"
+    assert [remind(parted, *day) for day in ((2027, 2, 14), (2027, 3, 1))] == [1, 1]
+    assert steps() == [
+        (first, 1, D("100.00")),
+        (first, 2, D("100.00")),
+        (first, 3, D("100.00")),
+        (second, 1, D("66.66")),
+        (date(2027, 2, 28), 1, D("66.66")),
+    ]
+
+
+def test_a_due_date_missed_while_an_earlier_one_is_asks_once_more(parted):
+    """Nothing is paid: three reminders of the first due date, then one of each that is missed besides."""
+    days = ((2026, 12, 31), (2027, 1, 15), (2027, 1, 30), (2027, 2, 14), (2027, 3, 1), (2027, 3, 16))
+    assert [remind(parted, *day) for day in days] == [1, 1, 1, 1, 1, 0]
+    assert [(due, level) for due, level, _ in steps()] == [
+        (date(2026, 12, 30), 1),
+        (date(2026, 12, 30), 2),
+        (date(2026, 12, 30), 3),
+        (date(2027, 1, 30), 1),
+        (date(2027, 2, 28), 1),
+    ]
+
+
+def test_the_list_of_invoices_counts_all_reminders(parted, regie_client):
+    for day in ((2026, 12, 31), (2027, 1, 15), (2027, 1, 30), (2027, 2, 14)):
+        remind(parted, *day)
+    page = regie_client.get(reverse("admin:billing_invoice_changelist"), {"relances": "3"}).content.decode()
+    assert "Relancée 4 fois, le 14/02/2027" in page
+
+
+def test_an_invoice_that_is_paid_says_why_it_is_not_parted(invoice, regie_client):
+    """Typed by its address: a sentence, and no empty choice."""
+    pay(invoice, "100.00")
+    page = reverse("admin:billing_invoice_in_parts", args=[invoice.pk])
+    answer = regie_client.get(page, follow=True)
+    assert answer.redirect_chain == [(reverse("admin:billing_invoice_change", args=[invoice.pk]), 302)]
+    said = f"La facture {invoice.number} ne se paie pas en plusieurs fois : elle est payée."
+    assert said in answer.content.decode()
+    assert regie_client.post(page, {"times": "2"}).status_code == 302
+    assert not InstalmentPlan.objects.exists()

@@ -3,10 +3,12 @@
 from datetime import date
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from families.funds import consents, rounds
 from families.models import CivilIdentity, FamilyQuotient, QuotientAnswer, QuotientConsent, QuotientRound
+from families.models.threads import named
 from tests.conftest import NOW
 from tests.families.funds.conftest import agreed
 
@@ -131,6 +133,86 @@ def test_an_agent_asks_for_one_household_from_its_page(books, agent_client, part
     row = FamilyQuotient.objects.get()
     assert (row.value, row.valid_from, row.valid_to) == (450, date(2026, 11, 24), date(2027, 1, 31))
     assert "déjà enregistrés" in agent_client.post(keep, DATES, follow=True).content.decode()
+
+
+SIGNED = TYPED | {"signed_on": "2026-11-02"}
+
+
+def paper_page(who, name="paper"):
+    return paper_page_of(who.household.guardians.get(user=who.user), name)
+
+
+def paper_page_of(adult, name="paper"):
+    return reverse(f"admin:families_quotientround_{name}", args=[adult.household_id, adult.pk])
+
+
+def test_what_was_signed_on_paper_is_written_down_at_the_desk(books, agent, agent_client, particulier):
+    one = reverse("admin:families_quotientround_one", args=[books.household.pk])
+    assert paper_page(books) in agent_client.get(one).text
+    to_sign = agent_client.get(paper_page(books, "to_sign"))
+    assert to_sign["Content-Type"] == "application/pdf" and b"".join(to_sign).startswith(b"%PDF")
+    assert consents.ON_PAPER.replace("'", "&#x27;") in agent_client.get(paper_page(books)).text
+    seen = agent_client.post(paper_page(books), SIGNED, follow=True).text
+    assert "a donné son accord sur papier, signé le 2 novembre 2026, enregistré le 9 novembre" in seen
+    row = QuotientConsent.objects.get()
+    assert (row.signed_on, row.given_at, row.given_by, row.words) == (
+        date(2026, 11, 2),
+        NOW,
+        agent,
+        consents.ON_PAPER,
+    )
+    particulier.known = {"Roux": 450}
+    assert "450" in agent_client.post(one, DATES, follow=True).text
+    assert particulier.questions[0]["prenoms[]"] == ["Camille", "Anne"]
+    noted = LogEntry.objects.filter(user=agent, change_message__contains="signé le 2 novembre 2026")
+    assert "Rennes" not in noted.get().change_message
+
+
+def test_the_family_reads_that_it_signed_and_ends_it_itself(books, books_client, agent_client, particulier):
+    agent_client.post(paper_page(books), SIGNED)
+    assert "signé votre accord sur papier le 2 novembre" in books_client.get(reverse(PAGE)).text
+    books_client.post(reverse("families:end_fund_consent"))
+    assert not CivilIdentity.objects.exists()
+
+
+def test_a_family_without_an_account_ends_it_through_the_town_hall(books, agent, agent_client, particulier):
+    agent_client.post(paper_page(books), SIGNED)
+    row = QuotientConsent.objects.get()
+    end = reverse("admin:families_quotientround_end", args=[books.household.pk, row.pk])
+    assert (
+        end in agent_client.get(reverse("admin:families_quotientround_one", args=[books.household.pk])).text
+    )
+    assert "son état civil effacé" in agent_client.post(end, follow=True).text
+    assert not CivilIdentity.objects.exists()
+    row.refresh_from_db()
+    assert row.ended_at == NOW and row.ended_by_name == named(agent)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"agrees": ""}, "Sans le papier signé"),
+        ({"signed_on": ""}, "Champ à remplir : signé le"),
+        ({"signed_on": "2027-01-01"}, "pas encore venu"),
+        ({"birth_name": "Durand"}, "Ce ne sont pas les prénom et nom"),
+    ],
+)
+def test_what_is_wrong_on_paper_is_said(books, agent_client, particulier, changed, sentence):
+    answer = agent_client.post(paper_page(books), SIGNED | changed)
+    assert sentence in answer.text and not QuotientConsent.objects.exists()
+
+
+def test_a_paper_is_of_an_adult_of_that_household_and_of_no_own_one(
+    books, waits, agent, agent_client, particulier
+):
+    stranger = waits.household.guardians.get(user=waits.user)
+    url = reverse("admin:families_quotientround_paper", args=[books.household.pk, stranger.pk])
+    assert agent_client.get(url).status_code == 404
+    mine = books.household.guardians.get(user=books.user)
+    mine.user = agent
+    mine.save()
+    agent_client.post(paper_page_of(mine), SIGNED)
+    assert not QuotientConsent.objects.exists()
 
 
 def test_of_who_ended_the_consent_since_nothing_is_to_be_kept(books, agent_client, particulier):

@@ -719,3 +719,19 @@ def test_of_who_is_erased_nothing_stays_of_the_import(imported, manager, now, sc
     erasing.erase(erasing.household_leaving(home), why="desk", by=manager, at=now)
     for model in (ImportLine, ImportedRow, SourceNumber):
         assert not model.objects.exists(), model
+
+
+def test_who_is_erased_is_named_by_no_line_of_a_file_that_nobody_imported(
+    imported, bring, manager, now, school_class
+):
+    imported(f"7;21;{ROUX[:-3]}", titles=NUMBERED)
+    titles = f"{HEADINGS};Nom du responsable 2;Prénom du responsable 2"
+    bring(
+        f"{ROUX.replace('03/01/2019', '03/01/19')};;",
+        f"{TOM.replace('ROUX;Tom', 'PETIT;Zoé').replace('Anne', 'Ida')};Roux;ANNE",
+        f"{TOM.replace('ROUX;Tom', 'ROUX;Anna').replace('ROUX;Anne', 'ROUX;Ida')};;",
+        titles=titles,
+    )
+    erasing.erase(erasing.household_leaving(Household.objects.get()), why="desk", by=manager, at=now)
+    left = [f"{one.who} {one.value} {one.text}" for one in ImportLine.objects.all()]
+    assert left and not any("Lou" in text or "Anne" in text.title() for text in left), left

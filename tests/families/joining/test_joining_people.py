@@ -25,11 +25,14 @@ from families.models import (
     Reading,
     Reminder,
     ReminderChoice,
+    TextAnswer,
 )
 from families.privacy import retention
+from families.texts import accepting, standing
 from families.traces import reading
 from tests.conftest import NOW, family, other_home_of
 from tests.factories import (
+    AskedTextFactory,
     AuthorisedPersonFactory,
     ChangeRequestFactory,
     ChildFactory,
@@ -243,6 +246,32 @@ def test_the_file_of_a_paper_that_another_one_replaced_goes_in_its_time(books, d
     assert {one.pk: one.state for one in Paper.objects.all()} == {early.pk: "expired", late.pk: "sent"}
     papers = next(kind for kind in retention.kinds() if kind.code == "papers")
     assert [list(rows) for rows in papers.due(NOW + timedelta(days=1))] == [[early]]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "stands"),
+    [
+        (True, False, False),
+        (False, True, False),
+        (True, True, True),
+        (None, True, True),
+        (False, None, False),
+    ],
+)
+def test_of_two_free_consents_the_no_stays(books, double, agent, ours, theirs, stands):
+    """Whichever file answered last: photos of a child are not taken because another file said yes."""
+    photos = AskedTextFactory(about="child", need="free", everywhere=True)
+    for who, accepted in ((books, ours), (double, theirs)):
+        if accepted is not None:
+            accepting.answer(
+                who.household, photos.versions.get(), {who.child.pk: accepted}, by=who.user, at=NOW
+            )
+    make_one(books.household, double.household, by=agent)
+    (line,) = standing.of_home(books.household, NOW.date())
+    assert line.answer.accepted is stands
+    kept = [one.accepted for one in TextAnswer.objects.order_by("pk")]
+    answered = [one for one in (ours, theirs) if one is not None]
+    assert kept == (answered if answered[-1] is stands else [*answered, False])
 
 
 def test_people_who_fetch_a_child_are_named_once(books, double, agent):

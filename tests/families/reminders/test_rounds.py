@@ -154,7 +154,9 @@ def test_a_closed_login_and_a_household_that_waits_hear_nothing(books: Family, r
 
 def test_the_page_has_each_kind_ticked_for_who_has_usual_days(books: Family, stranger: Family):
     page = books.client().get("/mes-rappels/").content.decode()
-    assert page.count("checked") == len(ALL) - 1 == 4, "of papers, where the town asks for none, nothing"
+    assert page.count("checked") == len(ALL) - 2 == 4, (
+        "of papers and texts, where the town asks for none, nothing"
+    )
     assert "checked" not in stranger.client().get("/mes-rappels/").content.decode()
 
 

@@ -42,6 +42,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 # Rights that a page of its own asks for; after « | », those that posting to it asks for besides.
 OWN_PAGES = {
     "auth_user_password_change": "families.change_user",
+    "billing_absencepolicy_preview": "billing.change_absencepolicy",
+    "billing_billingsettings_preview": "billing.change_billingsettings",
     "billing_billingrun_bill": "billing.add_billingrun",
     "billing_billingrun_bill_one": "billing.add_billingrun",
     "billing_billingrun_go_on": "billing.add_billingrun",
@@ -53,10 +55,12 @@ OWN_PAGES = {
     "reservations_oversightdecision_decide": "reservations.add_oversightdecision",
     "reservations_oversightdecision_find": "reservations.add_oversightdecision",
     "reservations_oversightdecision_take_back": "reservations.change_oversightdecision",
+    "billing_latecollectionrule_preview": "billing.change_latecollectionrule",
     "billing_latecollection_note": "billing.add_latecollection or billing.change_latecollection",
     "billing_debit_make": "billing.add_debitfile",
     "billing_debit_read": "billing.change_debit",
     "billing_debit_return": "billing.change_debit",
+    "billing_diner_days": "billing.change_diner",
     "billing_creditnote_pdf": "billing.view_creditnote",
     "billing_depositslip_cancel": "billing.change_depositslip",
     "billing_depositslip_make": "billing.add_depositslip",
@@ -105,6 +109,7 @@ OWN_PAGES = {
     "billing_recalculation_confirm": "billing.add_recalculation",
     "billing_recalculation_go_on": "billing.add_recalculation",
     "billing_tariff_copy": "billing.add_tariff",
+    "billing_tariff_preview": "billing.change_tariff",
     "billing_tariff_simulator": "billing.view_tariff",
     "billing_transfer_cancel": "billing.change_transferrefund",
     "billing_transfer_download": "billing.view_transferfile families.export_household",
@@ -119,6 +124,7 @@ OWN_PAGES = {
         "reservations.change_reservationline or reservations.change_absencecertificate or "
         "families.change_paper or families.change_thread"
     ),
+    "families_askedtext_preview": "families.change_askedtext",
     "families_custody_end": "families.change_custody",
     "families_custodycalendar_write": "families.change_custodycalendar",
     "families_dataexport_download": "families.view_household families.add_dataexport",
@@ -153,11 +159,14 @@ OWN_PAGES = {
     # For who lives there: refused to everybody else, whatever the rights.
     "families_owndecision_declare": "families.view_owndecision",
     "families_household_code": "families.change_guardian",
+    "families_paperkind_preview": "families.change_paperkind",
     "families_paperletter_one": "families.view_paperletter",
     "families_paper_find": "families.add_paper",
     "families_paper_missing": "families.view_paper",
     "families_paper_note": "families.add_paper",
     "families_textanswer_note": "families.add_textanswer",
+    "reservations_activity_preview": "reservations.change_activity",
+    "reservations_activitydeadline_preview": "reservations.change_activitydeadline",
     "reservations_activity_try_paper": "reservations.change_activitypaper families.view_paper",
     "families_processingtexts_register": "families.view_processingtexts",
     "families_staffmember_matrix": "families.view_staffmember",
@@ -170,10 +179,14 @@ OWN_PAGES = {
         "families.add_invitationlot families.add_familymessage families.change_guardian"
     ),
     "families_quotientround_ask": "families.add_quotientround",
+    "families_quotientround_end": "families.add_quotientround",
     "families_quotientround_keep": "families.change_familyquotient",
     "families_quotientround_one": "families.add_quotientround",
+    "families_quotientround_paper": "families.add_quotientround",
+    "families_quotientround_to_sign": "families.add_quotientround",
     "families_shared_names": "families.view_securityevent",
     # As of every establishment: its slots and what families booked would go with it.
+    "leisure_activitycriterion_preview": "leisure.change_activitycriterion",
     "leisure_centre_delete": "reservations.delete_establishment",
     "leisure_open_period": "reservations.add_period reservations.change_period reservations.add_slot",
     "leisure_register": "leisure.view_centre",
@@ -199,8 +212,10 @@ OWN_PAGES = {
     "reservations_calendar_import": (
         "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
     ),
+    "reservations_campaign_preview": "reservations.change_campaign",
     "reservations_dayrule_preview": "reservations.change_dayrule",
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
+    "reservations_neededchildren_preview": "reservations.change_neededchildren",
     "reservations_enrolment_enrol": "reservations.change_enrolment",
     "reservations_lot_new": "reservations.change_booking reservations.change_lot",
     "reservations_town_export": "reservations.view_townfile or reservations.view_activity",
@@ -209,6 +224,7 @@ OWN_PAGES = {
     "reservations_townfile_past": "reservations.view_townfile",
     "reservations_year_carry_out": "reservations.add_yearturn",
     "reservations_year_class": "reservations.add_yearturn",
+    "reservations_year_drop": "reservations.add_yearturn",
     "reservations_year_prepare": "reservations.add_yearturn",
     "reservations_year_step": "reservations.add_yearturn",
     "reservations_year_take_back": "reservations.add_yearturn",
@@ -276,10 +292,12 @@ def addresses(booking: Booking) -> Iterator[Address]:
     ids = {
         "activity": booking.activity_id,
         "address": "foyer/",
+        "adult": booking.household.guardians.first().pk,
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
         "class_pk": class_of_year(booking),
+        "consent": 1,
         "means": "cheque",
         "step": "periodes",
         "statement": InvoiceFactory(household=booking.household, kind="carried", total=0).pk,
@@ -356,11 +374,9 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
 QUERIES = 15
 MORE = {
     # No list: fifteen steps, each read from the rows of its floor, by who opens a town.
-    "/mairie/portal/town/premiers-pas/": 70,
+    "/mairie/portal/town/premiers-pas/": 54,
     # A form: what an audience may be chosen by, a query for each.
     "/mairie/families/invitationlot/nouveau/": 16,
-    # No list: requests put in the order of an activity's own criteria, one or two queries for each of them.
-    "/mairie/leisure/centre/demandes/": 20,
 }
 
 

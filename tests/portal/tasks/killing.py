@@ -270,6 +270,7 @@ KINDS: dict[str, Callable[[], object]] = {
     "tell": lambda: online_letters.tell.enqueue([OnlinePayment.objects.filter(state="validated")[0].pk]),
     "tell_refund": lambda: online_letters.tell_refund.enqueue(OnlineRefund.objects.earliest("pk").pk),
     "let_offers_go": lambda: acts.let_offers_go.enqueue(),
+    "serve_waiting": lambda: acts.serve_waiting.enqueue(bookings()[0], None),
     "tell_recorded": lambda: acts.tell_recorded.enqueue(reservation().pk),
     "tell_recorded_together": lambda: acts.tell_recorded_together.enqueue([reservation().pk], {}),
     "tell_decided": lambda: acts.tell_decided.enqueue(

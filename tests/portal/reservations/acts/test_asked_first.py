@@ -170,6 +170,37 @@ def test_a_freed_place_goes_to_the_next_who_has_the_paper_and_the_first_keeps_it
     audit()
 
 
+def test_a_paper_that_arrives_gives_the_place_that_stayed_free(
+    books, waits, canteen, insurance, agent, now, django_capture_on_commit_callbacks
+):
+    """Lina leaves; Noé, who waits, has no good insurance: the place is nobody's until his is accepted."""
+    slot = canteen.slot(MONDAY)
+    slot.capacity = 1
+    slot.save()
+    for who in (books, waits):
+        given(who, insurance)
+    reserve(books, canteen, MONDAY, at=now)
+    reserve(waits, canteen, MONDAY, at=now, wait=True)
+    waits.child.papers.update(state="expired", ends_on=now.date() - timedelta(days=1))
+    give_up(books, canteen, MONDAY, at=now)
+    assert states(waits, MONDAY) == ["waitlisted"]
+    sent = send(waits, insurance, now, ends=ENDS)
+    with django_capture_on_commit_callbacks(execute=True):
+        sending.accept(sent, ends_on=ENDS, by=agent, at=now)
+    assert states(waits, MONDAY) == ["accepted"]
+    audit()
+
+
+def test_a_paper_that_nothing_waits_for_asks_the_worker_for_nothing(
+    waits, canteen, insurance, agent, now, django_capture_on_commit_callbacks
+):
+    rule(insurance, without=Without.ASKED)
+    sent = send(waits, insurance, now, ends=ENDS)
+    with django_capture_on_commit_callbacks() as later:
+        sending.accept(sent, ends_on=ENDS, by=agent, at=now)
+    assert not any("serve_waiting" in repr(one) for one in later)
+
+
 @pytest.mark.parametrize("number", [1, 10])
 def test_a_lot_asks_for_all_children_at_once(
     number, canteen, insurance, agent, now, year, school_class, django_assert_max_num_queries

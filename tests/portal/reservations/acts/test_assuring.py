@@ -107,6 +107,19 @@ def test_a_day_says_in_its_cell_that_it_is_not_sure(books, canteen, two, now):
     assert "Sous réserve" not in cell(books, canteen, MONDAY, now).note
 
 
+@pytest.mark.parametrize(("per", "said"), [("day", "Ce jour ouvre"), ("period", "Toute la période ouvre")])
+def test_the_planning_says_its_next_limit_then_what_makes_the_days_sure(books, canteen, two, now, per, said):
+    two.per = per
+    two.save()
+    canteen.period.starts_on = MONDAY
+    canteen.period.save()
+    plan = Planning.build(books.enrolment, canteen.restaurant, canteen.period, at=now)
+    assert plan.next_limit == (
+        "Pour le lundi 16 novembre : réservable jusqu'au samedi 14 novembre à 10\N{NO-BREAK SPACE}h. "
+        f"{said} avec 2 enfants au moins : réponse le jeudi 12 novembre au plus tard."
+    )
+
+
 def test_without_the_rule_no_cell_speaks_of_it(books, canteen, now):
     assert "réserve" not in cell(books, canteen, MONDAY, now).short
 

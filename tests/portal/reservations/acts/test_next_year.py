@@ -20,12 +20,14 @@ from portal.reservations.acts.next_year import Room, TurnRefused, Way
 from portal.reservations.acts.trials import TrialChild, Wanted
 from portal.reservations.models import (
     ActivityDeadline,
+    Audience,
     Booking,
     Campaign,
     DeadlineWindow,
     Enrolment,
     NextPupil,
     Period,
+    PeriodOpening,
     SchoolClass,
     Schooling,
     SchoolYear,
@@ -391,6 +393,17 @@ def test_periods_follow_the_holidays_with_their_deadlines_and_slots(calendar, ca
     assert {slot.capacity for slot in slots} == {42}
     # Every weekday of six weeks but the public holiday.
     assert slots.count() == 29
+
+
+def test_openings_and_windows_of_audiences_follow_too(calendar, canteen, turned, manager):
+    agents = Audience.objects.create(code="agents", label="Agents", belonging="recognised")
+    PeriodOpening.objects.create(period=canteen.period, audience=agents, opens_at=paris(2026, 10, 12, 8))
+    days = {"covers_from": date(2026, 12, 19), "covers_to": date(2027, 1, 3)}
+    window = DeadlineWindowFactory(rule=canteen.rule, public=agents, opens_at=paris(2026, 10, 19, 8), **days)
+    carry_out(turned(), manager)
+    copy = PeriodOpening.objects.get(period__school_year__name="2027-2028")
+    assert (copy.audience, copy.opens_at) == (agents, paris(2027, 10, 18, 8))
+    assert canteen.rule.windows.exclude(pk=window.pk).get().public == agents
 
 
 def test_without_a_calendar_dates_move_52_weeks_and_no_slot_opens(canteen, turned, manager):

@@ -144,7 +144,7 @@ def test_it_costs_as_many_queries_with_ten_of_everything(manager_client: Client,
         with CaptureQueriesContext(connection) as queries:
             page(manager_client)
         counts.append(len(queries))
-    assert counts[0] == counts[1] <= 110
+    assert counts[0] == counts[1] <= 80
 
 
 # Where the town stands ----------------------------------------------------------------------------------

@@ -140,6 +140,61 @@ def test_children_are_sent_elsewhere_by_hand(client, turn, rooms):
     assert "2 à décider" in text_of(client.get(page(turn)))
 
 
+def test_children_of_an_age_are_sent_somewhere_together(client, turn, rooms, moulin):
+    young = ChildFactory(first_name="Ali", last_name="Petit", birth_date=date(2020, 12, 31))
+    SchoolingFactory(child=young, school_class=rooms["CP"])
+    url, room = page(turn, "step", "eleves"), turn.classes.get(name="CP")
+    said = {
+        "age-born_from": "2020-09-01",
+        "age-born_to": "",
+        "age-among": "",
+        "age-last_day": "",
+        "ages": "x",
+    }
+    answer = client.post(url, said | {"age-way": f"c{room.pk}"}, follow=True)
+    assert "Par âge : 1 enfant changé" in text_of(answer) and "(1 choisi à la main)" in text_of(answer)
+    assert NextPupil.objects.get().child == young
+    elder = {"age-born_from": "2020-01-01", "age-born_to": "2020-08-31", "age-among": f"s{moulin.pk}"}
+    client.post(url, said | elder | {"age-way": "leaves", "age-last_day": "2027-07-02"})
+    ways = {one.child.first_name: (one.goes, one.last_day) for one in NextPupil.objects.all()}
+    gone = ("leaves", date(2027, 7, 2))
+    assert ways == {"Ali": ("class", None), "Noé": gone, "Zoé": gone}
+    of_class = {"age-among": f"c{rooms['CP'].pk}", "age-born_from": "2019-01-01"}
+    client.post(url, said | of_class | {"age-way": "propose"})
+    assert not NextPupil.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"age-born_from": ""}, "au moins un des deux jours"),
+        ({"age-born_to": "2019-01-01"}, "Le second jour vient avant le premier"),
+        ({"age-born_from": "2025-01-01"}, "Aucun élève de cet âge"),
+        ({"age-way": ""}, "errornote"),
+        ({"age-way": "open", "age-last_day": "2027-07-02"}, "se dit d'un enfant qui part"),
+        ({"age-last_day": "2027-12-02"}, "31 août 2027 au plus tard"),
+        ({"age-among": "c999999"}, "errornote"),
+    ],
+)
+def test_what_makes_no_sense_of_an_age_is_said(client, turn, changed, sentence):
+    said = {"age-born_from": "2020-01-01", "age-born_to": "", "age-among": "", "age-way": "leaves"}
+    answer = client.post(page(turn, "step", "eleves"), said | {"age-last_day": "", "ages": "x"} | changed)
+    assert sentence in text_of(answer) and not NextPupil.objects.exists()
+
+
+def test_a_preparation_begun_by_mistake_is_given_up(client, turn, manager):
+    assert "Abandonner la préparation" in text_of(client.get(page(turn)))
+    client.post(page(turn, "carry_out"))
+    assert "Abandonner la préparation" not in text_of(client.get(page(turn)))
+    assert "annulez-la d'abord" in text_of(client.post(page(turn, "drop"), follow=True))
+    client.post(page(turn, "take_back"))
+    answer = client.post(page(turn, "drop"), follow=True)
+    assert "rien n'avait été créé" in text_of(answer) and "Premier jour de classe" in text_of(answer)
+    assert not YearTurn.objects.exists() and SchoolClass.objects.count() == 2
+    assert "abandonnée" in LogEntry.objects.filter(user=manager).latest("pk").change_message
+    assert client.get(page(turn, "drop")).status_code == 405
+
+
 def test_another_last_day_once_it_is_done_can_be_carried_out_too(client, turn, rooms):
     noe, zoe = (one.child for one in rooms["CP"].schoolings.order_by("child__first_name"))
     rest = {f"e{noe.pk}": "", f"d{noe.pk}": "", f"e{zoe.pk}": "leaves", "all": ""}
@@ -253,6 +308,7 @@ def test_who_has_not_the_right_sees_and_does_nothing_of_it(agent_client, turn):
         assert agent_client.get(page(turn, name, *more)).status_code == 403
     assert agent_client.get(PREPARE).status_code == 403
     assert agent_client.post(page(turn, "carry_out")).status_code == 403
+    assert agent_client.post(page(turn, "drop")).status_code == 403
     assert SchoolYear.objects.count() == 1
 
 

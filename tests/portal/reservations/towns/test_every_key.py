@@ -30,6 +30,7 @@ NO_SET_UP = {
     "billing.GivenUpDay",
     "billing.HouseholdCard",
     "billing.ChildStatus",
+    "billing.Diner",
     "billing.ManualCharge",
     "billing.Mandate",
     "billing.PackedMeal",
@@ -48,6 +49,7 @@ NO_SET_UP = {
     "families.TrialHousehold",
     "families.User",
     "leisure.PriorityFact",
+    "reservations.AudienceMember",
     "reservations.Schooling",
     "reservations.SureOpening",
     # The roles of agents: a file of the town gives nobody a right.

@@ -9,8 +9,9 @@ import pytest
 from billing.invoices import invoicing
 from billing.models import Invoice, Tariff
 from billing.rules import tariff_checks
+from families.models import User
 from portal.models import Town
-from portal.reservations.acts import opening
+from portal.reservations.acts import booking, opening
 from portal.reservations.days import first_days
 from portal.reservations.models import (
     Activity,
@@ -22,14 +23,20 @@ from portal.reservations.models import (
     SchoolYear,
 )
 from portal.reservations.towns import starting, town_file
-from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
+from tests.billing.conftest import DECEMBER, END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import Family, family
-from tests.factories import EnrolmentFactory, SchoolClassFactory, paris
+from tests.factories import EnrolmentFactory, HealthFactory, SchoolClassFactory, paris
 from tests.portal.reservations.audit import audit, reserve
 
 NAMES = list(starting.TEMPLATES)
 AUTUMN = paris(2026, 11, 9, 10)
 THURSDAY, FRIDAY = date(2026, 11, 26), date(2026, 11, 27)
+# Where these days are none of the activity.
+DAYS = {
+    "mercredis": (date(2026, 11, 18), date(2026, 11, 25)),
+    "vacances": (date(2026, 12, 21), date(2026, 12, 22)),
+}
+END_OF_DECEMBER = paris(2026, 12, 31, 18)
 
 
 def load(name: str, at: datetime = AUTUMN, **of_town: Any) -> Any:
@@ -105,7 +112,7 @@ def settle(code: str) -> tuple[Family, Any]:
         household=who.household, child=who.child, activity=activity, establishment=place, school_year=year
     )
     found = Family(who.household, who.guardian, who.user, who.child, enrolment)
-    period = activity.periods.order_by("starts_on")[0]
+    period = activity.periods.filter(ends_on__gte=THURSDAY).order_by("starts_on")[0]
     formula = Formula.objects.filter(activity=activity).order_by("-order")[0]
     return found, type(
         "Where", (), {"activity": activity, "period": period, "formula": formula, "restaurant": place}
@@ -129,12 +136,17 @@ def settle(code: str) -> tuple[Family, Any]:
                 "mercredis": date(2026, 11, 18),
                 "vacances": date(2026, 12, 21),
             },
-            {"restauration-scolaire": "9.80", "accueil-du-soir": "11.60"},
+            {
+                "restauration-scolaire": "9.80",
+                "accueil-du-soir": "11.60",
+                "mercredis": "21.26",
+                "vacances": "21.26",
+            },
         ),
     ],
 )
 def test_a_town_that_started_from_one_opens_is_booked_and_billed(
-    now: datetime, db: None, name: str, first: dict[str, date], billed: dict[str, str]
+    now: datetime, db: None, agent: User, name: str, first: dict[str, date], billed: dict[str, str]
 ) -> None:
     load(name)
     assert all(one.day is None for one in first_days.find(now)), "Slots are opened by the town hall."
@@ -146,8 +158,11 @@ def test_a_town_that_started_from_one_opens_is_booked_and_billed(
     booked = {}
     for code in billed:
         booked[code], where = settle(code)
-        reserve(booked[code], where, THURSDAY, FRIDAY, at=now)
+        HealthFactory(child=booked[code].child)
+        asked = reserve(booked[code], where, *DAYS.get(code, (THURSDAY, FRIDAY)), at=now)
+        booking.accept(asked.lines.filter(outcome="requested"), by=agent, at=now)
     audit()
-    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    for month, end in ((NOVEMBER, END_OF_NOVEMBER), (DECEMBER, END_OF_DECEMBER)):
+        invoicing.issue(invoicing.start(month, by=None, at=end), at=end)
     due = {code: Invoice.objects.get(household=who.household).total for code, who in booked.items()}
     assert due == {code: Decimal(total) for code, total in billed.items()}

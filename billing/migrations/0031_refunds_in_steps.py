@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0029_paying_a_cart'),
+        ('billing', '0030_reminders_of_due_dates'),
         ('families', '0031_texts_to_accept'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
         ('reservations', '0028_money_before_the_place'),
