@@ -25,7 +25,7 @@ class BillingConfig(AppConfig):
             LateCollection,
             PackedMeal,
         )
-        from billing.pages import asked, wallet
+        from billing.pages import asked, cards, wallet
         from billing.pages.payments import way_to_pay
         from billing.payments import (
             audience,
@@ -71,6 +71,7 @@ class BillingConfig(AppConfig):
         money_first.lend(Estimates.load, purse.available)
         giving_up.lend(GivenUp())
         carts.lend_purse(wallet.words)
+        carts.lend_tickets(cards.words)
         carts.lend(way_to_pay)
         overriding.lend(closing.closed_for_activity)
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))

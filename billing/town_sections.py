@@ -31,6 +31,7 @@ from billing.models import (
     TariffModifier,
     TariffQuantity,
     TariffRate,
+    TicketCard,
     price_text,
 )
 from billing.prices import books
@@ -790,6 +791,38 @@ register(
                     Field("depuis", "valid_from", Day(), default=None, example="2027-09-01"),
                 ),
             ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="cartes",
+        model=TicketCard,
+        match=("code",),
+        order_by=("code",),
+        comment="Cartes de tickets : tant de jours pour un prix, pris un par un ; le reste est perdu.",
+        fields=(
+            Field("code", "code", example="dix-repas"),
+            Field("nom", "name", example="Carte de 10 repas"),
+            Field(
+                "activités",
+                "activities",
+                ListOf(Reference(Activity)),
+                many=True,
+                default=list,
+                example="[cantine]",
+            ),
+            Field("tickets", "tickets", Number(), example="10"),
+            Field("prix", "price", Amount(), example="38"),
+            Field("jusqu'au_jour", "until_day", Number(), default=None, example="31"),
+            Field("jusqu'au_mois", "until_month", Number(), default=None, example="8"),
+            Field("mois", "months", Number(), default=None),
+            Field("du", "valid_from", Day(), default=None),
+            Field("au", "valid_to", Day(), default=None, example="2027-08-31"),
+            Field("tva", "vat_percent", Amount(), default=Decimal(0)),
+            Field("régie", "regie", Reference(Regie), default=None, example="LOISIRS"),
+            Field("analytique", "analytic", default="", example="CARTES"),
+            Field("compte", "account", default="", example="'7067'"),
         ),
     )
 )

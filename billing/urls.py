@@ -1,6 +1,6 @@
 from django.urls import path
 
-from billing.pages import account, arrears, invoices, late_collection, payment_urls, yearly
+from billing.pages import account, arrears, cards, invoices, late_collection, payment_urls, yearly
 
 app_name = "billing"
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("mon-compte/report/<int:statement_id>/", account.carried, name="carried"),
     path("mon-compte/report/<int:statement_id>/pdf/", account.carried_pdf, name="carried_pdf"),
     path("departs-tardifs/", late_collection.evenings, name="late"),
+    path("cartes/", cards.card_list, name="cards"),
+    path("cartes/<int:card_id>/acheter/", cards.buy, name="card_buy"),
     path("decision/", arrears.decision, name="arrears"),
     path("previsionnelle/", invoices.provisional_invoice, name="provisional"),
     path("essai.pdf", invoices.specimen_pdf, name="specimen"),

@@ -266,6 +266,7 @@ RIGHTS: dict[str, Rights] = {
             "refundrule": EVERYTHING,
             "refundstep": EVERYTHING,
             "givenupday": CHANGE,
+            "ticketcard": EVERYTHING,
             "adultprice": EVERYTHING,
             # Written by the page of each adult.
             "dinermeal": VIEW,
@@ -290,6 +291,8 @@ RIGHTS: dict[str, Rights] = {
             "creditnote": VIEW,
             "writeoff": VIEW,
             "cashcount": "view add",
+            "ticketcard": VIEW,
+            "householdcard": "view add",
         },
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},

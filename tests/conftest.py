@@ -26,7 +26,7 @@ from django.test import Client, TransactionTestCase
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
-from billing.models import refund_rules
+from billing.models import cards_are_sold, refund_rules
 from catering.models import Menu
 from families import calendar_links
 from families.models import (
@@ -298,6 +298,7 @@ def fresh_start() -> None:
     timezone.deactivate()
     advances.keep({})  # a town that asks for no money first, as its processes know it
     refund_rules.keep({})
+    cards_are_sold.keep(False)
     oversight_rules.keep({})
     oversights.in_use.keep(False)
     publics.keep(Publics())  # a town without audiences of its own, as its processes know it

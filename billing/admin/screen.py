@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from billing.documents import accounts
-from billing.invoices import ledger, regies
-from billing.models import Invoice, InvoiceWithBalance, Payment, state_of
+from billing.invoices import cards, ledger, regies
+from billing.models import Invoice, InvoiceWithBalance, Payment, cards_are_sold, state_of
 from billing.models.means import label as means_label
 from billing.models.payments import PaymentKind
 from billing.reminders import arrears
@@ -25,6 +25,7 @@ from portal.french.plurals import counted
 
 MONEY = ("billing.view_payment",)
 INVOICES = ("billing.view_invoice",)
+CARDS = ("billing.view_householdcard",)
 ROWS_SHOWN = 24
 TINTS = {
     "due": "requested",
@@ -154,6 +155,25 @@ def _payments(screen: Screen) -> Mapping[str, Any]:
     }
 
 
+def _cards(screen: Screen) -> Mapping[str, Any] | None:
+    """What is left of each card; nothing where the town sells none."""
+    if not cards_are_sold():
+        return None
+    sell = reverse("admin:billing_householdcard_add") if screen.holds(cards.RIGHT) else ""
+    return {
+        "rows": [
+            (
+                reverse("admin:billing_householdcard_change", args=[one.row.pk]),
+                str(one.row),
+                f"{one.left} sur {one.row.tickets}",
+                short_day(one.row.last_day, year=True),
+            )
+            for one in cards.left(screen.household.pk)
+        ],
+        "sell": f"{sell}?household={screen.household.pk}" if sell else "",
+    }
+
+
 def _page(name: str) -> Any:
     def address(user: Any, household: Household) -> str:
         return reverse(f"admin:{name}", args=[household.pk])
@@ -176,6 +196,7 @@ def register_all() -> None:
         "le-solde": Block("Solde", MONEY, _of("balance"), _balance, Tab.MONEY, 10, tint=_tint),
         "factures": Block("Factures", INVOICES, _of("invoices"), _invoices, Tab.MONEY, 20),
         "paiements": Block("Paiements", MONEY, _of("payments"), _payments, Tab.MONEY, 30),
+        "cartes": Block("Cartes de tickets", CARDS, _of("cards"), _cards, Tab.MONEY, 40),
     }.items():
         household_screen.register(code, block)
 

@@ -19,6 +19,7 @@ from billing.models import (
     CreditNoteLine,
     DinerMeal,
     GivenUpDay,
+    HouseholdCard,
     HouseholdFee,
     Instalment,
     Invoice,
@@ -183,6 +184,23 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.forgiven_reason,
             )
             for row in given_up_days.order_by("day", "pk").iterator(chunk_size=A_BITE)
+        ),
+    )
+    cards = HouseholdCard.objects.filter(household=home)
+    yield Table(
+        "Cartes de tickets",
+        ("Carte", "Tickets", "Prix", "Achetée le", "Valable jusqu'au", "Reprise le", "Motif"),
+        (
+            (
+                row.name,
+                row.tickets,
+                row.price,
+                row.bought_on,
+                row.valid_until,
+                row.stopped_on,
+                row.stopped_reason,
+            )
+            for row in cards.order_by("bought_on", "pk").iterator(chunk_size=A_BITE)
         ),
     )
     carried = Invoice.every.filter(household=home, kind=Invoice.Kind.CARRIED).order_by("issued_at", "pk")

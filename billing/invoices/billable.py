@@ -42,6 +42,8 @@ _OF_NO_CREDITED_FLAT = ~Exists(
 COSTS = ~Q(amount=0) | Q(line__kind=Kind.QUANTITY)
 # How the names of what a number of presences changes begin: no flat prices, though in the same place.
 BY_QUANTITY = "q:"
+# Those of what tickets pay among them.
+BY_CARD = f"{BY_QUANTITY}card:"
 M = TypeVar("M", bound=Model)
 
 

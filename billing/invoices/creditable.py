@@ -17,6 +17,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, Sum
 
+from billing.invoices import cards
 from billing.invoices.billable import BY_QUANTITY, UNCREDITED
 from billing.invoices.refusals import BillingRefused
 from billing.models import BilledItem, CreditNoteLine, Invoice, InvoiceLine, InvoiceWithBalance
@@ -110,7 +111,8 @@ def of(invoice: Invoice) -> Creditable:
     now = Invoice.objects.with_balance().get(pk=invoice.pk)
     lines = list(now.lines.order_by("position"))
     rows = _rows_of_statements(lines)
-    items = _items([one.pk for one in lines] + [row.pk for row in rows.values()])
+    paid = cards.paid_items(now.household_id)
+    items = _items([one.pk for one in lines] + [row.pk for row in rows.values()], paid)
     before = dict(
         CreditNoteLine.objects.filter(line__in=lines)
         .order_by()
@@ -163,8 +165,10 @@ def _repeats(line: InvoiceLine, row: InvoiceLine) -> bool:
     return said[0] == said[1] and line.label.startswith(row.label[:LONGEST_LABEL])
 
 
-def _items(lines: Collection[int]) -> dict[int, list[tuple[CreditableDay, bool]]]:
-    """By line, each billed day or flat price, and whether it may be credited."""
+def _items(
+    lines: Collection[int], paid_by_ticket: Collection[int]
+) -> dict[int, list[tuple[CreditableDay, bool]]]:
+    """By line, each billed day or flat price, and whether it may be credited: what a ticket paid may not."""
     later = BilledItem.objects.filter(turn__gt=OuterRef("turn"))
     rows = (
         BilledItem.objects.filter(line__in=lines)
@@ -188,7 +192,7 @@ def _items(lines: Collection[int]) -> dict[int, list[tuple[CreditableDay, bool]]
         pk, line, booked, came, eaten, amount, uncredited, followed = row
         if amount:
             day = CreditableDay(pk, booked or came or eaten, amount)
-            found[line].append((day, bool(uncredited and not followed)))
+            found[line].append((day, bool(uncredited and not followed and pk not in paid_by_ticket)))
     return found
 
 

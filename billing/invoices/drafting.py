@@ -8,6 +8,7 @@ reading.py         what happened, and what earlier invoices say otherwise
 other_days.py      which absences are billed, which late days are forgiven
 presence_prices.py what a presence costs, in words
 quantities.py      what several cost together, where their number counts
+cards.py           what the tickets of a card pay
 lines.py           lines that presences join
 corrections.py     what is taken back and billed anew
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-from billing.invoices import adults, changes, fees, quantities, reading, regies
+from billing.invoices import adults, cards, changes, fees, quantities, reading, regies
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.corrections import correct, counting
 from billing.invoices.draft import Draft, DraftedLine, Kind, Warnings
@@ -141,9 +142,10 @@ def _fill(lines: Lines, billable: Billable, found: Reading, prices: PresencePric
         counting=lambda asked: counting(asked, found, prices, flats),
     )
     quantities.settle(lines, found.due, prices, billable)
+    cards.settle(lines, found.due, billable)
     for statement in billable.statements().prefetch_related("lines").order_by("pk"):
         lines.take_over(statement)
-    for charge in billable.charges().select_related("child"):
+    for charge in billable.charges().select_related("child", "card__card"):
         lines.charge(charge)
     missing = reading.not_entered(found, billable.scope.month)
     prices.warnings.not_entered = Counter(one.name for one in missing)

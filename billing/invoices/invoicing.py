@@ -24,7 +24,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import adults, budget, creditable, drafting, fees, ledger, regies, sealing
+from billing.invoices import adults, budget, cards, creditable, drafting, fees, ledger, regies, sealing
 from billing.invoices.billable import Billable, Scope
 from billing.invoices.contracts import Contract
 from billing.invoices.creditable import Wanted
@@ -501,10 +501,12 @@ def _write_lines(note: CreditNote, plan: creditable.Plan) -> None:
 
 
 def _concerned(billable: Billable) -> list[int]:
-    """Every household with something to bill, in order: a fee of the year, meals of adults too."""
+    """Every household with something to bill, in order: a fee of the year, meals of adults, cards too."""
     asked = fees.of_town()
     found = fees.read(asked, billable.scope.ends_on, households=billable.only, since=billable.since)
-    return billable.households_concerned(and_also=found.households | adults.concerned(billable))
+    return billable.households_concerned(
+        and_also=found.households | adults.concerned(billable) | cards.holders()
+    )
 
 
 # Words and small things ----------------------------------------------------------------------------------

@@ -201,6 +201,10 @@ class Lines:
             )
         )
 
+    def regie_of(self, formula: int | None) -> int | None:
+        """The régie that bills a formula for the first time."""
+        return self._regies.get(formula or 0)
+
     def add_for_number(self, found: Adjustment) -> None:
         """Adds what the number of a child's presences changes, a line of its own."""
         line = DraftedLine(
@@ -215,7 +219,7 @@ class Lines:
             explanation=found.explanation[:LONGEST_EXPLANATION],
             vat_percent=found.vat_percent,
             care_percent=found.care_percent,
-            regie=self._regies.get(found.formula or 0),
+            regie=self.regie_of(found.formula),
             until=found.until,
         )
         line.items.append(DraftedItem(turn=found.turn, amount=found.amount, flat=found.name))
@@ -235,6 +239,10 @@ class Lines:
             manual=charge,
             regie=charge.regie_id,
         )
+        if charge.card is not None:
+            sold = charge.card.card
+            line.explanation, line.vat_percent = f"{charge.reason}.", sold.vat_percent
+            line.analytic_code, line.account_code = sold.analytic, sold.account
         self._begin(charge.household_id, line)
 
     def ask(self, due: FeeDue) -> None:

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias, cast
 
 from django.db.models import F
 
-from billing.invoices.billable import BY_QUANTITY, Billable
+from billing.invoices.billable import BY_CARD, BY_QUANTITY, Billable
 from billing.invoices.draft import Adjustment, DraftedLine, Kind, Warnings
 from billing.invoices.lines import Lines
 from billing.invoices.other_days import late_forgiven
@@ -56,12 +56,13 @@ class Key(NamedTuple):
 
 
 @dataclass
-class _Stands:
+class Stands:
     """A presence as it is billed, these drafts included."""
 
     presence: Presence
     amount: Decimal
     counted: Counted
+    item: int | None = None  # its billing, where it is one already
 
 
 @dataclass
@@ -122,8 +123,8 @@ def adjustments(
     if not moved:
         return []
     town = _Town.load(moved)
-    stands = _standing(moved, drafted, due, billable, town)
     first, last = town.days
+    stands = standing(moved, drafted, due, billable, formulas=town.formulas, days=town.days)
     prices = PriceBook.load(town.formulas, first, last)
     everybody = [one.presence for its in stands.values() for one in its.values()]
     asked = Reading(attendance={}, presences=everybody, refilled=[], asked=[], taken_back=[], reconsidered=[])
@@ -215,24 +216,26 @@ def _whole_weeks(days: Iterable[date]) -> set[date]:
 # What is billed ------------------------------------------------------------------------------------------
 
 
-def _standing(
-    moved: Mapping[int, set[date]],
+def standing(
+    homes: Collection[int],
     drafted: Mapping[int, Iterable[DraftedLine]],
     due: Collection[Presence],
     billable: Billable,
-    town: _Town,
-) -> dict[int, dict[Day, _Stands]]:
-    """By household, each presence that is billed as it is, or by these drafts."""
-    found: dict[int, dict[Day, _Stands]] = {home: {} for home in moved}
-    mine = Billable(billable.scope, billable.settings, households=list(moved))
-    before, attendance = standing_at(mine, town.formulas, town.days)
+    *,
+    formulas: Collection[int],
+    days: tuple[date, date],
+) -> dict[int, dict[Day, Stands]]:
+    """By household, each presence of these formulas and days that is billed as it is, or by these drafts."""
+    found: dict[int, dict[Day, Stands]] = {home: {} for home in homes}
+    mine = Billable(billable.scope, billable.settings, households=list(homes))
+    before, attendance = standing_at(mine, formulas, days)
     known: dict[Day, Presence] = {_day(one): one for one in due}
     for one in before:
         billed, presence = one.billed.item, one.presence
         known.setdefault(_day(presence), presence)
         counted = Counted(billed.counted or Counted.PRESENT)
-        found[presence.household][_day(presence)] = _Stands(presence, billed.amount, counted)
-    for home in moved:
+        found[presence.household][_day(presence)] = Stands(presence, billed.amount, counted, billed.pk)
+    for home in homes:
         items = [(item.turn, line, item) for line in drafted.get(home, ()) for item in line.items]
         for _, line, item in sorted(items, key=lambda one: one[0]):
             if item.booking is None and item.attendance is None:
@@ -242,7 +245,7 @@ def _standing(
                 found[home].pop(key, None)
             elif line.kind != Kind.FLAT and key in known:
                 counted = Counted(item.counted or Counted.PRESENT)
-                found[home][key] = _Stands(known[key], item.amount, counted)
+                found[home][key] = Stands(known[key], item.amount, counted)
     for its in found.values():
         for presence in (stands.presence for stands in its.values()):
             if presence.booking is not None and presence.attendance is None:
@@ -262,7 +265,7 @@ def _day(presence: Presence) -> Day:
 class _Prices:
     """What `rules.effects` asks of a presence."""
 
-    def __init__(self, stands: Mapping[Day, _Stands], prices: PresencePrices) -> None:
+    def __init__(self, stands: Mapping[Day, Stands], prices: PresencePrices) -> None:
         self._stands = stands
         self._prices = prices
 
@@ -279,7 +282,7 @@ class _Prices:
         )
         return quote.price.unit_price
 
-    def for_lateness(self, one: _Stands) -> Decimal:
+    def for_lateness(self, one: Stands) -> Decimal:
         """What being late, unreserved or missing adds to its price."""
         late = one.presence.late and one.presence.booking not in self._prices.late_forgiven
         if not late and one.presence.booking is not None and one.counted is not Counted.ABSENT:
@@ -289,13 +292,13 @@ class _Prices:
         ).price.amount
         return max(self._prices.quote(one.presence, one.counted).price.amount - usual, NOTHING)
 
-    def _of(self, key: Hashable) -> _Stands:
+    def _of(self, key: Hashable) -> Stands:
         return self._stands[cast(Day, key)]
 
 
 def _effects(
     home: int,
-    stands: Mapping[Day, _Stands],
+    stands: Mapping[Day, Stands],
     by_presence: PresencePrices,
     town: _Town,
     warnings: Warnings | None,
@@ -402,6 +405,7 @@ def _billed_before(homes: Collection[int]) -> dict[Key, _Before]:
     """One query."""
     found: dict[Key, _Before] = defaultdict(_Before)
     rows = BilledItem.objects.filter(flat__startswith=BY_QUANTITY, line__invoice__household__in=homes)
+    rows = rows.exclude(flat__startswith=BY_CARD)
     # A child that was typed twice: its documents name the row of then.
     rows = rows.annotate(child_now=F("line__child__joined_to")).select_related("line__invoice")
     for item in rows.order_by("turn", "pk"):

@@ -5,6 +5,7 @@ from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKin
 from billing.models.adults import DINER_WORDS, AdultPrice, Diner, DinerKind, DinerMeal
 from billing.models.arrears import ArrearsDecision, ArrearsDecisionQuerySet
 from billing.models.budget import BudgetCode, JournalAccounts
+from billing.models.cards import HouseholdCard, TicketCard, cards_are_sold
 from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.fees import Fee, FeePrice, HouseholdFee
@@ -124,6 +125,7 @@ __all__ = [
     "FormerDocument",
     "FormulaTariff",
     "GivenUpDay",
+    "HouseholdCard",
     "HouseholdFee",
     "Instalment",
     "InstalmentPlan",
@@ -175,11 +177,13 @@ __all__ = [
     "TariffQuantity",
     "TariffQuerySet",
     "TariffRate",
+    "TicketCard",
     "TransferFile",
     "TransferRefund",
     "UndoneBecause",
     "WriteOff",
     "WriteOffQuerySet",
+    "cards_are_sold",
     "check_columns",
     "check_prices",
     "is_reversed",

@@ -422,7 +422,8 @@ class Counted(models.TextChoices):
 class BilledItem(models.Model):
     """What a line bills: a booking, an unreserved presence, a month's flat price, a fee a year, or a meal of
     an adult. `flat` also names what the number of presences in a span changes (« q:… »,
-    `invoices/quantities.py`): those of one name add up.
+    `invoices/quantities.py`), and what the tickets of a card pay (« q:card:… », `invoices/cards.py`): those
+    of one name add up.
 
     `turn` 1 is its billing; it is taken back by a line of credit at the next turn, billed again at the one
     after; a day that cost nothing needs no taking back. Unique, so that nothing is billed twice. `counted`
@@ -520,6 +521,16 @@ class ManualCharge(models.Model):
         related_name="charges",
         verbose_name="jour annulé",
     )
+    # The card of tickets that it sells: written by its own module as well.
+    card = models.ForeignKey(
+        "billing.HouseholdCard",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="charges",
+        verbose_name="carte de tickets",
+    )
     label = models.CharField("désignation", max_length=200)
     quantity = models.DecimalField(
         "quantité",
@@ -559,7 +570,7 @@ class ManualCharge(models.Model):
     @property
     def is_free(self) -> bool:
         """Whether the desk may still change it by hand."""
-        return self.line_id is None and self.late_id is None and self.given_up_id is None
+        return self.line_id is None and not (self.late_id or self.given_up_id or self.card_id)
 
 
 class CreditNoteQuerySet(VisibleQuerySet["CreditNote"]):

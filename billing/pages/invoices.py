@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from billing.documents import credit_notes, pdf, provisional, specimens, wording, yearly
 from billing.invoices import late_collection, regies
 from billing.invoices.refusals import BillingRefused
-from billing.models import CreditNote, Invoice, InvoiceState, Payment
+from billing.models import CreditNote, Invoice, InvoiceState, Payment, cards_are_sold
 from billing.payments import instalments, plans
 from billing.payments.instalments import town_settings
 from billing.payments.providers import choosing
@@ -51,6 +51,7 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
         "payable": choosing.offered() and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
         "late_rules": late_collection.used(),
+        "cards_are_sold": cards_are_sold(),
         "on_trial": trials.current() is not None,
     }
     return render(request, "billing/invoices.html", context)

@@ -21,6 +21,7 @@ from billing.models import (
     Diner,
     DinerMeal,
     GivenUpDay,
+    HouseholdCard,
     HouseholdFee,
     Invoice,
     JoinedAccount,
@@ -81,6 +82,7 @@ HOLDINGS = {
     "billing.ManualCharge": Fate.BLANK,
     "billing.LateCollection": Fate.GONE,
     "billing.GivenUpDay": Fate.GONE,
+    "billing.HouseholdCard": Fate.GONE,
     "billing.HouseholdFee": Fate.BLANK,
     "billing.Diner": Fate.BLANK,
     # A day and a place; of whom is blank.
@@ -224,8 +226,12 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     charges = ManualCharge.objects.filter(household=home)
     keys = list(charges.values_list("pk", flat=True))
     charges.filter(line=None).delete()
-    charges.update(reason="")
+    charges.update(reason="", card=None)
     histories.forget(ManualCharge, keys)
+    cards = HouseholdCard.objects.filter(household=home)
+    keys = list(cards.values_list("pk", flat=True))
+    cards.delete()
+    histories.forget(HouseholdCard, keys)
     asked = HouseholdFee.objects.filter(household=home)
     asked.filter(billings=None).delete()
     asked.update(waived_reason=Case(When(waived_at=None, then=Value("")), default=Value(ERASED_REASON)))

@@ -56,6 +56,7 @@ KEYS = {
     "billing.ManualCharge.child": Joins.MOVES,
     "billing.LateCollection.household": Joins.MOVES,
     "billing.LateCollection.child": Joins.RULED,
+    "billing.HouseholdCard.household": Joins.MOVES,
     "billing.GivenUpDay.household": Joins.RULED,
     "billing.GivenUpDay.child": Joins.RULED,
     # Of two for the same year one is too many, and given back.

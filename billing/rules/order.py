@@ -2,7 +2,8 @@
 
 The price of a presence (`pricing.py`) goes through these steps by the circumstances of its modifiers, that of
 several presences together (`quantities.py`) by the kinds of its rules. A written total for several presences
-never swallows what was added for a late one: that comes after it.
+never swallows what was added for a late one: that comes after it. A ticket pays what is left in the end
+(`cards.py`).
 """
 
 from enum import StrEnum
@@ -19,6 +20,7 @@ class Step(StrEnum):
     LATE = "late"
     FLOOR = "floor"
     CAP = "cap"
+    CARD = "card"
 
 
 WORDS = {
@@ -30,5 +32,6 @@ WORDS = {
     Step.LATE: "hors délai, sans réservation, absence non justifiée",
     Step.FLOOR: "le minimum de la semaine, du mois ou de la période",
     Step.CAP: "le plafond de la semaine, du mois ou de la période",
+    Step.CARD: "la carte de tickets : le jour est payé d'avance",
 }
 PLACES = {step: place for place, step in enumerate(Step)}

@@ -4,6 +4,7 @@
     texts: [reglement]                               # in their first version; {reglement: 2027-01-05}
     decision: {stops: days, activities: [mercredi], since: 2026-11-09, until: 2027-06-30}   # of the household
     oversights: {stops: late, activities: [cantine], since: 2026-11-09, until: 2026-12-18}  # of its children
+    cards: {dix-repas: 2026-11-03}                   # bought by the household, on that day
     publics: [personnel]                             # recognised; {public: personnel, since: 2026-11-16}
     moved: {since: 2026-11-16, from: {city: Cesson, resident: false}}
     children:
@@ -21,6 +22,8 @@ from typing import Any
 from django.apps import apps
 from django.utils import timezone
 
+from billing.invoices import cards
+from billing.models import TicketCard
 from families import residences
 from families.addresses import Address
 from families.models import Child, Household, Paper, PaperKind
@@ -69,6 +72,7 @@ def write(home: "households.Home", case: Document) -> None:
         _status(pupil)
     _decision(home, case)
     _oversights(home, case)
+    _cards(home, case)
     audiences(home.household, case)
 
 
@@ -201,6 +205,21 @@ def _oversights(home: "households.Home", case: Document) -> None:
                     decided_at=timezone.make_aware(datetime.combine(since, time(8))),
                     decided_by=home.user,
                 )
+
+
+def _cards(home: "households.Home", case: Document) -> None:
+    said = case.get("cards")
+    if said is None:
+        return
+    with within("cards"):
+        if not isinstance(said, Mapping):
+            raise Unreadable("Écrivez {carte: jour}, par exemple {dix-repas: 2026-11-03}.")
+        for code, day in said.items():
+            card = TicketCard.objects.filter(code=code).first()
+            if card is None:
+                raise Unreadable(f"« {code} » n'est pas une carte de la commune.")
+            at = timezone.make_aware(datetime.combine(read_day(day), time(8)))
+            cards.sell(home.household, card, by=home.user, at=at)
 
 
 def audiences(household: Household, case: Document) -> None:

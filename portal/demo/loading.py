@@ -22,6 +22,7 @@ from portal.demo import (
     adults,
     arrears,
     camp,
+    cards,
     fees,
     funds,
     imports,
@@ -200,6 +201,7 @@ def load(
     late_evenings.collected_late(at, people)
     oversights.forget(at, people)
     statuses.recognise(people, at)
+    cards.sell(people, at)
     publics.make(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")

@@ -108,12 +108,13 @@ MENU: dict[Job, dict[Sight, str]] = {
             billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
             billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
             billing.fee billing.householdfee billing.givenupday
+            billing.householdcard
         """,
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
-            billing.refundrule billing.adultprice billing.paymentmeans billing.budgetcode
-            billing.journalaccounts billing.regie
+            billing.refundrule billing.adultprice billing.ticketcard billing.paymentmeans
+            billing.budgetcode billing.journalaccounts billing.regie
             billing.billingsettings
         """,
     },

@@ -21,7 +21,7 @@ from playwright.sync_api import Page
 
 from billing import tasks
 from billing.admin.reminders import stamp_of
-from billing.invoices import adults, fees, invoicing
+from billing.invoices import adults, cards, fees, invoicing
 from billing.invoices.adults import Address
 from billing.invoices.creditable import Wanted
 from billing.models import (
@@ -46,6 +46,7 @@ from billing.models import (
     RefundRule,
     RefundStep,
     Regie,
+    TicketCard,
     TransferFile,
 )
 from billing.payments import counting, deposits, paying, transfers, writing_off
@@ -309,6 +310,11 @@ def furnished(chief: User) -> Booking:
         amount=2,
         words="Annulé 15 jours avant : 50 % rendus",
     )
+    card = TicketCard.objects.create(
+        code="dix-gouters", name="Carte de 10 goûters", tickets=10, price=12, until_day=31, until_month=8
+    )
+    card.activities.add(booking.activity)
+    cards.sell(booking.household, card, by=chief, at=NOW)
     OversightRule.objects.create(activity=booking.activity, valid_from=NOW.date(), number=1)
     OversightDecision.objects.create(
         household=booking.household,

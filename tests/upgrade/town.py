@@ -20,12 +20,14 @@ from billing.models import (
     Fee,
     FeePrice,
     GivenUpDay,
+    HouseholdCard,
     Invoice,
     LateCollectionRule,
     ManualCharge,
     PackedMeal,
     RecalculatedHousehold,
     Status,
+    TicketCard,
 )
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, notes, residences
@@ -229,6 +231,20 @@ def absences(home: Household, parent: User, agent: User) -> None:
         due=Decimal("2.17"),
         amount=Decimal("2.17"),
         words="Annulé 15 jours avant",
+    )
+    sold = TicketCard.objects.create(
+        code="dix-repas", name="Carte de 10 repas", tickets=10, price=38, until_day=31, until_month=8
+    )
+    sold.activities.add(coming.activity)
+    HouseholdCard.objects.create(
+        card=sold,
+        household=home,
+        name=sold.name,
+        tickets=10,
+        price=38,
+        bought_on=AT.date() - timedelta(days=400),
+        valid_until=AT.date() - timedelta(days=300),
+        bought_by=parent,
     )
     OversightDecision.objects.create(
         household=home,

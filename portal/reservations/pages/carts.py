@@ -48,6 +48,20 @@ def purse(enrolment: Enrolment, period: Period) -> tuple[str, str]:
     return _purse[0](enrolment, period) if _purse else ("", "")
 
 
+# What is left of the tickets of its household, and where their page is.
+TicketWords = Callable[[Enrolment], tuple[str, str]]
+_tickets: list[TicketWords] = []
+
+
+def lend_tickets(words: TicketWords) -> None:
+    _tickets[:] = [words]
+
+
+def tickets(enrolment: Enrolment) -> tuple[str, str]:
+    """On a planning; nothing, and no query, where the town sells no card."""
+    return _tickets[0](enrolment) if _tickets else ("", "")
+
+
 def asked(household: Household, user: User, at: datetime) -> list[Ask]:
     """Carts of the household that may still be paid."""
     return [

@@ -538,6 +538,7 @@ def _show_planning(
         "restarted": _just_restarted(request),
         "periods": _other_periods(request, plan),
         "purse": cart_pages.purse(plan.enrolment, plan.period),
+        "tickets": cart_pages.tickets(plan.enrolment),
         "at": at,
     }
     return render(request, service.template, context | service.context(request, plan))

@@ -120,7 +120,17 @@ def test_a_cap_of_a_month_comes_after_a_week_s_package():
 def test_the_steps_follow_each_other_as_they_are_written_once():
     steps = [quantities.STEPS[kind] for kind in quantities.IN_ORDER]
     assert steps == sorted(steps, key=lambda step: PLACES[step])
-    assert list(Step) == ["base", "quantity", "siblings", "status", "situation", "late", "floor", "cap"]
+    assert list(Step) == [
+        "base",
+        "quantity",
+        "siblings",
+        "status",
+        "situation",
+        "late",
+        "floor",
+        "cap",
+        "card",
+    ]
 
 
 PRESENCES = st.lists(

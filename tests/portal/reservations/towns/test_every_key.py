@@ -28,6 +28,7 @@ NO_SET_UP = {
     "account.EmailAddress",
     "billing.LateCollection",
     "billing.GivenUpDay",
+    "billing.HouseholdCard",
     "billing.ChildStatus",
     "billing.Diner",
     "billing.ManualCharge",
