@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from billing.admin.tariffs import FORMULAS, NamedFormulaField
 from billing.invoices import adults
-from billing.invoices.adults import Address, Done, MealDay, MealRefused
+from billing.invoices.adults import Address, MealDay, MealRefused
 from billing.models import AdultPrice, Diner, DinerMeal
 from billing.rules import adults as rules
 from families.custody.own import OwnHousehold
