@@ -14,7 +14,6 @@ class Migration(migrations.Migration):
     dependencies = [
         ('billing', '0033_prices_of_audiences'),
         ('families', '0033_former_addresses'),
-        ('families', '__first__'),
         ('reservations', '0030_audiences'),
     ]
 
