@@ -136,7 +136,18 @@ def _fill(households: int, past: timedelta) -> None:
         _double(doubles)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
+            _call_registers(cursor)
             cursor.execute("VACUUM ANALYZE")
+
+
+def _call_registers(cursor: Any) -> None:
+    """Every child that was expected up to today came: what a year of a town's places enters."""
+    cursor.execute(
+        "INSERT INTO reservations_attendance"
+        " (booking_id, household_id, child_id, formula_id, establishment_id, day, state, reason, entered_at)"
+        " SELECT id, household_id, child_id, formula_id, establishment_id, day, 'present', '', now()"
+        " FROM reservations_booking WHERE state = 'accepted' AND day < current_date ON CONFLICT DO NOTHING"
+    )
 
 
 def _double(times: int) -> None:
