@@ -104,8 +104,8 @@ def _decides_first(one: Campaign) -> tuple[bool, bool, int, int]:
 class AudienceAddressInline(admin.TabularInline[AudienceAddress, Audience]):
     model = AudienceAddress
     extra = 0
-    fields = ("city", "postcode", "street", "starts_on", "ends_on")
     verbose_name_plural = "Adresses : communes, codes postaux ou rues, s'il en est par là où il habite"
+    fields = ("city", "postcode", "street", "starts_on", "ends_on")
 
 
 class Previewed(Exception):
@@ -118,13 +118,11 @@ class Previewed(Exception):
 @admin.register(Audience)
 class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
     desk_order = 36
-    change_form_template = "admin/reservations/audience.html"
     list_display = ("label", "belonging", "order", "priced_as_resident")
     search_fields = ("label", "code")
+    inlines = (AudienceAddressInline,)
     prepopulated_fields = {"code": ("label",)}
     autocomplete_fields = ("schools",)
-    readonly_fields = ("households",)
-    inlines = (AudienceAddressInline,)
     fieldsets = (
         (None, {"fields": ("label", "code", "belonging", "order", "households")}),
         (
@@ -144,6 +142,8 @@ class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
             },
         ),
     )
+    readonly_fields = ("households",)
+    change_form_template = "admin/reservations/audience.html"
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)
