@@ -509,8 +509,8 @@ def addresses(booking: Booking) -> Iterator[str]:
         for pattern in model_admin.get_urls():
             if not pattern.name or (pattern.name.endswith(ALIKE) and model not in LOOKED_AT_ALIKE):
                 continue
-            # Found by their household, beside rows of another kind: a certificate for the tax office beside the
-            # payments it adds up, what an adult signed beside the rounds.
+            # Found by their household, beside rows of another kind: a certificate for the tax office beside
+            # the payments it adds up, what an adult signed beside the rounds.
             key = {"pk": booking.household_id} if pattern.name in OF_A_HOUSEHOLD else {}
             found = of_row | key
             yield reverse(
