@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OwnPages, WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Table, Typed
 from portal.french import moments
+from portal.french.day_fields import check_possible
 from portal.french.plurals import counted
 from portal.french.sentences import lower_first
 from portal.reservations.days import audiences
@@ -63,6 +64,12 @@ class CampaignAdmin(ShowsPreview[Campaign], TolerantChoices[Campaign], WithHisto
     def concerns(self, obj: Campaign) -> str:
         named = [str(one) for one in (obj.activity, obj.audience) if one]
         return ", ".join(named) or "toutes les activités, tous les foyers"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(db_field, DateTimeField):
+            field.validators.append(check_possible)
+        return field
 
     def preview(self, typed: Typed[Campaign], request: HttpRequest, at: datetime) -> Preview | None:
         """What families read around its opening and its end, beside the other campaigns of the year."""
