@@ -191,6 +191,8 @@ def _who(words: str, rule: pricing.Modifier) -> str:
             return words.replace("…", str(rule.number))
         case pricing.When.LEVEL | pricing.When.GRADE:
             return rule.level.capitalize() or words
+        case pricing.When.PUBLIC:
+            return rule.public_name
     return words
 
 
@@ -212,6 +214,8 @@ def _facts(rule: pricing.Modifier) -> pricing.Facts:
             return replace(facts, grades=(grade, grade))
         case pricing.When.STATUS:
             return replace(facts, statuses=frozenset({rule.status}))
+        case pricing.When.PUBLIC:
+            return replace(facts, resident=False, publics=(rule.public,))
         case pricing.When.NON_RESIDENT:
             return replace(facts, resident=False)
         case pricing.When.ADULT:
