@@ -21,6 +21,7 @@ from billing.invoices import fees
 from billing.models import BilledItem, Fee, FeePrice, HouseholdFee, InvoiceLine
 from billing.prices import rule_previews
 from billing.rules import fees as rules
+from portal.desk.choices import TolerantChoices
 from portal.desk.lists import NumberSearch, badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Typed
@@ -67,7 +68,7 @@ class FeePriceInline(admin.TabularInline[FeePrice, Fee]):
 
 
 @admin.register(Fee)
-class FeeAdmin(SaysRegie[Fee], ShowsPreview[Fee], WithHistory[Fee]):
+class FeeAdmin(SaysRegie[Fee], ShowsPreview[Fee], TolerantChoices[Fee], WithHistory[Fee]):
     regie_field = "regie"
     desk_order = 11
     list_display = ("name", "sentence", "asked_by", "valid_from", "valid_to")

@@ -192,7 +192,7 @@ def _who(words: str, rule: pricing.Modifier) -> str:
         case pricing.When.LEVEL | pricing.When.GRADE:
             return rule.level.capitalize() or words
         case pricing.When.PUBLIC:
-            return rule.public_name or words
+            return rule.public_name
     return words
 
 
@@ -214,10 +214,10 @@ def _facts(rule: pricing.Modifier) -> pricing.Facts:
             return replace(facts, grades=(grade, grade))
         case pricing.When.STATUS:
             return replace(facts, statuses=frozenset({rule.status}))
+        case pricing.When.PUBLIC:
+            return replace(facts, resident=False, publics=(rule.public,))
         case pricing.When.NON_RESIDENT:
             return replace(facts, resident=False)
-        case pricing.When.PUBLIC:
-            return replace(facts, publics=(rule.public,))
         case pricing.When.ADULT:
             return replace(facts, adult=True)
         case pricing.When.PAI:

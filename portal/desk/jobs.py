@@ -80,7 +80,7 @@ MENU: dict[Job, dict[Sight, str]] = {
     Job.CANTEEN: {
         Sight.ALWAYS: "catering_kitchen catering.menu catering_menu_import families.diet",
         Sight.USED: "billing.diner billing.dinermeal families.dietchoice billing.packedmeal",
-        Sight.SELDOM: "",
+        Sight.SELDOM: "billing.adultprice",
     },
     Job.LEISURE: {
         Sight.ALWAYS: """
@@ -113,8 +113,8 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.SELDOM: """
             billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
             billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
-            billing.refundrule billing.adultprice billing.ticketcard billing.paymentmeans
-            billing.budgetcode billing.journalaccounts billing.regie
+            billing.refundrule billing.ticketcard billing.paymentmeans billing.budgetcode
+            billing.journalaccounts billing.regie
             billing.billingsettings
         """,
     },

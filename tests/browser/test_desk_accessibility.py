@@ -480,6 +480,14 @@ def class_of_year(booking: Booking) -> int:
     return attended.school_class_id
 
 
+OF_A_HOUSEHOLD = {
+    "billing_payment_tax_certificate",
+    "families_quotientround_one",
+    "families_quotientround_paper",
+    "families_quotientround_to_sign",
+}
+
+
 def addresses(booking: Booking) -> Iterator[str]:
     """The desk's first page, those of its groups, then each model's list, forms and own pages."""
     yield reverse("admin:index")
@@ -487,6 +495,8 @@ def addresses(booking: Booking) -> Iterator[str]:
         {reverse("admin:app_list", args=[model._meta.app_label]) for model in admin.site._registry}
     )
     ids = {
+        "activity": booking.activity_id,
+        "adult": booking.household.guardians.first().pk,
         # Behind a household's: a page that the desk does not show, and leads back from.
         "address": "mon-agenda/",
         "child": booking.child_id,
@@ -495,6 +505,7 @@ def addresses(booking: Booking) -> Iterator[str]:
         "means": "cheque",
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
         "class_pk": class_of_year(booking),
+        "consent": 1,
         "step": "periodes",
         "statement": Invoice.every.filter(kind=Invoice.Kind.CARRIED).first().pk,
         "year": NOW.year,
@@ -504,8 +515,9 @@ def addresses(booking: Booking) -> Iterator[str]:
         for pattern in model_admin.get_urls():
             if not pattern.name or (pattern.name.endswith(ALIKE) and model not in LOOKED_AT_ALIKE):
                 continue
-            # A certificate for the tax office is found by its household, beside the payments it adds up.
-            key = {"pk": booking.household_id} if pattern.name == "billing_payment_tax_certificate" else {}
+            # Found by their household, beside rows of another kind: a certificate for the tax office beside
+            # the payments it adds up, what an adult signed beside the rounds.
+            key = {"pk": booking.household_id} if pattern.name in OF_A_HOUSEHOLD else {}
             found = of_row | key
             yield reverse(
                 f"admin:{pattern.name}", kwargs={name: found[name] for name in pattern.pattern.converters}

@@ -8,14 +8,15 @@ from django.utils import timezone
 
 from families.models import asked_texts, paper_kinds
 from portal import town
+from portal.reservations.acts import oversights
 from portal.reservations.days import notices
-from portal.reservations.models import demanding_papers, texts_of_activities
+from portal.reservations.models import demanding_papers, oversight_rules, texts_of_activities
 from portal.reservations.pages import late_offers
 from tests.billing.care import tax_pages
 from tests.conftest import PUBLIC_PAGES
 
-# Two of them where the town asks for papers.
-HOME_LIMIT, PAGE_LIMIT, HISTORY_LIMIT = 16, 14, 21
+# Of the home page, two where the town asks for papers, three where it counts oversights.
+HOME_LIMIT, PAGE_LIMIT, HISTORY_LIMIT = 19, 14, 21
 
 
 @pytest.fixture
@@ -31,6 +32,8 @@ def queries(client: Client, address: str) -> int:
     asked_texts()
     demanding_papers()
     texts_of_activities()
+    oversight_rules()  # and counts,
+    oversights.in_use()
     notices.current(timezone.localdate())  # and tells all
     late_offers.let_go(at=timezone.now())  # and what is offered
     with CaptureQueriesContext(connection) as counted:

@@ -10,7 +10,7 @@ one sentence for pages and verbs; the warning before it, by the same, stops noth
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -101,8 +101,8 @@ def rules_on(today: date) -> dict[int, OversightRule]:
 
 
 def counted(known: dict[int, OversightRule], among: Q, today: date) -> list[Forgotten]:
-    """The oversights of who is `among` (household, child), in activities that have a rule: four queries, and
-    none where no activity has."""
+    """The oversights of who is `among` (household, child), in activities that have a rule: a query a kind
+    that counts and one more, and none where no activity has."""
     if not known:
         return []
     starts = list(SchoolYear.objects.filter(starts_on__lte=today).values_list("starts_on", flat=True))
@@ -125,18 +125,23 @@ def counted(known: dict[int, OversightRule], among: Q, today: date) -> list[Forg
 
 
 def _rows(
-    known: Collection[int], among: Q, since: date, today: date
+    known: Mapping[int, OversightRule], among: Q, since: date, today: date
 ) -> Iterable[tuple[Kind, Iterable[tuple[int, int, int, date]]]]:
+    """Of the kinds that some rule counts."""
+    asked = frozenset[Kind]().union(*(one.rule().kinds for one in known.values()))
     there = Attendance.objects.filter(among, formula__activity__in=known, day__range=(since, today))
     told = AbsenceNotice.objects.standing().filter(
         household=OuterRef("household"), child=OuterRef("child"), day=OuterRef("day")
     )
     columns = ("household", "child", "formula__activity", "day")
-    yield Kind.UNRESERVED, there.unreserved().order_by().values_list(*columns)
+    if Kind.UNRESERVED in asked:
+        yield Kind.UNRESERVED, there.unreserved().order_by().values_list(*columns)
     missed = there.filter(~Exists(told), state=AttendanceState.ABSENT, reason="", certificate_at=None)
-    yield Kind.MISSED, missed.order_by().values_list(*columns)
+    if Kind.MISSED in asked:
+        yield Kind.MISSED, missed.order_by().values_list(*columns)
     late = Booking.objects.holding().filter(among, activity__in=known, late=True, day__range=(since, today))
-    yield Kind.LATE, late.order_by().values_list("household", "child", "activity", "day")
+    if Kind.LATE in asked:
+        yield Kind.LATE, late.order_by().values_list("household", "child", "activity", "day")
 
 
 @once_a_page

@@ -295,8 +295,8 @@ class ActivityAdmin(
 class PeriodOpeningInline(admin.TabularInline[PeriodOpening, Period]):
     model = PeriodOpening
     extra = 0
-    fields = ("audience", "opens_at")
     verbose_name_plural = "Ouverture aux publics de la ville : compte avant « commune » et « hors commune »"
+    fields = ("audience", "opens_at")
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OwnPages, WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Table, Typed
 from portal.french import moments
+from portal.french.day_fields import check_possible
 from portal.french.plurals import counted
 from portal.french.sentences import lower_first
 from portal.reservations.days import audiences
@@ -64,6 +65,12 @@ class CampaignAdmin(ShowsPreview[Campaign], TolerantChoices[Campaign], WithHisto
         named = [str(one) for one in (obj.activity, obj.audience) if one]
         return ", ".join(named) or "toutes les activités, tous les foyers"
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(db_field, DateTimeField):
+            field.validators.append(check_possible)
+        return field
+
     def preview(self, typed: Typed[Campaign], request: HttpRequest, at: datetime) -> Preview | None:
         """What families read around its opening and its end, beside the other campaigns of the year."""
         row = typed.row
@@ -104,8 +111,8 @@ def _decides_first(one: Campaign) -> tuple[bool, bool, int, int]:
 class AudienceAddressInline(admin.TabularInline[AudienceAddress, Audience]):
     model = AudienceAddress
     extra = 0
-    fields = ("city", "postcode", "street", "starts_on", "ends_on")
     verbose_name_plural = "Adresses : communes, codes postaux ou rues, s'il en est par là où il habite"
+    fields = ("city", "postcode", "street", "starts_on", "ends_on")
 
 
 class Previewed(Exception):
@@ -118,13 +125,11 @@ class Previewed(Exception):
 @admin.register(Audience)
 class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
     desk_order = 36
-    change_form_template = "admin/reservations/audience.html"
     list_display = ("label", "belonging", "order", "priced_as_resident")
     search_fields = ("label", "code")
+    inlines = (AudienceAddressInline,)
     prepopulated_fields = {"code": ("label",)}
     autocomplete_fields = ("schools",)
-    readonly_fields = ("households",)
-    inlines = (AudienceAddressInline,)
     fieldsets = (
         (None, {"fields": ("label", "code", "belonging", "order", "households")}),
         (
@@ -144,6 +149,8 @@ class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
             },
         ),
     )
+    readonly_fields = ("households",)
+    change_form_template = "admin/reservations/audience.html"
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)

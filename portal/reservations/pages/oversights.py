@@ -13,7 +13,7 @@ from families.at_home import Ask
 from families.models import Child, Household, User
 from portal.french import moments
 from portal.reservations.acts import oversights
-from portal.reservations.day_rules import oversights as rules
+from portal.reservations.day_rules.oversights import in_words
 from portal.web.signed_in import SignedInRequest
 
 
@@ -54,6 +54,6 @@ def page(request: SignedInRequest) -> HttpResponse:
     context = {
         "decided": [(one, oversights.what(one)) for one in decided],
         "found": [(children[one.key[1]], one) for one in found],
-        "rules": [(one.activity, rules.in_words(one.rule())) for one in known.values()],
+        "rules": [(one.activity, in_words(one.rule())) for one in known.values()],
     }
     return render(request, "reservations/oversights.html", context)

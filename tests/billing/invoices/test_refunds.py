@@ -264,6 +264,7 @@ def test_the_family_reads_it_before_it_confirms(books, books_client, steps, cant
     )
     page = unescape(books_client.get(reverse("reservations:validation", args=[draft.pk])).content.decode())
     assert "Annulés aujourd'hui, ces 2 jours vous restent dus à 50\xa0% : 3,20\xa0€." in page
+    assert 'class="sum"' not in page  # no box around nothing
 
 
 def test_a_family_that_books_reads_what_cancelling_would_give_back(books, books_client, steps, canteen, now):

@@ -17,6 +17,7 @@ from billing.models import (
     TariffBand,
     TariffModifier,
 )
+from billing.prices import rule_previews
 from billing.prices.books import FactsBook, PriceBook
 from billing.prices.estimates import Estimates, forget
 from billing.rules import pricing
@@ -163,6 +164,12 @@ def test_what_is_recognised_late_is_asked_to_be_recalculated(partners, agents, b
     )
     (told,) = told_since.told_since(paris(2026, 12, 4, 9))
     assert (told.month, told.what) == (NOVEMBER.month, "public reconnu")
+
+
+def test_the_preview_of_a_tariff_has_its_line(partners, meals):
+    found = rule_previews.tariff(meals, NOVEMBER.month)
+    said = {row.head: [cell.text for cell in row.cells] for row in found.tables[0].rows}
+    assert "3,84\xa0€" in said["Communes partenaires"]
 
 
 def test_a_price_is_for_an_audience_or_for_the_town_not_for_both(partners, meals, canteen):

@@ -113,6 +113,15 @@ def test_what_families_read_around_a_campaign(look, canteen, year) -> None:
     assert "sont closes depuis" in page
 
 
+def test_a_year_that_no_calendar_has_is_said(look, year) -> None:
+    page = look(Campaign, school_year=year.pk, opens_at_0="0001-01-01", opens_at_1="08:00")
+    assert "Choisissez un jour entre 2000 et 2200." in page
+
+
+def test_an_activity_that_cannot_be_one_is_said(look, canteen) -> None:
+    assert "Sélectionnez un choix valide" in look(Fee, name="Adhésion", activities=["9" * 20])
+
+
 def test_who_comes_first_by_the_criteria_of_an_activity(look, canteen) -> None:
     ActivityCriterion.objects.create(activity=canteen.activity, order=1, kind="district")
     page = look(ActivityCriterion, activity=canteen.activity.pk, order="2", kind="resident")
