@@ -79,6 +79,11 @@ def spans(numbers: Sequence[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    said = [str(run[0]) if len(run) == 1 else f"{run[0]} à {run[-1]}" for run in runs]
+    said = [word for run in runs for word in _run(run)]
     joined = f"{', '.join(said[:-1])} et {said[-1]}" if len(said) > 1 else said[0]
     return f"ticket{'s' if len(ordered) > 1 else ''} {joined}"
+
+
+def _run(run: Sequence[int]) -> list[str]:
+    """Two in a row are named each."""
+    return [f"{run[0]} à {run[-1]}"] if len(run) > 2 else [str(number) for number in run]

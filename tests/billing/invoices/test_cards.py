@@ -103,7 +103,7 @@ def test_a_card_is_billed_once_whatever_the_number_of_runs(sold, books):
     assert owed(books) == D("38.00")
     assert by_ticket(DECEMBER) == [
         (
-            "Carte de 10 repas du 3 novembre : tickets 4 à 5 sur 10",
+            "Carte de 10 repas du 3 novembre : tickets 4 et 5 sur 10",
             D("-8.00"),
             "Payé d'avance : 3 et 4 décembre. En tout 20,00\xa0€, dont 12,00\xa0€ déjà sur vos factures.",
         )
@@ -130,7 +130,7 @@ def test_a_second_card_goes_on_where_the_first_ends(sold, books):
     eats(books, TWELVE)
     bill(NOVEMBER, END_OF_NOVEMBER)
     assert Invoice.objects.get().total == D("76.00")
-    assert [label for label, _, _ in by_ticket()][1].endswith("du 4 novembre : tickets 1 à 2 sur 10")
+    assert [label for label, _, _ in by_ticket()][1].endswith("du 4 novembre : tickets 1 et 2 sur 10")
 
 
 def test_brothers_and_sisters_share_a_card_and_other_families_do_not(sold, books, waits, canteen):

@@ -66,7 +66,12 @@ def test_for_so_many_months():
 
 @pytest.mark.parametrize(
     ("numbers", "words"),
-    [([4], "ticket 4"), ([1, 2, 3], "tickets 1 à 3"), ([7, 1, 2, 3], "tickets 1 à 3 et 7")],
+    [
+        ([4], "ticket 4"),
+        ([1, 2], "tickets 1 et 2"),
+        ([1, 2, 3], "tickets 1 à 3"),
+        ([7, 1, 2, 3], "tickets 1 à 3 et 7"),
+    ],
 )
 def test_numbers_in_words(numbers, words):
     assert spans(numbers) == words
