@@ -1,4 +1,4 @@
-"""The demo's card of tickets: ten evenings, of which `voisin` bought one this month."""
+"""The demo's card of tickets: ten meals: `voisin` bought one this month."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -232,10 +232,7 @@ def absences(home: Household, parent: User, agent: User) -> None:
         amount=Decimal("2.17"),
         words="Annulé 15 jours avant",
     )
-    sold = TicketCard.objects.create(
-        code="dix-repas", name="Carte de 10 repas", tickets=10, price=38, until_day=31, until_month=8
-    )
-    sold.activities.add(coming.activity)
+    sold = TicketCard.objects.get(code="dix-repas")
     HouseholdCard.objects.create(
         card=sold,
         household=home,
