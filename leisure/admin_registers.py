@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -26,7 +26,7 @@ from portal.french import moments
 from portal.french.day_fields import DayField
 from portal.reservations.days.calendars import week_of
 from portal.reservations.desk.today import DayPage, shows_days
-from portal.reservations.models import Booking, Establishment, Formula
+from portal.reservations.models import Establishment, Formula, Slot
 from portal.reservations.staff import limits
 from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
@@ -41,9 +41,10 @@ shows_days(SERVICE, DayPage("leisure_register", "centre", VIEW, other_days=limit
 def centres(user: User, right: str) -> QuerySet[Establishment]:
     """Where the service takes place, or something of it is booked, as far as `right` reaches: centres, and
     schools for the mornings and evenings."""
-    booked = Booking.objects.holding().filter(activity__service=SERVICE).values("establishment")
+    # What is booked has taken places: those are days, where bookings are days of each child.
+    booked = Slot.objects.filter(establishment=OuterRef("pk"), activity__service=SERVICE, taken__gt=0)
     found = (
-        Establishment.objects.filter(Q(activities__service=SERVICE) | Q(pk__in=booked))
+        Establishment.objects.filter(Q(activities__service=SERVICE) | Exists(booked))
         .distinct()
         .order_by("-active", "kind", "name")
     )

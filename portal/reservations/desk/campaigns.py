@@ -67,7 +67,7 @@ class CampaignAdmin(ShowsPreview[Campaign], TolerantChoices[Campaign], WithHisto
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if isinstance(db_field, DateTimeField):
+        if field is not None and isinstance(db_field, DateTimeField):
             field.validators.append(check_possible)
         return field
 
