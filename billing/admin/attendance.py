@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from billing.prices.books import is_timed
 from families.models import Custody, User
 from portal.desk import rights
-from portal.desk.lists import NumberSearch, badge
+from portal.desk.lists import ChildSearch, badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
 from portal.desk.site import DeskLink
 from portal.french import moments
@@ -131,7 +131,7 @@ def shown_field(shown: attendance.Shown) -> str:
 
 @admin.register(Attendance)
 class AttendanceAdmin(
-    ShownOnly[Attendance], NumberSearch[Attendance], WithHistory[Attendance], OwnPages[Attendance]
+    ShownOnly[Attendance], ChildSearch[Attendance], WithHistory[Attendance], OwnPages[Attendance]
 ):
     """What was entered, to look at; « Pointer » enters it."""
 

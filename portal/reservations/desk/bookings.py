@@ -18,7 +18,7 @@ from families import desk_links
 from families.desk_cells import HouseholdLink, person
 from portal.desk import rights
 from portal.desk.decisions import Decidable, Decision, ReasonForm, ask_reason, confirm_page
-from portal.desk.lists import NumberSearch, StateBadge, badge
+from portal.desk.lists import ChildSearch, StateBadge, badge
 from portal.desk.pages import ShownOnlyInline, log_all
 from portal.french import moments
 from portal.french.plurals import counted
@@ -98,7 +98,7 @@ BookingInList: TypeAlias = "WithAnnotations[Booking, Attended]"
 
 @admin.register(Booking)
 class BookingAdmin(
-    HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], Decidable[Booking], ActsForFamilies
+    HouseholdLink, ClassName, LateBadge, ChildSearch[Booking], Decidable[Booking], ActsForFamilies
 ):
     desk_order = 4
     list_display = (

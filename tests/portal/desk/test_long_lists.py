@@ -77,3 +77,23 @@ def test_no_action_takes_all_of_what_nobody_counted(booked, agent_client, monkey
     answer = agent_client.post(reverse(LIST), posted, follow=True)
     assert "restreignez d'abord la liste" in answer.content.decode().replace("&#x27;", "'")
     assert set(Booking.objects.values_list("state", flat=True)) == {BookingState.ACCEPTED}
+
+
+def found(client, typed: str) -> list[str]:
+    page = client.get(reverse(LIST), {"q": typed})
+    return sorted({row.child.first_name for row in page.context["cl"].result_list})
+
+
+def test_children_are_found_first_then_their_days(booked, books, waits, agent_client, monkeypatch):
+    first, last = books.child.first_name, books.child.last_name
+    assert found(agent_client, f"{last} {first}".upper()) == [first]
+    assert found(agent_client, f"{first} {books.household.pk}") == [first]
+    assert found(agent_client, f"{first} {waits.household.pk}") == []
+    assert found(agent_client, "nobody of this name") == []
+    assert len(found(agent_client, "")) == 2
+    with CaptureQueriesContext(connection) as queries:
+        found(agent_client, first)
+    assert not [one for one in queries if " LIKE " in one["sql"] and "reservations_booking" in one["sql"]]
+    # Of a name that half a town bears, the database decides itself.
+    monkeypatch.setattr("portal.desk.lists.ChildSearch.most_children", 0)
+    assert found(agent_client, first) == [first]
