@@ -1,7 +1,7 @@
 """« Adultes à table » at the desk: who they are, their days by month, the list of a place, their prices."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -18,13 +18,14 @@ from billing.admin.tariffs import FORMULAS, NamedFormulaField
 from billing.invoices import adults
 from billing.invoices.adults import Address, MealDay, MealRefused
 from billing.models import AdultPrice, Diner, DinerMeal
+from billing.prices import rule_previews
 from billing.rules import adults as rules
 from families.custody.own import OwnHousehold
 from families.models import Household
 from portal.desk import own_choices, rights
 from portal.desk.lists import badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
-from portal.desk.site import DeskAdmin
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.french.dates import end_of_month, month_name
 from portal.french.day_fields import first_of_month, is_possible
 from portal.french.plurals import counted
@@ -38,12 +39,15 @@ ADDRESS = ("street", "street_more", "postcode", "city", "email")
 
 
 @admin.register(AdultPrice)
-class AdultPriceAdmin(WithHistory[AdultPrice], DeskAdmin[AdultPrice]):
+class AdultPriceAdmin(ShowsPreview[AdultPrice], WithHistory[AdultPrice]):
     desk_order = 12
     list_display = ("what", "for_whom", "sentence", "valid_from")
     list_filter = ("formula", "kind")
     list_select_related = ("formula__activity",)
     fields = ("formula", "kind", "valid_from", "amount", "notice_days", "late_amount", "vat_percent")
+
+    def preview(self, typed: Typed[AdultPrice], request: HttpRequest, at: datetime) -> Preview:
+        return rule_previews.adult_meals(typed.row, timezone.localdate(at))
 
     @admin.display(description="formule", ordering="formula")
     def what(self, obj: AdultPrice) -> str:

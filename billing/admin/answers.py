@@ -40,6 +40,7 @@ from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.french.day_fields import NearDateField
 from portal.letters import mailing
+from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
 WHOLE, CHOSEN, AMOUNT = "whole", "chosen", "amount"
@@ -71,13 +72,13 @@ class CreditForm(OnceForm):
 
     def __init__(self, *args: Any, found: Creditable, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["what"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
+        field_of(self, "what", forms.ChoiceField).choices = [
             (WHOLE, f"Toute la facture : {euros(found.whole)}"),
             (CHOSEN, "Les lignes et les jours cochés"),
             (AMOUNT, "Un autre montant"),
         ]
         rows = [_choices(one) for one in found.lines]
-        self.fields["chosen"].choices = rows  # type: ignore[attr-defined]  # a MultipleChoiceField
+        field_of(self, "chosen", forms.MultipleChoiceField).choices = rows
         if not found.invoice.paid:
             del self.fields["becomes"]
 

@@ -1,6 +1,7 @@
 """Cards of tickets at the desk: what the town sells; which families bought, sold and taken back here."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -16,10 +17,12 @@ from billing.admin.exporting import downloads
 from billing.admin.regies import SaysRegie
 from billing.invoices import cards
 from billing.models import HouseholdCard, ManualCharge, TariffQuantity, TicketCard
+from billing.prices import rule_previews
 from families.custody.own import OwnHousehold
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import WithHistory
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.desk.site import DeskAdmin
 from portal.french.amounts import euros
 from portal.french.moments import listing
@@ -42,7 +45,7 @@ class TicketCardForm(forms.ModelForm[TicketCard]):
 
 
 @admin.register(TicketCard)
-class TicketCardAdmin(SaysRegie[TicketCard], WithHistory[TicketCard], DeskAdmin[TicketCard]):
+class TicketCardAdmin(SaysRegie[TicketCard], ShowsPreview[TicketCard], WithHistory[TicketCard]):
     regie_field = "regie"
     desk_order = 12
     list_display = ("name", "sentence", "paid_days", "valid_from", "valid_to")
@@ -63,9 +66,7 @@ class TicketCardAdmin(SaysRegie[TicketCard], WithHistory[TicketCard], DeskAdmin[
         "vat_percent",
         "analytic",
         "account",
-        "examples",
     )
-    readonly_fields = ("examples",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TicketCard]:
         return super().get_queryset(request).prefetch_related("activities")
@@ -78,13 +79,8 @@ class TicketCardAdmin(SaysRegie[TicketCard], WithHistory[TicketCard], DeskAdmin[
     def paid_days(self, obj: TicketCard) -> str:
         return ", ".join(map(str, obj.activities.all())) or "aucune : elle ne paie rien"
 
-    @admin.display(description="ce que cela donne")
-    def examples(self, obj: TicketCard) -> str:
-        """What a card bought today would be."""
-        if obj.pk is None:
-            return "Enregistrez la carte pour lire ce qu'elle donne."
-        one = euros(obj.price / obj.tickets)
-        return f"{obj.preview(timezone.localdate())} Un ticket revient à {one}."
+    def preview(self, typed: Typed[TicketCard], request: HttpRequest, at: datetime) -> Preview:
+        return rule_previews.tickets(typed.row, timezone.localdate(at))
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["widget"] = forms.CheckboxSelectMultiple

@@ -16,6 +16,7 @@ from billing.rules import instalments as rules
 from portal.desk.pages import OwnPages
 from portal.french.amounts import euros
 from portal.french.dates import short_day
+from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
 
@@ -95,6 +96,5 @@ class TimesForm(forms.Form):
 
     def __init__(self, *args: Any, offered: list[tuple[int, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["times"].choices = [  # type: ignore[attr-defined]  # a choice field
-            (count, words[:1].upper() + words[1:]) for count, words in offered
-        ]
+        times = field_of(self, "times", forms.ChoiceField)
+        times.choices = [(count, words[:1].upper() + words[1:]) for count, words in offered]

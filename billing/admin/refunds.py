@@ -1,8 +1,7 @@
 """What a cancelled day gives back, at the desk: the steps of an activity; the days that stay due, and what is
 let off of them."""
 
-from datetime import timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -14,14 +13,14 @@ from django.utils import timezone
 
 from billing.invoices import refunds
 from billing.models import GivenUpDay, RefundRule, RefundStep
+from billing.prices import rule_previews
 from billing.rules import refunds as rules
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import WithHistory
+from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.desk.site import DeskAdmin
 from portal.french.amounts import euros
 from portal.web.signed_in import user_of
-
-EXAMPLE = Decimal("36.00")
 
 
 class StepsFormSet(forms.BaseInlineFormSet[RefundStep, RefundRule, Any]):
@@ -48,13 +47,12 @@ class RefundStepInline(admin.TabularInline[RefundStep, RefundRule]):
 
 
 @admin.register(RefundRule)
-class RefundRuleAdmin(WithHistory[RefundRule], DeskAdmin[RefundRule]):
+class RefundRuleAdmin(ShowsPreview[RefundRule], WithHistory[RefundRule]):
     desk_order = 83
     list_display = ("activity", "valid_from", "valid_to", "sentence")
     list_select_related = ("activity",)
     inlines = (RefundStepInline,)
-    fields = ("activity", "valid_from", "valid_to", "until", "examples")
-    readonly_fields = ("examples",)
+    fields = ("activity", "valid_from", "valid_to", "until")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefundRule]:
         return super().get_queryset(request).prefetch_related("steps")
@@ -63,17 +61,9 @@ class RefundRuleAdmin(WithHistory[RefundRule], DeskAdmin[RefundRule]):
     def sentence(self, obj: RefundRule) -> str:
         return " ".join(obj.in_words())
 
-    @admin.display(description="ce que cela donne")
-    def examples(self, obj: RefundRule) -> str:
-        """What a day of 36 € would leave due by the steps as they are kept."""
-        if obj.pk is None:
-            return "Enregistrez la règle pour lire ce qui reste dû d'un jour à 36,00 €."
-        today = timezone.localdate()
-        said = []
-        for step in sorted(obj.scale(), reverse=True):
-            kept = rules.kept([*obj.scale()], EXAMPLE, today + timedelta(days=step.days_before), today)
-            said.append(f"{step.days_before} jours avant, il reste dû {euros(kept.due)}")
-        return f"D'un jour à {euros(EXAMPLE)}, annulé {' ; '.join(said)}."
+    def preview(self, typed: Typed[RefundRule], request: HttpRequest, at: datetime) -> Preview | None:
+        steps = [one.step() for one in typed.rows(RefundStep) or ()]
+        return rule_previews.given_back(typed.row, steps, timezone.localdate(at)) if steps else None
 
 
 @admin.register(GivenUpDay)

@@ -22,7 +22,7 @@ from families.models import Household, User
 from families.visibility import VisibleQuerySet
 from portal.database.kept import KeptAWhile
 from portal.french.amounts import euros
-from portal.french.dates import MONTHS, day_number, short_day
+from portal.french.dates import day_number, month_name, short_day
 from portal.french.plurals import counted
 from portal.reservations.models import Activity
 
@@ -144,7 +144,8 @@ class TicketCard(models.Model):
         said = f"{counted(self.tickets, 'ticket', 'tickets')} pour {euros(self.price)}, "
         if self.months is not None:
             return f"{said}{counted(self.months, 'mois', 'mois')} depuis l'achat"
-        return f"{said}jusqu'au {day_number(self.until_day or 1)} {MONTHS[(self.until_month or 1) - 1]}"
+        month = month_name(date(2000, self.until_month or 1, 1), year=False)
+        return f"{said}jusqu'au {day_number(self.until_day or 1)} {month}"
 
     def preview(self, bought: date) -> str:
         """« 10 tickets pour 38,00 €, valables jusqu'au 31 août 2027. », bought on a day."""

@@ -7,10 +7,18 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from billing.models import AbsencePolicy, BillingSettings, LateCollectionRule, Tariff
+from billing.models import (
+    AbsencePolicy,
+    AdultPrice,
+    BillingSettings,
+    LateCollectionRule,
+    RefundRule,
+    Tariff,
+    TicketCard,
+)
 from billing.prices import quantity_preview
 from billing.rules import absences as absence_rules
-from billing.rules import arrears, fees, flats, instalments, pricing
+from billing.rules import adults, arrears, fees, flats, instalments, pricing, refunds
 from billing.rules import late_collection as late_rules
 from billing.rules.absences import Missed, Paperless, Reason
 from portal.desk import previews
@@ -22,6 +30,7 @@ from portal.french.plurals import counted
 
 HOUR = timedelta(hours=1)
 CHILDREN = 4
+EXAMPLE = Decimal(36)  # euros, of a day that is cancelled
 WEEKDAYS = 5  # of a week of school, for who has no calendar yet
 
 # Absences ---------------------------------------------------------------------------------------------------
@@ -106,6 +115,53 @@ def _late(rule: late_rules.LateRule, left: time, turn: int) -> str | tuple[str, 
     if found is None:
         return "pas de retard"
     return ("rien" if found.is_warning else euros(found.amount), found.words.partition(" : ")[2])
+
+
+# What is cancelled, cards, adults ---------------------------------------------------------------------------
+
+
+def given_back(row: RefundRule, steps: Sequence[refunds.Step], today: date) -> Preview:
+    """A day of EXAMPLE that is cancelled at each step, and a day too late for it."""
+    until = refunds.Until(row.until)
+    before = sorted({one.days_before for one in steps} | {max(one.days_before - 1, 0) for one in steps})
+    shown = []
+    for number in reversed(before):
+        one = refunds.kept(steps, EXAMPLE, today + timedelta(days=number), today)
+        when = f"{counted(number, 'jour', 'jours')} avant" if number else "Le jour même"
+        shown.append(previews.row(when, euros(one.back), (euros(one.due), refunds.explained(one))))
+    caption = f"Ce que devient un jour à {euros(EXAMPLE)} ({row.activity})"
+    return Preview(
+        refunds.in_words(steps, until),
+        tables=[Table(caption, ("Annulé", "Rendu", "Reste dû"), shown)],
+    )
+
+
+def tickets(row: TicketCard, today: date) -> Preview:
+    """Bought today, or when its sale begins."""
+    bought = max(today, row.valid_from or today)
+    shown = [
+        previews.row(moments.day(day, year=True), moments.day(row.last_day(day), year=True))
+        for day in (bought, months_after(bought.replace(day=1), 1), months_after(bought.replace(day=1), 6))
+    ]
+    return Preview(
+        [f"{row.sentence()}. Un ticket revient à {euros(row.price / row.tickets)}."],
+        notes=["Les tickets qui restent à la fin sont perdus : la famille le lit avant d'acheter."],
+        tables=[Table("Jusqu'à quand elle paie", ("Achetée le", "Dernier jour"), shown)],
+    )
+
+
+def adult_meals(row: AdultPrice, today: date) -> Preview:
+    """Meals of one day, booked around its deadline."""
+    price = row.rule()
+    day = max(today, row.valid_from or today) + timedelta(days=price.notice_days + 1)
+    last = adults.last_day(price, day)
+    shown = []
+    for booked in dict.fromkeys((last, last + timedelta(days=1), day)):
+        worth = adults.worth(price, day, booked)
+        said = euros(worth.amount) if worth.amount is not None else "refusé"
+        shown.append(previews.row(moments.day(booked, year=True), (said, worth.said)))
+    caption = f"Un repas du {moments.day(day, year=True)} ({row.formula})"
+    return Preview([adults.sentence(price)], tables=[Table(caption, ("Réservé le", "Prix"), shown)])
 
 
 # A fee a year -----------------------------------------------------------------------------------------------

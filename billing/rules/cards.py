@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from portal.french.dates import months_after
+from portal.french.plurals import agreed
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def spans(numbers: Sequence[int]) -> str:
             runs.append([number])
     said = [word for run in runs for word in _run(run)]
     joined = f"{', '.join(said[:-1])} et {said[-1]}" if len(said) > 1 else said[0]
-    return f"ticket{'s' if len(ordered) > 1 else ''} {joined}"
+    return f"{agreed(len(ordered), 'ticket', 'tickets')} {joined}"
 
 
 def _run(run: Sequence[int]) -> list[str]:

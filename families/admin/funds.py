@@ -27,7 +27,9 @@ from families.models import (
     QuotientAnswer,
     QuotientConsent,
     QuotientRound,
+    Reading,
 )
+from families.traces import reading
 from portal.desk import rights
 from portal.desk.lists import badge
 from portal.desk.pages import OwnPages, ShownOnly, log_all
@@ -250,6 +252,7 @@ class QuotientRoundAdmin(ShownOnly[QuotientRound], OwnPages[QuotientRound]):
             home, [str(guardian)], timezone.localdate(), "Demander votre quotient à la CAF ou à la MSA", text
         )
         drawn = paper.draw([sheet], identifier=f"accord-quotient-{guardian.pk}-{timezone.localdate()}")
+        reading.note(request, Reading.Kind.EXPORT, what="Accord à signer (PDF)", households=[home.pk])
         return hand_over(drawn, "accord-quotient.pdf", inline=True)
 
     def end_consent(self, request: SignedInRequest, pk: int, consent: int) -> HttpResponse:

@@ -1,6 +1,6 @@
 """Oversights at the desk: what an activity counts, of whom one may decide, the decision, and its end."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -16,13 +16,17 @@ from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.desk_links import household_link
 from families.models import Child, Household
 from families.signing_in.asking_again import ask_again
+from portal.desk import previews
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OwnPages, ShownOnly
+from portal.desk.previews import Preview, ShowsPreview, Table, Typed
 from portal.desk.site import DeskAdmin, DeskLink
 from portal.french import moments
 from portal.french.day_fields import NearDateField
+from portal.french.plurals import counted
 from portal.reservations.acts import oversights
 from portal.reservations.acts.oversights import OversightRefused, Wanted
+from portal.reservations.day_rules import oversights as rules
 from portal.reservations.day_rules.oversights import Stops, in_words
 from portal.reservations.models import Activity, OversightDecision, OversightRule
 from portal.web.signed_in import SignedInRequest
@@ -36,7 +40,9 @@ PROPOSED = (
 
 
 @admin.register(OversightRule)
-class OversightRuleAdmin(TolerantChoices[OversightRule], DeskAdmin[OversightRule]):
+class OversightRuleAdmin(
+    ShowsPreview[OversightRule], TolerantChoices[OversightRule], DeskAdmin[OversightRule]
+):
     desk_order = 27
     list_display = ("activity", "valid_from", "number", "per", "sentence")
     list_filter = ("activity",)
@@ -57,6 +63,18 @@ class OversightRuleAdmin(TolerantChoices[OversightRule], DeskAdmin[OversightRule
     @admin.display(description="en clair")
     def sentence(self, obj: OversightRule) -> str:
         return " ".join(in_words(obj.rule()))
+
+    def preview(self, typed: Typed[OversightRule], request: HttpRequest, at: datetime) -> Preview:
+        """What a family reads, oversight by oversight."""
+        rule = typed.row.rule()
+        shown = []
+        for count in range(max(rule.number - 2, 0), rule.number + 1):
+            said = rules.warning(rule, count, str(typed.row.activity)) or "rien"
+            may = "oui" if rules.may_decide(rule, count) else "non"
+            head = counted(count, "oubli", "oublis") if count else "Aucun oubli"
+            shown.append(previews.row(head, said, may))
+        heads = ("L'enfant a", "La famille lit", "Un agent peut décider")
+        return Preview(in_words(rule), tables=[Table("D'un oubli à l'autre", heads, shown)])
 
 
 class DecideForm(forms.Form):

@@ -43,6 +43,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 OWN_PAGES = {
     "auth_user_password_change": "families.change_user",
     "billing_absencepolicy_preview": "billing.change_absencepolicy",
+    "billing_adultprice_preview": "billing.change_adultprice",
+    "billing_refundrule_preview": "billing.change_refundrule",
+    "billing_ticketcard_preview": "billing.change_ticketcard",
     "billing_billingsettings_preview": "billing.change_billingsettings",
     "billing_billingrun_bill": "billing.add_billingrun",
     "billing_billingrun_bill_one": "billing.add_billingrun",
@@ -215,6 +218,7 @@ OWN_PAGES = {
     "reservations_campaign_preview": "reservations.change_campaign",
     "reservations_dayrule_preview": "reservations.change_dayrule",
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
+    "reservations_oversightrule_preview": "reservations.change_oversightrule",
     "reservations_neededchildren_preview": "reservations.change_neededchildren",
     "reservations_enrolment_enrol": "reservations.change_enrolment",
     "reservations_lot_new": "reservations.change_booking reservations.change_lot",

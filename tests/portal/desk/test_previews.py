@@ -7,7 +7,16 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from billing.models import AbsencePolicy, BillingSettings, Fee, LateCollectionRule, Tariff
+from billing.models import (
+    AbsencePolicy,
+    AdultPrice,
+    BillingSettings,
+    Fee,
+    LateCollectionRule,
+    RefundRule,
+    Tariff,
+    TicketCard,
+)
 from families.models import AskedText, PaperKind
 from leisure.models import ActivityCriterion
 from portal.desk.previews import ShowsPreview
@@ -19,14 +28,16 @@ from portal.reservations.models import (
     DayRule,
     DeadlineRule,
     NeededChildren,
+    OversightRule,
 )
 from tests.conftest import logged_in
 from tests.factories import UserFactory
 
 # The kinds of docs/rules.md, each by the page that says it.
 RULES = [
-    AbsencePolicy, Activity, ActivityCriterion, ActivityDeadline, AskedText, BillingSettings, Campaign,
-    DayRule, DeadlineRule, Fee, LateCollectionRule, NeededChildren, PaperKind, Tariff,
+    AbsencePolicy, Activity, ActivityCriterion, ActivityDeadline, AdultPrice, AskedText, BillingSettings,
+    Campaign, DayRule, DeadlineRule, Fee, LateCollectionRule, NeededChildren, OversightRule, PaperKind,
+    RefundRule, Tariff, TicketCard,
 ]  # fmt: skip
 
 
@@ -175,3 +186,56 @@ def test_a_row_that_stands_keeps_what_it_has(chief_client, canteen) -> None:
     assert "Ensuite, 7,00" in page and "14,00" in page
     rule.refresh_from_db()
     assert rule.quarter == 5
+
+
+def steps(*rows: tuple[int, int]) -> dict[str, str]:
+    typed = {"steps-TOTAL_FORMS": str(len(rows)), "steps-INITIAL_FORMS": "0"}
+    for number, (days, percent) in enumerate(rows):
+        typed |= {f"steps-{number}-days_before": str(days), f"steps-{number}-percent": str(percent)}
+    return typed
+
+
+def test_what_a_day_gives_back_step_by_step(look, canteen) -> None:
+    typed = {"activity": canteen.activity.pk, "valid_from": "2026-09-01", "until": "day"}
+    page = look(RefundRule, **typed, **steps((30, 70), (15, 50)))
+    assert "30 jours avant</th><td>25,20 €</td><td>10,80 €" in page
+    assert "15 jours avant</th><td>18,00 €</td><td>18,00 €" in page
+    assert "14 jours avant</th><td>0,00 €</td><td>36,00 €" in page
+    assert not RefundRule.objects.exists()
+
+
+def test_steps_that_contradict_one_another_show_no_amount(look, canteen) -> None:
+    typed = {"activity": canteen.activity.pk, "valid_from": "2026-09-01", "until": "day"}
+    page = look(RefundRule, **typed, **steps((30, 50), (15, 70)))
+    assert "doit rendre plus" in page
+    assert "36,00 €" not in page
+
+
+def test_until_when_a_card_pays(look, canteen) -> None:
+    page = look(
+        TicketCard, name="Carte de 10 repas", code="dix", activities=[canteen.activity.pk], tickets="10",
+        price="38", until_day="31", until_month="8", vat_percent="0",
+    )  # fmt: skip
+    assert "Un ticket revient à 3,80 €." in page
+    assert "31 août 2027" in page
+    assert not TicketCard.objects.exists()
+
+
+def test_what_an_adult_pays_before_and_after_the_deadline(look, canteen) -> None:
+    page = look(
+        AdultPrice, formula=canteen.formula.pk, kind="", valid_from="2026-09-01", amount="3,80",
+        notice_days="7", late_amount="6", vat_percent="10",
+    )  # fmt: skip
+    assert "3,80 €" in page
+    assert "6,00 €" in page
+    assert not AdultPrice.objects.exists()
+
+
+def test_what_a_family_reads_oversight_by_oversight(look, canteen) -> None:
+    page = look(
+        OversightRule, activity=canteen.activity.pk, valid_from="2026-09-01", number="3", per="year",
+        unreserved="on",
+    )  # fmt: skip
+    assert "1 oubli</th><td>rien" in page
+    assert "2 oublis cette année scolaire" in page
+    assert not OversightRule.objects.exists()
