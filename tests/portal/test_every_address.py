@@ -86,6 +86,7 @@ NO_ID = {
     "key": "x",
     "uidb36": "x",
     "version_id": 1,  # of a text that the town shows to every family
+    "card_id": 1,  # that the town sells to every family
 }
 
 

@@ -25,7 +25,7 @@ from django.urls import resolve, reverse
 from billing.admin.reminders import stamp_of
 from billing.reminders import reminding
 from families import groups
-from families.models import User
+from families.models import QuotientConsent, User
 from portal import town, urls
 from portal.desk import rights
 from portal.desk.site import PortalAdminSite
@@ -236,7 +236,14 @@ OWN_PAGES = {
 }
 # Their row is a household.
 JOINING = {"families_homechange_join", "families_homechange_part"}
-OF_A_HOUSEHOLD = {"billing_payment_tax_certificate", *JOINING}
+OF_A_HOUSEHOLD = {
+    "billing_payment_tax_certificate",
+    "families_quotientround_end",
+    "families_quotientround_one",
+    "families_quotientround_paper",
+    "families_quotientround_to_sign",
+    *JOINING,
+}
 # On these a family's own pages are shown.
 SHOWN = ("act", "act_on", "for_child", "see", "see_page")
 FOR_A_HOUSEHOLD = {
@@ -301,7 +308,7 @@ def addresses(booking: Booking) -> Iterator[Address]:
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
         "class_pk": class_of_year(booking),
-        "consent": 1,
+        "consent": QuotientConsent.objects.get(guardian=booking.household.guardians.first()).pk,
         "means": "cheque",
         "step": "periodes",
         "statement": InvoiceFactory(household=booking.household, kind="carried", total=0).pk,
