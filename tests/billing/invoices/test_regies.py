@@ -237,8 +237,8 @@ def test_a_document_and_a_payment_stay_with_their_regie(two, books, centre):
 def test_drafts_cost_one_query_more_whatever_the_regies(two, books, waits, django_assert_num_queries):
     eats(books, [date(2026, 12, 3)])
     settings = BillingSettings.current()
-    # One of them asks which fees there are: a bill rests on no memory of a process.
-    with django_assert_num_queries(23) as first:
+    # One of them asks which fees there are, one what adults pay: a bill rests on no memory of a process.
+    with django_assert_num_queries(24) as first:
         drafting.drafts([books.household.pk], DECEMBER, settings)
     for number in range(10):
         Regie.objects.create(name=f"R{number}", code=f"CODE{number}", letters="ABCDEFGHIJ"[number])

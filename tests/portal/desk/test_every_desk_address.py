@@ -27,6 +27,7 @@ from billing.reminders import reminding
 from families import groups
 from families.models import QuotientConsent, User
 from portal import town, urls
+from portal.database import kept
 from portal.desk import rights
 from portal.desk.site import PortalAdminSite
 from portal.reservations.models import Attendance, Booking, Establishment
@@ -372,6 +373,8 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
         patch.setattr(admin.site, "get_app_list", Menu.of)
         patch.setattr(urls, "handler403", lambda request, exception: HttpResponseForbidden(), raising=False)
         patch.setattr(urls, "handler404", lambda request, exception: HttpResponseNotFound(), raising=False)
+        # What a process keeps is read once, however long the walk takes.
+        patch.setattr(kept, "FRESH_SECONDS", 3600)
         for page in admin.site._registry.values():
             patch.setattr(page, "list_per_page", 5)
         chief = UserFactory(username="chief", is_staff=True, is_superuser=True)
