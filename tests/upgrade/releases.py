@@ -73,12 +73,29 @@ class Release(NamedTuple):
                 Path(address.removeprefix("sqlite:///")), lzma.decompress(self.sqlite.read_bytes())
             )
         else:
-            run(address, lzma.decompress(self.postgresql.read_bytes()).decode())
+            run(address, lzma.decompress(self.postgresql.read_bytes()).decode() + NUMBERS_GO_ON)
         with tarfile.open(self.files) as archive:
             for member in archive.getmembers():
                 of, _, name = member.name.partition("/")
                 if of == kind:
                     archive.extract(member.replace(name=name), folder, filter="data")
+
+
+# Up to 0.11.0 the columns that are not called « id » were left where an empty table begins.
+NUMBERS_GO_ON = """
+DO $$
+DECLARE one record;
+BEGIN
+    FOR one IN SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema = current_schema() AND is_identity = 'YES'
+    LOOP
+        EXECUTE format(
+            'SELECT setval(pg_get_serial_sequence(%L, %L), max(%I)) FROM %I',
+            quote_ident(one.table_name), one.column_name, one.column_name, one.table_name
+        );
+    END LOOP;
+END $$;
+"""
 
 
 def _restore_sqlite(database: Path, kept: bytes) -> None:
@@ -105,9 +122,13 @@ def dump(connection: BaseDatabaseWrapper, tables: list[str], protections: list[s
     with connection.cursor() as cursor:
         names = sorted(connection.introspection.table_names(cursor))
         rows = [chapter for name in names for chapter in _rows(cursor, name)]
-        numbered = [name for name in names if connection.introspection.get_sequences(cursor, name)]
-    number_on = "SELECT setval(pg_get_serial_sequence('\"{0}\"', 'id'), max(id)) FROM \"{0}\""
-    sequences = [number_on.format(name) for name in numbered]
+        numbered = [
+            (name, one["column"])
+            for name in names
+            for one in connection.introspection.get_sequences(cursor, name)
+        ]
+    number_on = "SELECT setval(pg_get_serial_sequence('\"{0}\"', '{1}'), max({1})) FROM \"{0}\""
+    sequences = [number_on.format(*one) for one in numbered]
     return "".join(
         [
             "BEGIN;\n",
