@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from families import which_home
 from families.at_home import Ask
 from families.models import Child, Household, User
-from portal.french import moments
+from portal.french import elision, moments
 from portal.reservations.acts import oversights
 from portal.reservations.day_rules.oversights import in_words
 from portal.web.signed_in import SignedInRequest
@@ -35,7 +35,7 @@ def asked(household: Household, user: User, at: datetime) -> list[Ask]:
     warned = [one for one in oversights.of_home(household, today) if one.warning and one.key[1:] not in of]
     names = Child.objects.in_bulk({one.key[1] for one in warned}) if warned else {}
     return asks + [
-        Ask(f"Oublis de {names[one.key[1]].first_name}", f"{one.warning}", address, "Voir ces jours")
+        Ask(f"Oublis {elision.of(names[one.key[1]].first_name)}", one.warning, address, "Voir ces jours")
         for one in warned
     ]
 
