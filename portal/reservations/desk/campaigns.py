@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import DateTimeField, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 
 from families.custody import own
@@ -14,7 +14,7 @@ from families.desk_cells import HouseholdLink
 from families.models import Household
 from portal.desk import previews
 from portal.desk.choices import TolerantChoices
-from portal.desk.pages import OwnPages, WithHistory
+from portal.desk.pages import WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Table, Typed
 from portal.french import moments
 from portal.french.day_fields import check_possible
@@ -115,15 +115,8 @@ class AudienceAddressInline(admin.TabularInline[AudienceAddress, Audience]):
     fields = ("city", "postcode", "street", "starts_on", "ends_on")
 
 
-class Previewed(Exception):
-    """What was typed was looked at, and is not saved."""
-
-    def __init__(self, found: dict[str, Any]) -> None:
-        self.found = found
-
-
 @admin.register(Audience)
-class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
+class AudienceAdmin(ShowsPreview[Audience], TolerantChoices[Audience]):
     desk_order = 36
     list_display = ("label", "belonging", "order", "priced_as_resident")
     search_fields = ("label", "code")
@@ -150,7 +143,9 @@ class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
         ),
     )
     readonly_fields = ("households",)
-    change_form_template = "admin/reservations/audience.html"
+    # Every household is counted: when it is asked for.
+    preview_lives = False
+    preview_hint = "Combien de foyers en seraient, et ce que la ville dit de ce public."
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)
@@ -159,19 +154,24 @@ class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
     def households(self, obj: Audience) -> str:
         return str(_how_many(obj)) if obj.pk else "–"
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """« Voir combien de foyers en seraient » saves all of it, looks, and takes it back."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except Previewed as looked:
-            title = "Combien de foyers en seraient"
-            return self.page(request, "admin/reservations/audience_preview.html", title, looked.found)
+    def preview(self, typed: Typed[Audience], request: HttpRequest, at: datetime) -> Preview:
+        kept = Audience.objects.filter(pk=typed.row.pk).first()
+        before = counted(_how_many(kept), "foyer en est", "foyers en sont") if kept else ""
+        with typed.written() as row:
+            would = counted(_how_many(row), "foyer serait de ce public", "foyers seraient de ce public")
+            said = _said_of(row)
+        return Preview(
+            [f"{would} aujourd'hui."],
+            notes=[f"{before} tel qu'il est enregistré."] if before else [],
+            tables=[
+                Table(
+                    "Ce que la ville dit de ce public",
+                    ("Quoi",),
+                    [previews.row(sentence) for sentence in said],
+                    none="Rien n’est encore dit de ce public : ni ouverture, ni campagne, ni prix.",
+                )
+            ],
+        )
 
     def save_model(self, request: HttpRequest, obj: Audience, form: Any, change: bool) -> None:
         form.households_before = _how_many(Audience.objects.get(pk=obj.pk)) if change else 0
@@ -181,16 +181,6 @@ class AudienceAdmin(TolerantChoices[Audience], OwnPages[Audience]):
         """Says what was changed: how many households are of it, and were."""
         super().save_related(request, form, formsets, change)
         now, before = _how_many(form.instance), form.households_before
-        if "_apercu" in request.POST:
-            would = counted(now, "foyer serait de ce public", "foyers seraient de ce public")
-            was = counted(before, "foyer en est", "foyers en sont")
-            raise Previewed(
-                {
-                    "said": f"{would} aujourd'hui.",
-                    "before": f"{was} tel qu'il est enregistré." if change else "",
-                    "used": _said_of(form.instance),
-                }
-            )
         said = counted(now, "foyer est de ce public aujourd'hui", "foyers sont de ce public aujourd'hui")
         was = f" ({before} avant)" if change and before != now else ""
         messages.info(request, f"{said}{was}.")

@@ -216,6 +216,7 @@ OWN_PAGES = {
     "reservations_calendar_import": (
         "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
     ),
+    "reservations_audience_preview": "reservations.change_audience",
     "reservations_campaign_preview": "reservations.change_campaign",
     "reservations_dayrule_preview": "reservations.change_dayrule",
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",

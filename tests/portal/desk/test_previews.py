@@ -24,6 +24,7 @@ from portal.french.amounts import NBSP
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
+    Audience,
     Campaign,
     DayRule,
     DeadlineRule,
@@ -35,7 +36,8 @@ from tests.factories import UserFactory
 
 # The kinds of docs/rules.md, each by the page that says it.
 RULES = [
-    AbsencePolicy, Activity, ActivityCriterion, ActivityDeadline, AdultPrice, AskedText, BillingSettings,
+    AbsencePolicy, Activity, ActivityCriterion, ActivityDeadline, AdultPrice, AskedText, Audience,
+    BillingSettings,
     Campaign, DayRule, DeadlineRule, Fee, LateCollectionRule, NeededChildren, OversightRule, PaperKind,
     RefundRule, Tariff, TicketCard,
 ]  # fmt: skip

@@ -57,10 +57,9 @@ def test_saving_one_says_how_many_households_are_of_it_today(agent_client):
 def test_before_anything_is_saved_one_sees_how_many_would_be(agent_client, partners):
     for city in ("Cesson", "Noyal"):
         HouseholdFactory(resident=False, city=city)
-    page = reverse("admin:reservations_audience_change", args=[partners.pk])
+    page = f"{reverse('admin:reservations_audience_preview')}?regle={partners.pk}"
     row = partners.addresses.get()
     data = CESSON | {
-        "_apercu": "1",
         "addresses-TOTAL_FORMS": "2",
         "addresses-INITIAL_FORMS": "1",
         "addresses-0-id": str(row.pk),
