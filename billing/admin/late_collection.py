@@ -11,24 +11,23 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from billing.admin.letting_off import LetsOff
 from billing.invoices import late_collection
 from billing.models import LateCollection, LateCollectionRule
 from billing.prices import rule_previews
 from billing.rules import late_collection as rules
 from families.custody.own import OwnHousehold
 from portal.desk import rights
-from portal.desk.lists import NumberSearch
-from portal.desk.pages import OwnPages, WithHistory
+from portal.desk.pages import OwnPages
 from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.desk.site import DeskLink
 from portal.french import moments
-from portal.french.amounts import euros
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted
 from portal.reservations.models import Activity, Establishment
 from portal.reservations.staff import limits
 from portal.web.form_fields import field_of
-from portal.web.signed_in import SignedInRequest, user_of
+from portal.web.signed_in import SignedInRequest
 
 MAY_NOTE = ("billing.add_latecollection", "billing.change_latecollection")
 
@@ -63,9 +62,7 @@ class EveningForm(forms.Form):
 
 
 @admin.register(LateCollection)
-class LateCollectionAdmin(
-    NumberSearch[LateCollection], WithHistory[LateCollection], OwnPages[LateCollection]
-):
+class LateCollectionAdmin(LetsOff[LateCollection], OwnPages[LateCollection]):
     """Entered by « Noter les départs tardifs »; forgiven here, with a reason."""
 
     desk_order = 26
@@ -78,11 +75,6 @@ class LateCollectionAdmin(
         ),
     )
     list_display = ("day", "child", "activity", "left_at", "minutes", "amount_shown", "forgiven_reason")
-    list_filter = ("activity", "establishment")
-    list_select_related = ("child", "activity")
-    search_fields = ("child__folded",)
-    search_help_text = "Nom de l'enfant ou numéro de foyer"
-    date_hierarchy = "day"
     fields = (
         "child",
         "household",
@@ -98,30 +90,8 @@ class LateCollectionAdmin(
         "entered_by",
         "entered_at",
     )
-
-    def get_readonly_fields(self, request: HttpRequest, obj: LateCollection | None = None) -> list[str]:
-        open_ = obj is not None and not obj.forgiven
-        return [name for name in self.fields if not (open_ and name == "forgiven_reason")]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LateCollection | None = None) -> bool:
-        return False
-
-    @admin.display(description="montant", ordering="amount")
-    def amount_shown(self, obj: LateCollection) -> str:
-        return euros(obj.amount) if obj.amount else "rien à payer"
-
-    def save_model(self, request: HttpRequest, obj: LateCollection, form: Any, change: bool) -> None:
-        """« motif de la remise »: nothing else is written here."""
-        reason = form.cleaned_data.get("forgiven_reason", "")
-        if not reason.strip():
-            return
-        try:
-            late_collection.forgive(obj, reason=reason, by=user_of(request), at=timezone.now())
-        except (late_collection.LateRefused, OwnHousehold) as refusal:
-            messages.error(request, str(refusal))
+    forgive = staticmethod(late_collection.forgive)
+    refusal = late_collection.LateRefused
 
     # The list of a day ----------------------------------------------------------------------------------
 

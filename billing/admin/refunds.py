@@ -5,22 +5,19 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from billing.admin.letting_off import LetsOff
 from billing.invoices import refunds
 from billing.models import GivenUpDay, RefundRule, RefundStep
 from billing.prices import rule_previews
 from billing.rules import refunds as rules
-from portal.desk.lists import NumberSearch
 from portal.desk.pages import WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Typed
-from portal.desk.site import DeskAdmin
-from portal.french.amounts import euros
-from portal.web.signed_in import user_of
 
 
 class StepsFormSet(forms.BaseInlineFormSet[RefundStep, RefundRule, Any]):
@@ -67,16 +64,11 @@ class RefundRuleAdmin(ShowsPreview[RefundRule], WithHistory[RefundRule]):
 
 
 @admin.register(GivenUpDay)
-class GivenUpDayAdmin(NumberSearch[GivenUpDay], WithHistory[GivenUpDay], DeskAdmin[GivenUpDay]):
+class GivenUpDayAdmin(LetsOff[GivenUpDay]):
     """Written when a family cancels; let off here, with a reason."""
 
     desk_order = 27
     list_display = ("day", "child", "activity", "cancelled_at", "words", "amount_shown", "forgiven_reason")
-    list_filter = ("activity", "establishment")
-    list_select_related = ("child", "activity")
-    search_fields = ("child__folded",)
-    search_help_text = "Nom de l'enfant ou numéro de foyer"
-    date_hierarchy = "day"
     fields = (
         "child",
         "household",
@@ -92,27 +84,5 @@ class GivenUpDayAdmin(NumberSearch[GivenUpDay], WithHistory[GivenUpDay], DeskAdm
         "forgiven_by",
         "forgiven_at",
     )
-
-    def get_readonly_fields(self, request: HttpRequest, obj: GivenUpDay | None = None) -> list[str]:
-        open_ = obj is not None and not obj.forgiven
-        return [name for name in self.fields if not (open_ and name == "forgiven_reason")]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: GivenUpDay | None = None) -> bool:
-        return False
-
-    @admin.display(description="montant", ordering="amount")
-    def amount_shown(self, obj: GivenUpDay) -> str:
-        return euros(obj.amount) if obj.amount else "rien à payer"
-
-    def save_model(self, request: HttpRequest, obj: GivenUpDay, form: Any, change: bool) -> None:
-        """« motif de la remise »: nothing else is written here. Raises OwnHousehold."""
-        reason = form.cleaned_data.get("forgiven_reason", "")
-        if not reason.strip():
-            return
-        try:
-            refunds.forgive(obj, reason=reason, by=user_of(request), at=timezone.now())
-        except refunds.RefundRefused as refusal:
-            messages.error(request, str(refusal))
+    forgive = staticmethod(refunds.forgive)
+    refusal = refunds.RefundRefused

@@ -18,7 +18,7 @@ from families.custody.own import OwnHousehold
 from portal.reservations.towns import town_file
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
 from tests.conftest import family
-from tests.factories import GuardianFactory, paris
+from tests.factories import GuardianFactory, UserFactory, paris
 from tests.families.conftest import commit, letters
 
 __all__ = ["commit", "letters"]
@@ -208,6 +208,18 @@ def test_the_desk_forgives_on_the_evening_s_own_page(stayed, leaves, agent_clien
     assert (row.amount, row.forgiven_reason) == (0, "Neige")
     # A line of a late evening is not written by hand.
     assert not ManualCharge.objects.exists()
+
+
+def test_of_the_own_household_one_reads_why_and_not_that_it_is_done(stayed, leaves, agent_client, agent):
+    leaves(stayed, MONDAY, time(18, 40))
+    row = LateCollection.objects.get()
+    GuardianFactory(household=stayed.household, user=agent)
+    UserFactory(is_staff=True, is_superuser=True)
+    url = reverse("admin:billing_latecollection_change", args=[row.pk])
+    page = agent_client.post(url, {"forgiven_reason": "Moi"}, follow=True).text
+    assert "un collègue décide à votre place" in page and "avec succès" not in page
+    row.refresh_from_db()
+    assert row.forgiven_at is None
 
 
 def test_the_whole_list_takes_as_many_queries_for_ten_children(stayed, canteen):
