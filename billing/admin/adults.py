@@ -61,14 +61,6 @@ class AdultPriceAdmin(ShowsPreview[AdultPrice], WithHistory[AdultPrice]):
     def sentence(self, obj: AdultPrice) -> str:
         return rules.sentence(obj.rule())
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if isinstance(field, forms.DecimalField):
-            field.localize = True
-            field.widget = forms.TextInput(attrs={"size": 8, "inputmode": "decimal"})
-            field.widget.is_localized = True
-        return field
-
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "formula":
             kwargs |= {"form_class": NamedFormulaField, "queryset": FORMULAS.filter(with_meal=True)}

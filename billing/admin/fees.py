@@ -21,6 +21,7 @@ from billing.invoices import fees
 from billing.models import BilledItem, Fee, FeePrice, HouseholdFee, InvoiceLine
 from billing.prices import rule_previews
 from billing.rules import fees as rules
+from portal.desk.amounts import FrenchAmounts
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import NumberSearch, badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
@@ -52,19 +53,11 @@ class PricesFormSet(forms.BaseInlineFormSet[FeePrice, Fee, Any]):
         ]
 
 
-class FeePriceInline(admin.TabularInline[FeePrice, Fee]):
+class FeePriceInline(FrenchAmounts, admin.TabularInline[FeePrice, Fee]):
     model = FeePrice
     formset = PricesFormSet
     extra = 1
     fields = ("amount", "amount_outside", "from_child", "valid_from")
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if isinstance(field, forms.DecimalField):
-            field.localize = True
-            field.widget = forms.TextInput(attrs={"size": 8, "inputmode": "decimal"})
-            field.widget.is_localized = True
-        return field
 
 
 @admin.register(Fee)

@@ -36,6 +36,7 @@ from billing.prices import rule_previews
 from billing.prices.books import PriceBook, copy_tariff, keep_past, next_code, next_dates
 from billing.rules import pricing, quantities, tariff_checks
 from families.signing_in.asking_again import AsksAgain
+from portal.desk.amounts import FrenchAmounts
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OneRow, OwnPages, WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Typed
@@ -44,6 +45,7 @@ from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.french.day_fields import DayField
 from portal.french.grades import Grade
+from portal.french.numbers import TypedDecimalField
 from portal.french.plurals import counted
 from portal.reservations.models import Audience, Formula, SchoolClass
 from portal.reservations.models.campaigns import publics
@@ -184,13 +186,12 @@ def band_form(columns: Sequence[str]) -> type[forms.ModelForm[TariffBand]]:
             return super().has_changed() or not self.priced <= set(columns)
 
     fields = {
-        f"price_{place}": forms.DecimalField(
+        f"price_{place}": TypedDecimalField(
             label=f"Prix {column}".strip(),
             required=False,
             min_value=Decimal(0),
             max_digits=8,
             decimal_places=3,
-            localize=True,
             widget=forms.TextInput(attrs={"size": 7, "inputmode": "decimal"}),
         )
         for place, column in enumerate(columns)
@@ -198,16 +199,12 @@ def band_form(columns: Sequence[str]) -> type[forms.ModelForm[TariffBand]]:
     return type("BandForm", (BandForm,), fields)
 
 
-class CompactInline(admin.TabularInline[M, Tariff]):
+class CompactInline(FrenchAmounts, admin.TabularInline[M, Tariff]):
     """A table that fits the page: short fields, amounts written in French."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if isinstance(field, forms.DecimalField):
-            field.localize = True
-            field.widget = forms.TextInput(attrs={"size": 8, "inputmode": "decimal"})
-            field.widget.is_localized = True
-        elif type(field) is forms.CharField:
+        if type(field) is forms.CharField:
             field.widget = forms.TextInput(attrs={"size": 10})
         return field
 

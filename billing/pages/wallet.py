@@ -21,6 +21,7 @@ from families import which_home
 from families.at_home import Ask
 from families.models import Household, User
 from portal.french.amounts import euros
+from portal.french.numbers import TypedDecimalField
 from portal.reservations.acts import money_first
 from portal.reservations.models import Enrolment, Period
 from portal.web.signed_in import SignedInRequest
@@ -56,12 +57,11 @@ def words(enrolment: Enrolment, period: Period) -> tuple[str, str]:
 class AmountForm(forms.Form):
     """How much is added, to which account."""
 
-    amount = forms.DecimalField(
+    amount = TypedDecimalField(
         label="Montant à ajouter, en euros",
         min_value=Decimal("0.01"),
         max_digits=8,
         decimal_places=2,
-        localize=True,
     )
 
     def __init__(self, *args: Any, accounts: list[Purse], **kwargs: Any) -> None:

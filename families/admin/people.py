@@ -76,6 +76,7 @@ from families.models import (
 from families.signing_in.asking_again import AsksAgain, ask_again
 from families.traces import security
 from portal.desk import first_page, rights
+from portal.desk.amounts import FrenchAmounts
 from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable
 from portal.desk.histories import HistoryPart
@@ -208,7 +209,7 @@ class CustodyInline(ShownCustodies, admin.TabularInline[Custody, Household]):
     fields = ("child", "since", "until", "ends")
 
 
-class QuotientInline(admin.TabularInline[FamilyQuotient, Household]):
+class QuotientInline(FrenchAmounts, admin.TabularInline[FamilyQuotient, Household]):
     model = FamilyQuotient
     extra = 0
 

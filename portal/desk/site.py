@@ -41,6 +41,7 @@ from portal.desk import (
     rights,
     tallies,
 )
+from portal.desk.amounts import FrenchAmounts
 from portal.desk.jobs import Job
 from portal.french import moments
 
@@ -102,7 +103,7 @@ class DeskNotice:
         return format_html('<a href="{}">{}</a>', self.url, self.sentence)
 
 
-class DeskAdmin(ModelAdmin[M]):
+class DeskAdmin(FrenchAmounts, ModelAdmin[M]):
     """What every page of the desk for our own models is made of."""
 
     # Its place within its group: daily work first.

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from portal.desk import own_choices
+from portal.desk.amounts import FrenchAmounts
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import confirm_page
 from portal.desk.pages import WithHistory, log_all
@@ -101,7 +102,7 @@ class FormulaForm(forms.ModelForm[Formula]):
         widgets = {"starts_at": HourInput, "ends_at": HourInput}
 
 
-class OfActivity(admin.TabularInline[M, Activity]):
+class OfActivity(FrenchAmounts, admin.TabularInline[M, Activity]):
     """An inline of an activity whose lists of choices are read once, not once a row."""
 
     extra = 0

@@ -189,7 +189,6 @@ class ActivityDeadlineForm(forms.ModelForm[ActivityDeadline]):
             "period": "Vide : toutes les périodes.",
             "surcharge_amount": "En euros ; pour un prix multiplié, le facteur (1,5 pour + 50 %).",
         }
-        localized_fields = ("surcharge_amount",)  # « 1,5 » as well as « 1.5 »
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

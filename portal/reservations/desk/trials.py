@@ -18,6 +18,7 @@ from portal.desk import first_steps
 from portal.desk.first_steps import Missing, Page, Standing, Step
 from portal.desk.pages import OwnPages
 from portal.french.grades import birth_year
+from portal.french.numbers import TypedDecimalField
 from portal.french.plurals import counted
 from portal.reservations.acts import trials
 from portal.reservations.acts.enrolling import EnrolmentRefused
@@ -47,13 +48,12 @@ class TrialForm(forms.Form):
     adults = forms.TypedChoiceField(
         label="Adultes", coerce=int, choices=((1, "Un adulte"), (2, "Deux adultes")), initial=1
     )
-    quotient = forms.DecimalField(
+    quotient = TypedDecimalField(
         label="Quotient familial",
         required=False,
         min_value=0,
         max_digits=9,
         decimal_places=2,
-        localize=True,
         help_text="Vide : sans justificatif.",
     )
     resident = forms.BooleanField(label="Habite la commune", required=False, initial=True)

@@ -1,6 +1,12 @@
 """The desk's classes are written in one dialect, so that a page is found by its place in the class."""
 
 from django.contrib import admin
+from django.db import models
+from django.forms import fields_for_model
+
+from portal.desk.amounts import FrenchAmounts
+from portal.desk.pages import ShownOnlyInline
+from portal.french.numbers import TypedDecimalField
 
 PACKAGES = ("portal", "families", "catering", "leisure", "billing")
 # What it is, the list, what is decided, the page of one row.
@@ -38,3 +44,32 @@ def test_lists_of_fields_are_tuples():
     for name, one in classes().items():
         lists = [attribute for attribute in ORDER if isinstance(vars(one).get(attribute), list)]
         assert not lists, name
+
+
+def test_amounts_are_typed_and_shown_in_french_on_every_page():
+    """« 38,50 », not « 38.50 »: on pages of rows and in their inlines."""
+    looked = 0
+    for model, page in admin.site._registry.items():
+        if type(page).__module__.split(".")[0] not in PACKAGES:
+            continue
+        made_of = [(model, type(page)), *((one.model, one) for one in page.inlines)]
+        for its, one in made_of:
+            columns = (isinstance(column, models.DecimalField) for column in its._meta.fields)
+            if any(columns) and not issubclass(one, ShownOnlyInline):
+                assert issubclass(one, FrenchAmounts), one
+                looked += 1
+    assert looked > 15
+
+
+def test_a_price_is_shown_with_a_comma_and_taken_either_way():
+    page = next(page for page in admin.site._registry.values() if type(page).__name__ == "AdultPriceAdmin")
+    form = fields_for_model(
+        page.model, ["amount"], formfield_callback=lambda column: page.formfield_for_dbfield(column, None)
+    )
+    field = form["amount"]
+    assert isinstance(field, TypedDecimalField)
+    assert (
+        field.widget.get_context("amount", field.prepare_value(field.clean("6.5")), {})["widget"]["value"]
+        == "6,5"
+    )
+    assert field.clean("6,50 €") == field.clean("6.50") == 6.5
