@@ -21,7 +21,7 @@ from billing.rules import late_collection as rules
 from billing.rules.absences import year_start
 from families.custody import own
 from families.emails import addresses
-from families.models import User
+from families.models import Household, User
 from portal.database.kept import KeptAWhile
 from portal.french import moments
 from portal.letters import mailing
@@ -93,11 +93,13 @@ def note(
         raise LateRefused(f"{activity} n'a pas de règle de départ tardif ce jour-là.")
     booked = {one.child_id: one for one in expected(establishment, activity, day)}
     children = sorted(set(departures) & set(booked))
+    # Who bills a household, or gives it credit, meanwhile takes its lines as they were, or as they will be.
+    earlier = LateCollection.objects.filter(child__in=children, activity=activity, day=day)
+    Household.objects.lock(
+        {booked[child].household_id for child in children} | set(earlier.values_list("household", flat=True))
+    )
     attendance.lock(children)
-    there = {
-        row.child_id: row
-        for row in LateCollection.objects.filter(child__in=children, activity=activity, day=day)
-    }
+    there = {row.child_id: row for row in earlier.all()}
     changed = [
         child for child in children if departures[child] != (there[child].left_at if child in there else None)
     ]
@@ -125,6 +127,7 @@ def forgive(row: LateCollection, *, reason: str, by: User, at: datetime) -> None
     if not reason.strip():
         raise LateRefused("Indiquez le motif : la famille le lira.")
     own.check(by, [row.household_id], right=RIGHT, at=at)
+    Household.objects.lock([row.household_id])
     attendance.lock([row.child_id])
     row = LateCollection.objects.select_related("activity").get(pk=row.pk)
     if row.forgiven:
