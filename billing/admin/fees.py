@@ -21,8 +21,8 @@ from billing.invoices import fees
 from billing.models import BilledItem, Fee, FeePrice, HouseholdFee, InvoiceLine
 from billing.prices import rule_previews
 from billing.rules import fees as rules
-from portal.desk.amounts import FrenchAmounts
 from portal.desk.choices import TolerantChoices
+from portal.desk.columns import TypedColumns
 from portal.desk.lists import NumberSearch, badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Typed
@@ -53,7 +53,7 @@ class PricesFormSet(forms.BaseInlineFormSet[FeePrice, Fee, Any]):
         ]
 
 
-class FeePriceInline(FrenchAmounts, admin.TabularInline[FeePrice, Fee]):
+class FeePriceInline(TypedColumns, admin.TabularInline[FeePrice, Fee]):
     model = FeePrice
     formset = PricesFormSet
     extra = 1

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from billing.models import PaymentMeans, PaymentMeansUse
 from billing.payments import means
 from billing.rules.means import BUILT_IN
+from portal.desk.columns import TypedColumns
 from portal.desk.pages import WithHistory
 from portal.desk.site import DeskAdmin
 from portal.reservations.models import Formula
@@ -21,7 +22,7 @@ class FormulaField(forms.ModelChoiceField[Formula]):
         return f"{obj.activity}, {obj}"
 
 
-class UseInline(admin.TabularInline[PaymentMeansUse, PaymentMeans]):
+class UseInline(TypedColumns, admin.TabularInline[PaymentMeansUse, PaymentMeans]):
     model = PaymentMeansUse
     extra = 1
     fields = ("activity", "formula", "under_age")

@@ -36,8 +36,8 @@ from billing.prices import rule_previews
 from billing.prices.books import PriceBook, copy_tariff, keep_past, next_code, next_dates
 from billing.rules import pricing, quantities, tariff_checks
 from families.signing_in.asking_again import AsksAgain
-from portal.desk.amounts import FrenchAmounts
 from portal.desk.choices import TolerantChoices
+from portal.desk.columns import TypedColumns
 from portal.desk.pages import OneRow, OwnPages, WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.desk.site import DeskLink, M
@@ -199,7 +199,7 @@ def band_form(columns: Sequence[str]) -> type[forms.ModelForm[TariffBand]]:
     return type("BandForm", (BandForm,), fields)
 
 
-class CompactInline(FrenchAmounts, admin.TabularInline[M, Tariff]):
+class CompactInline(TypedColumns, admin.TabularInline[M, Tariff]):
     """A table that fits the page: short fields, amounts written in French."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

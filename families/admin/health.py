@@ -18,6 +18,7 @@ from families.forms import HealthForm
 from families.models import Child, ChildHealth, Reading
 from families.signing_in.asking_again import ask_again
 from families.traces import reading
+from portal.desk.columns import TypedColumns
 from portal.desk.site import DeskAdmin
 from portal.web.posted import posted_number
 from portal.web.signed_in import signed_in
@@ -26,7 +27,7 @@ OPEN = "sante"
 POSTED = "health-TOTAL_FORMS"
 
 
-class HealthInline(admin.StackedInline[ChildHealth, Child]):
+class HealthInline(TypedColumns, admin.StackedInline[ChildHealth, Child]):
     """Shown only to who has the right to see health notes: Django's own permission check."""
 
     model = ChildHealth

@@ -76,8 +76,8 @@ from families.models import (
 from families.signing_in.asking_again import AsksAgain, ask_again
 from families.traces import security
 from portal.desk import first_page, rights
-from portal.desk.amounts import FrenchAmounts
 from portal.desk.choices import SeveralRows, TolerantChoices
+from portal.desk.columns import TypedColumns
 from portal.desk.decisions import AcceptOrRefuse, Decidable
 from portal.desk.histories import HistoryPart
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
@@ -203,13 +203,13 @@ class GuardianInline(admin.StackedInline[Guardian, Household]):
         return f"{obj.user.username}, {obj.user.email}{' – ' + unanswered if unanswered else ''}"
 
 
-class CustodyInline(ShownCustodies, admin.TabularInline[Custody, Household]):
+class CustodyInline(TypedColumns, ShownCustodies, admin.TabularInline[Custody, Household]):
     verbose_name, verbose_name_plural = "enfant", "enfants"
     autocomplete_fields = ("child",)
     fields = ("child", "since", "until", "ends")
 
 
-class QuotientInline(FrenchAmounts, admin.TabularInline[FamilyQuotient, Household]):
+class QuotientInline(TypedColumns, admin.TabularInline[FamilyQuotient, Household]):
     model = FamilyQuotient
     extra = 0
 
@@ -563,7 +563,7 @@ class HouseholdAdmin(
 # Children -------------------------------------------------------------------------------------------
 
 
-class HomesInline(ShownCustodies, admin.TabularInline[Custody, Child]):
+class HomesInline(TypedColumns, ShownCustodies, admin.TabularInline[Custody, Child]):
     formset = typed.HomesFormSet
     verbose_name, verbose_name_plural = "foyer", "foyers"
     autocomplete_fields = ("household",)
@@ -584,7 +584,7 @@ class Homeless(admin.SimpleListFilter):
         return queryset.exclude(pk__in=live.values("child")) if self.value() else queryset
 
 
-class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
+class AuthorisedPersonInline(TypedColumns, admin.TabularInline[AuthorisedPerson, Child]):
     model = AuthorisedPerson
     extra = 0
 

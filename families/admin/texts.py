@@ -16,6 +16,7 @@ from families.desk_cells import HouseholdLink
 from families.models import AskedText, Child, Household, TextAnswer, TextVersion, in_force
 from families.texts import accepting
 from portal.desk import previews, rights
+from portal.desk.columns import TypedColumns
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory, log_all
 from portal.desk.previews import Preview, ShowsPreview, Table, Typed
@@ -39,7 +40,7 @@ class VersionForm(forms.ModelForm[TextVersion]):
         return file
 
 
-class VersionInline(admin.StackedInline[TextVersion, AskedText]):
+class VersionInline(TypedColumns, admin.StackedInline[TextVersion, AskedText]):
     """A next version has its own day; one that families answered stays as they read it."""
 
     model = TextVersion

@@ -41,7 +41,7 @@ from portal.desk import (
     rights,
     tallies,
 )
-from portal.desk.amounts import FrenchAmounts
+from portal.desk.columns import TypedColumns
 from portal.desk.jobs import Job
 from portal.french import moments
 
@@ -103,7 +103,7 @@ class DeskNotice:
         return format_html('<a href="{}">{}</a>', self.url, self.sentence)
 
 
-class DeskAdmin(FrenchAmounts, ModelAdmin[M]):
+class DeskAdmin(TypedColumns, ModelAdmin[M]):
     """What every page of the desk for our own models is made of."""
 
     # Its place within its group: daily work first.

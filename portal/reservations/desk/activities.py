@@ -15,8 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from portal.desk import own_choices
-from portal.desk.amounts import FrenchAmounts
 from portal.desk.choices import TolerantChoices
+from portal.desk.columns import TypedColumns
 from portal.desk.decisions import confirm_page
 from portal.desk.pages import WithHistory, log_all
 from portal.desk.previews import Preview, ShowsPreview, Typed
@@ -102,7 +102,7 @@ class FormulaForm(forms.ModelForm[Formula]):
         widgets = {"starts_at": HourInput, "ends_at": HourInput}
 
 
-class OfActivity(FrenchAmounts, admin.TabularInline[M, Activity]):
+class OfActivity(TypedColumns, admin.TabularInline[M, Activity]):
     """An inline of an activity whose lists of choices are read once, not once a row."""
 
     extra = 0
@@ -293,7 +293,7 @@ class ActivityAdmin(
             )
 
 
-class PeriodOpeningInline(admin.TabularInline[PeriodOpening, Period]):
+class PeriodOpeningInline(TypedColumns, admin.TabularInline[PeriodOpening, Period]):
     model = PeriodOpening
     extra = 0
     verbose_name_plural = "Ouverture aux publics de la ville : compte avant « commune » et « hors commune »"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import DateTimeField, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -14,10 +14,10 @@ from families.desk_cells import HouseholdLink
 from families.models import Household
 from portal.desk import previews
 from portal.desk.choices import TolerantChoices
+from portal.desk.columns import TypedColumns
 from portal.desk.pages import WithHistory
 from portal.desk.previews import Preview, ShowsPreview, Table, Typed
 from portal.french import moments
-from portal.french.day_fields import check_possible
 from portal.french.plurals import counted
 from portal.french.sentences import lower_first
 from portal.reservations.days import audiences
@@ -65,12 +65,6 @@ class CampaignAdmin(ShowsPreview[Campaign], TolerantChoices[Campaign], WithHisto
         named = [str(one) for one in (obj.activity, obj.audience) if one]
         return ", ".join(named) or "toutes les activités, tous les foyers"
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field is not None and isinstance(db_field, DateTimeField):
-            field.validators.append(check_possible)
-        return field
-
     def preview(self, typed: Typed[Campaign], request: HttpRequest, at: datetime) -> Preview | None:
         """What families read around its opening and its end, beside the other campaigns of the year."""
         row = typed.row
@@ -108,7 +102,7 @@ def _decides_first(one: Campaign) -> tuple[bool, bool, int, int]:
     return one.activity_id is None, one.audience is None, order, one.pk or 0
 
 
-class AudienceAddressInline(admin.TabularInline[AudienceAddress, Audience]):
+class AudienceAddressInline(TypedColumns, admin.TabularInline[AudienceAddress, Audience]):
     model = AudienceAddress
     extra = 0
     verbose_name_plural = "Adresses : communes, codes postaux ou rues, s'il en est par là où il habite"

@@ -9,6 +9,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from portal.desk.columns import TypedColumns
 from portal.desk.previews import Preview, ShowsPreview, Typed
 from portal.french.dates import WEEKDAYS
 from portal.french.day_fields import DayInput, HourInput, MomentInput
@@ -83,7 +84,7 @@ class DeadlineRuleForm(forms.ModelForm[DeadlineRule]):
         return cleaned
 
 
-class DeadlineWindowInline(admin.TabularInline[DeadlineWindow, DeadlineRule]):
+class DeadlineWindowInline(TypedColumns, admin.TabularInline[DeadlineWindow, DeadlineRule]):
     model = DeadlineWindow
     extra = 0
     fields = ("covers_from", "covers_to", "opens_at", "closes_at", "audience")

@@ -27,6 +27,7 @@ from families.models import StaffMember, User
 from families.signing_in import inviting
 from families.signing_in.asking_again import AsksAgain, asks_again
 from portal.desk.choices import SeveralRows, TolerantChoices
+from portal.desk.columns import TypedColumns
 from portal.desk.decisions import DECISION_FIELD, Decision
 from portal.desk.pages import log_all
 from portal.desk.site import DeskLink
@@ -91,7 +92,7 @@ class StaffRightFormSet(BaseInlineFormSet[StaffRight, User, StaffRightForm]):
         return giving.give(self.instance, given["role"], places=places, by=request.user, request=request)
 
 
-class StaffRightInline(TolerantChoices[StaffRight], admin.StackedInline[StaffRight, User]):
+class StaffRightInline(TypedColumns, TolerantChoices[StaffRight], admin.StackedInline[StaffRight, User]):
     model = StaffRight
     fk_name = "user"
     form = StaffRightForm

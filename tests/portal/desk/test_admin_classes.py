@@ -4,10 +4,12 @@ from django.contrib import admin
 from django.db import models
 from django.forms import fields_for_model
 
-from portal.desk.amounts import FrenchAmounts
+from portal.desk.columns import TypedColumns
 from portal.desk.pages import ShownOnlyInline
+from portal.desk.site import DeskAdmin
 from portal.french.numbers import TypedDecimalField
 
+TYPED = (models.DecimalField, models.DateField)
 PACKAGES = ("portal", "families", "catering", "leisure", "billing")
 # What it is, the list, what is decided, the page of one row.
 ORDER = """
@@ -46,19 +48,18 @@ def test_lists_of_fields_are_tuples():
         assert not lists, name
 
 
-def test_amounts_are_typed_and_shown_in_french_on_every_page():
-    """« 38,50 », not « 38.50 »: on pages of rows and in their inlines."""
+def test_amounts_and_days_are_typed_as_french_hands_do_on_every_page():
+    """« 38,50 », not « 38.50 », and no year 9999: on pages of rows and in their inlines."""
     looked = 0
     for model, page in admin.site._registry.items():
-        if type(page).__module__.split(".")[0] not in PACKAGES:
+        if not isinstance(page, DeskAdmin):
             continue
-        made_of = [(model, type(page)), *((one.model, one) for one in page.inlines)]
-        for its, one in made_of:
-            columns = (isinstance(column, models.DecimalField) for column in its._meta.fields)
-            if any(columns) and not issubclass(one, ShownOnlyInline):
-                assert issubclass(one, FrenchAmounts), one
+        for its, one in [(model, type(page)), *((one.model, one) for one in page.inlines)]:
+            typed = [column for column in its._meta.fields if column.editable and isinstance(column, TYPED)]
+            if typed and not issubclass(one, ShownOnlyInline):
+                assert issubclass(one, TypedColumns), one
                 looked += 1
-    assert looked > 15
+    assert looked > 60
 
 
 def test_a_price_is_shown_with_a_comma_and_taken_either_way():
