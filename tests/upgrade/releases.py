@@ -77,8 +77,9 @@ class Release(NamedTuple):
         with tarfile.open(self.files) as archive:
             for member in archive.getmembers():
                 of, _, name = member.name.partition("/")
-                if of == kind:
-                    archive.extract(member.replace(name=name), folder, filter="data")
+                if of == kind and (packed := archive.extractfile(member)) is not None:
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_bytes(packed.read())
 
 
 # Up to 0.11.0 the columns that are not called « id » were left where an empty table begins.
