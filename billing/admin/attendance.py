@@ -204,7 +204,13 @@ class AttendanceAdmin(
             request.user, form.cleaned_data["lieu"].pk, form.cleaned_data["jour"], today=today
         ):
             form.add_error("jour", limits.TODAY_ONLY)
-        context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody, "conflicts": None, "parts": None}
+        context: dict[str, Any] = {
+            "form": form,
+            "sheet": None,
+            "nobody": nobody,
+            "conflicts": None,
+            "parts": None,
+        }
         if form.is_valid() and not nobody:
             day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]
             offered = attendance.formulas(place, day)
@@ -321,9 +327,7 @@ def _load(
         )
     elif parts is not None:
         part = slice(parts.start_index() - 1, parts.end_index())
-    return attendance.AttendanceSheet.load(
-        place, formula, day, timed=is_timed(formula), part=part, only=only
-    )
+    return attendance.AttendanceSheet.load(place, formula, day, timed=is_timed(formula), part=part, only=only)
 
 
 def _ways(
@@ -333,9 +337,7 @@ def _ways(
     if parts is None:
         return []
     shown = parts.paginator.get_elided_page_range(parts.number)
-    return [
-        (one, list_url(day, place.pk, formula.pk, one) if isinstance(one, int) else "") for one in shown
-    ]
+    return [(one, list_url(day, place.pk, formula.pk, one) if isinstance(one, int) else "") for one in shown]
 
 
 def _to_answer(

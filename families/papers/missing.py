@@ -122,8 +122,6 @@ class Lines(Sequence[Line]):
         return Gap(line.household, line.child.pk if line.child else None, line.kind.pk)
 
 
-def lines(
-    homes: QuerySet[Household], children: QuerySet[Any], kinds: Collection[int], today: date
-) -> Lines:
+def lines(homes: QuerySet[Household], children: QuerySet[Any], kinds: Collection[int], today: date) -> Lines:
     """Of these households and children, what is to be given of these kinds (keys), by household."""
     return Lines(gaps(homes, children, kinds, today), today)
