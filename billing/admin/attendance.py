@@ -1,6 +1,7 @@
 """The list of a day at the desk: who came, who did not, who came besides."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -358,10 +359,8 @@ def _asked(query: QueryDict, today: date, user: User) -> tuple[ListForm, str]:
     day in words besides."""
     wanted: date | None = None
     if "lieu" not in query:
-        try:
+        with suppress(forms.ValidationError):  # the form says so
             wanted = DayField().clean(query.get("jour", today.isoformat()))
-        except forms.ValidationError:
-            pass  # the form says so
     concerned = Q(pk__in=()) if wanted is None else attendance.places_concerned(wanted)
     there = ExpressionWrapper(concerned, BooleanField())
     known = list(places(user).annotate(concerned=there))
