@@ -74,7 +74,7 @@ def _to_do(rows: QuerySet[Any], child: str | None, today: date) -> QuerySet[Any]
     soon = Q(pk__in=())
     for key, kind in paper_kinds().items():
         soon |= Q(wanted=key, good_until__lte=today + timedelta(days=kind.remind_days))
-    return (
+    found: QuerySet[Any] = (
         rows.annotate(
             last_state=Coalesce(Subquery(last.values("state")[:1]), Value("")),
             last_asked=Subquery(last.values("asked_on")[:1]),
@@ -83,6 +83,7 @@ def _to_do(rows: QuerySet[Any], child: str | None, today: date) -> QuerySet[Any]
         .exclude(last_state=State.SENT)
         .filter(soon | Q(last_state=State.REFUSED) | ~Exists(good))
     )
+    return found
 
 
 class Lines(Sequence[Line]):
