@@ -1,13 +1,15 @@
 """The list of a day at the desk: who came, who did not, who came besides."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.core.paginator import Page, Paginator
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -34,6 +36,8 @@ from portal.web.posted import posted_number, posted_numbers
 from portal.web.signed_in import SignedInRequest
 
 MAY_READ = "reservations.view_attendance"
+# A list of more children than fit a page is ticked part by part.
+MOST_TOGETHER, A_PART = 200, 100
 MAY_ENTER = ("reservations.add_attendance", "reservations.change_attendance")
 TINTS = {
     attendance.PresenceStanding.EXPECTED: "none",
@@ -201,15 +205,22 @@ class AttendanceAdmin(
             request.user, form.cleaned_data["lieu"].pk, form.cleaned_data["jour"], today=today
         ):
             form.add_error("jour", limits.TODAY_ONLY)
-        context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody, "conflicts": None}
+        context: dict[str, Any] = {
+            "form": form,
+            "sheet": None,
+            "nobody": nobody,
+            "conflicts": None,
+            "parts": None,
+        }
         if form.is_valid() and not nobody:
             day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]
             offered = attendance.formulas(place, day)
             formula = _chosen(offered, request.GET.get("formule", ""))
             context["formulas"] = [(one, list_url(day, place.pk, one.pk)) for one in offered]
             if formula is not None:
-                sheet = attendance.AttendanceSheet.load(place, formula, day, timed=is_timed(formula))
-                enters = rights.may_all(request.user, place, *MAY_ENTER)
+                parts = _parts(formula, request.GET.get("page", ""))
+                sheet = _load(request, place, formula, day, parts)
+                enters = limits.holds_at(request.user, place.pk, *MAY_ENTER)
                 writable = request.user.has_perms(MAY_ENTER) and enters and day <= today
                 context |= {"found": [], "words": "", "chosen": [], "posted": None}
                 shown: Mapping[int, attendance.Shown] = {}
@@ -223,14 +234,15 @@ class AttendanceAdmin(
                     saves = "chercher" not in request.POST and posted.valid
                     conflicts = self._record(request, sheet, posted, at) if saves else None
                     if conflicts is not None and not conflicts:
-                        return redirect(list_url(day, place.pk, formula.pk))
+                        return redirect(list_url(day, place.pk, formula.pk, parts.number if parts else None))
                     if conflicts:
-                        sheet = _to_answer(sheet, posted, conflicts)
+                        sheet = _to_answer(_load(request, place, formula, day, parts), posted, conflicts)
                         posted.came = []  # these are saved
                     else:  # nothing is saved yet: the page still is of the moment when it was opened
                         shown = posted.shown
                     context |= self._search(request, formula, day, posted) | {"conflicts": conflicts}
                 context |= self._list(sheet, writable, day > today, shown)
+                context |= {"parts": parts, "ways": _ways(parts, day, place, formula)}
         return self.page(request, "admin/billing/attendance.html", "Pointer les présences", context)
 
     def _record(
@@ -298,12 +310,42 @@ class AttendanceAdmin(
         }
 
 
-def _to_answer(
-    sheet: attendance.AttendanceSheet, posted: Posted, conflicts: list[attendance.Conflict]
+def _parts(formula: OfferedFormula, asked: str) -> "Page[int] | None":
+    """The part of the list that is asked for; None where the list is one page."""
+    total = formula.expected or 0
+    return Paginator(range(total), A_PART).get_page(asked) if total > MOST_TOGETHER else None
+
+
+def _load(
+    request: HttpRequest, place: Establishment, formula: Formula, day: date, parts: "Page[int] | None"
 ) -> attendance.AttendanceSheet:
-    """The list as it stands now, with this page's word on the rows that two pages changed: saved again, it
+    """The list, or the part of it that is looked at. What is sent back is of the children that the page
+    showed, even where the list has moved on since."""
+    part, only = slice(None), None
+    if parts is not None and request.method == "POST":
+        only = posted_numbers(
+            name.removeprefix("montre-") for name in request.POST if name.startswith("montre-")
+        )
+    elif parts is not None:
+        part = slice(parts.start_index() - 1, parts.end_index())
+    return attendance.AttendanceSheet.load(place, formula, day, timed=is_timed(formula), part=part, only=only)
+
+
+def _ways(
+    parts: "Page[int] | None", day: date, place: Establishment, formula: Formula
+) -> list[tuple[int | str, str]]:
+    """To the other parts of a list; where some are left out, without an address."""
+    if parts is None:
+        return []
+    shown = parts.paginator.get_elided_page_range(parts.number)
+    return [(one, list_url(day, place.pk, formula.pk, one) if isinstance(one, int) else "") for one in shown]
+
+
+def _to_answer(
+    now: attendance.AttendanceSheet, posted: Posted, conflicts: list[attendance.Conflict]
+) -> attendance.AttendanceSheet:
+    """The list as it stands `now`, with this page's word on the rows that two pages changed: saved again, it
     counts."""
-    now = attendance.AttendanceSheet.load(sheet.establishment, sheet.formula, sheet.day, timed=sheet.timed)
     sentences = {one.booking: one.sentence for one in conflicts}
     for row in now.rows:
         if (sentence := sentences.get(row.booking.pk)) is not None:
@@ -315,23 +357,26 @@ def _to_answer(
 def _asked(query: QueryDict, today: date, user: User) -> tuple[ListForm, str]:
     """Day and place: without a place, the first where somebody is expected. Where nobody is anywhere, that
     day in words besides."""
-    known = list(places(user))
+    wanted: date | None = None
+    if "lieu" not in query:
+        with suppress(forms.ValidationError):  # the form says so
+            wanted = DayField().clean(query.get("jour", today.isoformat()))
+    concerned = Q(pk__in=()) if wanted is None else attendance.places_concerned(wanted)
+    there = ExpressionWrapper(concerned, BooleanField())
+    known = list(places(user).annotate(concerned=there))
     asked: dict[str, Any] = {"jour": today.isoformat(), "lieu": known[0].pk if known else ""}
     given = {name: query[name] for name in asked if name in query}
     form = ListForm(asked | given, known=known)
     if "lieu" in given or not form.is_valid():
         return form, ""
     day = form.cleaned_data["jour"]
-    keys = [one.pk for one in known]
-    concerned = Establishment.objects.filter(attendance.places_concerned(day), pk__in=keys)
-    there = set(concerned.values_list("pk", flat=True))
-    place = next((one for one in known if one.pk in there), None)
+    place = next((one for one in known if one.concerned), None)
     if place is None:
         return form, moments.day(day, year=True)
     return ListForm(asked | given | {"lieu": place.pk}, known=known), ""
 
 
-def _chosen(offered: Sequence[OfferedFormula], asked: str) -> Formula | None:
+def _chosen(offered: Sequence[OfferedFormula], asked: str) -> "OfferedFormula | None":
     """The formula asked for; else the first for which somebody is expected."""
     by_key = {str(one.pk): one for one in offered}
     if asked in by_key:
@@ -339,6 +384,8 @@ def _chosen(offered: Sequence[OfferedFormula], asked: str) -> Formula | None:
     return next((one for one in offered if one.expected), offered[0] if offered else None)
 
 
-def list_url(day: date, place: int, formula: int) -> str:
-    query = urlencode({"jour": day.isoformat(), "lieu": str(place), "formule": str(formula)})
-    return f"{reverse('admin:reservations_attendance_list')}?{query}"
+def list_url(day: date, place: int, formula: int, part: int | None = None) -> str:
+    asked = {"jour": day.isoformat(), "lieu": str(place), "formule": str(formula)}
+    if part is not None:
+        asked["page"] = str(part)
+    return f"{reverse('admin:reservations_attendance_list')}?{urlencode(asked)}"

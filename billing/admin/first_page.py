@@ -66,10 +66,12 @@ def not_called(request: HttpRequest, at: datetime) -> dict[str, Any] | None:
     today = timezone.localdate(at)
     same = {"establishment": OuterRef("establishment"), "formula": OuterRef("formula")}
     called = Attendance.objects.filter(**same)
+    looked_at = (today - LOOKED_BACK, today - timedelta(days=1))
     booked = Booking.objects.holding().filter(
-        ~Exists(called.filter(day=OuterRef("day"))),
+        # The days are named here too: else the database reads the attendance of all years.
+        ~Exists(called.filter(day=OuterRef("day"), day__range=looked_at)),
         Exists(called.filter(day__range=(today - CALLED_LATELY, today))),
-        day__range=(today - LOOKED_BACK, today - timedelta(days=1)),
+        day__range=looked_at,
         # Places are named so that the index by place and day serves.
         establishment__in=Establishment.objects.values("pk"),
     )

@@ -104,7 +104,7 @@ class LackingPapers(Part):
         seen = rights.seen_by(self.user, known_homes(), PAPERS)
         children = rights.seen_by(self.user, Child.objects.all(), PAPERS)
         kinds = {kind.pk for kind in self.cleaned_data["kinds"]}
-        return {line.household for line in missing.lines(seen, children, kinds, self.today)}
+        return {gap.household for gap in missing.gaps(seen, children, kinds, self.today)}
 
     def words(self) -> list[str]:
         return [named("manque", list(self.cleaned_data["kinds"]))]

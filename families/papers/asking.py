@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 
 from families.custody import homes
 from families.models import Child, Custody, Household, Paper, PaperKind, household_number, paper_kinds
@@ -42,6 +42,11 @@ class Activities(Protocol):
         """Of these households (keys), for the enrolments that live today; in one query."""
         ...
 
+    def needing(self, kinds: Collection[int], today: date) -> QuerySet[Any]:
+        """The same of all households, of these kinds (keys): rows with a `household`, a `child` and the kind
+        `wanted`."""
+        ...
+
     def first(self) -> Mapping[int, Sequence[str]]:
         """By kind (its key), the activities whose enrolment waits for such a paper; as a rule in no query."""
         ...
@@ -61,6 +66,9 @@ class NoActivities:
 
     def needs(self, homes: Collection[int], today: date) -> Iterable[Need]:
         return ()
+
+    def needing(self, kinds: Collection[int], today: date) -> QuerySet[Any]:
+        return Custody.objects.none().annotate(wanted=Value(0))
 
     def first(self) -> Mapping[int, Sequence[str]]:
         return {}
@@ -83,6 +91,11 @@ def lend(activities: Activities) -> None:
 
 def year_end(day: date) -> date | None:
     return _activities.year_end(day)
+
+
+def needing(kinds: Collection[int], today: date) -> QuerySet[Any]:
+    """Rows of all households to which an activity asks one of these kinds (keys)."""
+    return _activities.needing(kinds, today)
 
 
 def told_accepted(household: int, child: int | None, kind: int) -> None:

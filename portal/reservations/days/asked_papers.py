@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from families.papers.asking import Need
 from families.texts.standing import Need as TextNeed
@@ -76,6 +76,16 @@ class PapersOfActivities:
             Need(household, child, kind, activity, without in ActivityPaper.BEFORE_PLACE)
             for household, child, kind, activity, without in rows
         ]
+
+    def needing(self, kinds: Collection[int], today: date) -> "QuerySet[Any]":
+        """The rows of which `needs` tells, with the kind `wanted`."""
+        rows = Enrolment.objects.live().filter(
+            Q(ends_on=None) | Q(ends_on__gte=today),
+            school_year__in=SchoolYear.objects.serving(today),
+            activity__papers__kind__in=kinds,
+            activity__papers__kind__active=True,
+        )
+        return rows.annotate(wanted=F("activity__papers__kind"))
 
     def first(self) -> Mapping[int, Sequence[str]]:
         """By kind of paper, the activities that ask for it before an enrolment."""

@@ -194,10 +194,19 @@ class AttendanceSheet:
 
     @classmethod
     def load(
-        cls, establishment: Establishment, formula: Formula, day: date, *, timed: bool = False
+        cls,
+        establishment: Establishment,
+        formula: Formula,
+        day: date,
+        *,
+        timed: bool = False,
+        part: slice = slice(None),
+        only: Collection[int] | None = None,
     ) -> "AttendanceSheet":
-        """In 4 queries whatever the children. `timed`: how long each stayed is asked too."""
-        bookings = list(_expected(establishment, formula, day))
+        """In 4 queries whatever the children. `timed`: how long each stayed is asked too. `part` of the list
+        in its order; `only`: of these bookings (keys), wherever they stand in it by now."""
+        expected = _expected(establishment, formula, day)
+        bookings = list(expected[part] if only is None else expected.filter(pk__in=only))
         children = [booking.child_id for booking in bookings]
         known = _Known(formula, _entered(children, formula, day, bookings))
         covered = covering(children, day)
@@ -209,7 +218,7 @@ class AttendanceSheet:
             rows.append(ExpectedChild(booking, group, attendance, certificate, said, booking.announced))
         unbooked = (
             _besides(establishment, formula, day)
-            .exclude(child__in=children)
+            .exclude(child__in=_held(establishment, formula, day).values("child"))
             .select_related("child", "household", "booking__formula")
             .with_stays()
             .order_by("child__last_name", "child__first_name", "pk")
@@ -279,9 +288,12 @@ def _besides(establishment: Establishment, formula: Formula, day: date) -> Atten
     )
 
 
+def _held(establishment: Establishment, formula: Formula, day: date) -> QuerySet[Booking]:
+    return Booking.objects.holding().filter(establishment=establishment, formula=formula, day=day)
+
+
 def _expected(establishment: Establishment, formula: Formula, day: date) -> QuerySet[Any]:
-    held = Booking.objects.holding().filter(establishment=establishment, formula=formula, day=day)
-    rows: QuerySet[Any] = with_class(held).annotate(announced=announced())
+    rows: QuerySet[Any] = with_class(_held(establishment, formula, day)).annotate(announced=announced())
     return rows.select_related("child").order_by(
         "school", "attended", "child__last_name", "child__first_name", "pk"
     )

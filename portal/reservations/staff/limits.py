@@ -22,6 +22,12 @@ def opens(user: Any, place: int, day: date, *, today: date, week: bool = False) 
     return isinstance(reach, rights.Whole) or place in reach
 
 
+def holds_at(user: Any, place: int, *needed: str) -> bool:
+    """Whether each of these rights reaches a place (its key); in no query once the rights are read."""
+    reaches = (rights.places_of(user, right) for right in needed)
+    return all(isinstance(reach, rights.Whole) or place in reach for reach in reaches)
+
+
 def of_days_opened(user: Any, rows: QuerySet[Any], *, today: date) -> QuerySet[Any]:
     """Of rows of places and days, those of days that are for `user`; `rows` itself where all are."""
     reach = rights.places_of(user, ANY_DAY)

@@ -393,3 +393,22 @@ def test_the_detail_of_a_reservation_costs_the_same_for_one_day_and_ten(books, c
 
     once = cost([date(2026, 11, 2)])
     assert cost([date(2026, 11, day) for day in (3, 4, 5, 6, 9)]) == once
+
+
+def test_a_long_list_is_ticked_part_by_part_and_keeps_what_was_sent_though_it_moved(
+    lina, where, canteen, year, school_class, agent_client, monkeypatch
+):
+    monkeypatch.setattr("billing.admin.attendance.MOST_TOGETHER", 2)
+    monkeypatch.setattr("billing.admin.attendance.A_PART", 2)
+    others = []
+    for number in range(2):
+        who = enrolled(family(f"z{number}", f"Zola {number}", "Sacha", school_class), canteen, year)
+        others.append(BookingFactory(enrolment=who.enrolment, day=MONDAY))
+    first, second = (agent_client.get(f"{where}&page={page}").text for page in (1, 2))
+    assert "Enfants 1 à 2 sur 3" in first and f"etat-{lina.pk}" in first and f"etat-{others[0].pk}" in first
+    assert f"etat-{others[1].pk}" in second and f"etat-{lina.pk}" not in second
+    extra = enrolled(family("aa", "Aaron", "Sacha", school_class), canteen, year)
+    BookingFactory(enrolment=extra.enrolment, day=MONDAY)
+    sent = {f"montre-{others[0].pk}": "|present||", f"etat-{others[0].pk}": "absent"}
+    assert agent_client.post(f"{where}&page=1", sent).status_code == 302
+    assert entered() == {str(others[0].child): ("absent", "")}

@@ -1,17 +1,20 @@
 """Papers at the desk: who sees which, accepted with their last day, seen at the counter, who lacks what."""
 
+import random
+from contextlib import suppress
 from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from families.models import Paper, User
-from families.papers import sending
+from families.models import Child, Custody, Household, Paper, User
+from families.papers import asking, missing, sending
 from portal.reservations.staff import giving
 from tests.conftest import NOW, brother_of, let_go, logged_in
 from tests.factories import PaperFactory, PaperKindFactory
@@ -279,3 +282,34 @@ def test_nothing_is_noted_for_or_asked_of_a_household_that_was_joined_to_another
     assert not Paper.objects.exists()
     found = agent_client.get(FIND, {"q": stranger.household.number}).content.decode()
     assert reverse("admin:families_paper_note", args=[stranger.household.pk]) not in found
+
+
+def test_the_database_counts_what_the_lines_of_each_household_tell(books, stranger, insurance, rules):
+    """Whatever was sent, accepted, refused, asked by hand, private, or the other home's."""
+    Custody.objects.create(child=books.child, household=stranger.household)
+    kinds = [insurance, rules, PaperKindFactory(remind_days=20)]
+    days = (None, TODAY - timedelta(days=1), TODAY + timedelta(days=5), TODAY + timedelta(days=200))
+    choose = random.Random(7)
+    homes = Household.objects.filter(pk__in=[books.household.pk, stranger.household.pk])
+    filled = 0
+    for _ in range(150):
+        Paper.objects.all().delete()
+        for kind, ends_on, asked_on in product(kinds, choose.sample(days, 2), (None, TODAY)):
+            with suppress(IntegrityError), transaction.atomic():
+                PaperFactory(
+                    kind=kind,
+                    household=choose.choice((books, stranger)).household,
+                    child=choose.choice((None, books.child, books.child, stranger.child)),
+                    state=choose.choice(Paper.State.values),
+                    private=choose.random() < 0.3,
+                    starts_on=TODAY - timedelta(days=300),
+                    ends_on=ends_on,
+                    asked_on=asked_on,
+                )
+        told = asking.read([home.pk for home in homes.order_by("pk")], TODAY)
+        wanted = [line for home in sorted(told) for line in told[home] if line.is_to_do]
+        found = missing.lines(homes, Child.objects.all(), [kind.pk for kind in kinds], TODAY)
+        assert found[:] == wanted and len(found) == len(wanted)
+        assert [found[at] for at in range(len(found))] == wanted
+        filled += len(wanted)
+    assert filled > 300
