@@ -25,15 +25,16 @@ _kept: dict[tuple[Hashable, ...], list[str] | None] = {}
 
 
 class AddressNode(URLNode):
-    """As Django's, which answers whatever is not a name said in the template with numbers."""
+    """As Django's, which answers whatever is not a name with numbers."""
 
     def __init__(self, view_name: Any, args: Any, kwargs: Any, asvar: Any) -> None:
         super().__init__(view_name, args, kwargs, asvar)
-        said = not (view_name.is_var or view_name.filters or kwargs) and len(args) <= len(PLACES)
-        self._name = str(view_name.var) if said else ""
+        self._may = not kwargs and len(args) <= len(PLACES)
+        said = not (view_name.is_var or view_name.filters)
+        self._said = str(view_name.var) if said else ""
 
     def render(self, context: Context) -> str:
-        numbers = [arg.resolve(context) for arg in self.args] if self._name else []
+        numbers = [arg.resolve(context) for arg in self.args] if self._may else []
         pieces = self._pieces(context, numbers)
         if pieces is None:
             return str(super().render(context))
@@ -46,7 +47,10 @@ class AddressNode(URLNode):
         return mark_safe(conditional_escape(address) if context.autoescape else address)  # noqa: S308 escaped
 
     def _pieces(self, context: Context, numbers: list[Any]) -> list[str] | None:
-        if not self._name or get_script_prefix() != "/":
+        if not self._may or get_script_prefix() != "/":
+            return None
+        name = self._said or self.view_name.resolve(context)
+        if not isinstance(name, str):
             return None
         for number in numbers:
             if type(number) is not int or number < 0:
@@ -54,9 +58,9 @@ class AddressNode(URLNode):
         request: Any = getattr(context, "request", None)
         match = getattr(request, "resolver_match", None)
         app = getattr(request, "current_app", match and match.namespace)
-        key = (settings.ROOT_URLCONF, self._name, app, len(numbers))
+        key = (settings.ROOT_URLCONF, name, app, len(numbers))
         if key not in _kept:
-            _kept[key] = _around(self._name, app, len(numbers))
+            _kept[key] = _around(name, app, len(numbers))
         return _kept[key]
 
 
