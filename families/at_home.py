@@ -39,6 +39,10 @@ REFUSED_SHOWN = timedelta(days=30)
 # What is asked ------------------------------------------------------------------------------------------
 
 
+# Letters of an ask: from three lines of a phone on.
+LONG = 100
+
+
 @dataclass(frozen=True)
 class Ask:
     """What waits for the family: a few words, the sentence below them, and the way to do it.
@@ -52,6 +56,11 @@ class Ask:
     label: str
     main: bool = False
     late: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a phone has no room for its button beside its words."""
+        return len(self.title) + len(self.text) > LONG
 
 
 # Of a household, for who reads the page, at a moment (aware).

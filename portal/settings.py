@@ -134,7 +134,7 @@ TEMPLATES = [
                 "portal.town.context",
             ],
             # `{% csrf_token %}`, which also says for which household a form was shown; what heads each page.
-            "builtins": ["families.templatetags.form_tokens"],
+            "builtins": ["families.templatetags.form_tokens", "portal.templatetags.addresses"],
         },
     },
 ]

@@ -42,6 +42,7 @@ def _dishes(places: int) -> "QuerySet[Dish]":
             one_of("menu__restaurant", "place", places), menu__day__range=(Given("first"), Given("last"))
         )
         .select_related("menu")
+        .only("name", "menu__restaurant", "menu__day")
         .order_by("menu__day", "order", "pk")
     )
 

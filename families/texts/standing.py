@@ -157,7 +157,12 @@ def of_home(household: Household, today: date) -> list[Line]:
 
 @Composed
 def _answers() -> "QuerySet[TextAnswer]":
-    return TextAnswer.objects.filter(household=Given("household")).select_related("version").order_by("pk")
+    return (
+        TextAnswer.objects.filter(household=Given("household"))
+        .select_related("version")
+        .defer("version__body")
+        .order_by("pk")
+    )
 
 
 def answered(versions: Collection[int], households: Collection[int]) -> dict[Key, bool]:

@@ -121,6 +121,12 @@ class Composed(Generic[Row]):
         queryset = self._compose(*shape)
         compiler = queryset.query.get_compiler(queryset.db)
         text, places = compiler.as_sql()
+        # Who reads each column into Python is of the shape as well.
+        fields = [column for column, *_ in compiler.select[: compiler.col_count]]
+        converters, composite = compiler.get_converters(fields), compiler.has_composite_fields(fields)
+        kept: Any = compiler
+        kept.get_converters = lambda fields: converters
+        kept.has_composite_fields = lambda fields: composite
         return queryset, compiler, text, list(places)
 
 

@@ -17,10 +17,11 @@ from enum import Enum
 from functools import partial
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from families.models import Custody, Household, User
-from portal.database.composed import Composed, Given
+from portal.database.composed import Composed, Given, GivenMany
 from portal.reservations.acts import money_first, tasks
 from portal.reservations.acts.booking import could_stand, finish, post_after
 from portal.reservations.acts.places import Changes, _lock_slots, _places_of, fits, shelves_of, slots_of
@@ -64,13 +65,19 @@ def of_reservations(recorded: Iterable[Reservation], at: datetime) -> dict[int, 
     waiting = [one.pk for one in recorded if one.state == ReservationState.PENDING]
     if not waiting or not money_first.is_asked():
         return {}
+    rows = _waiting_in(reservations=waiting, at=at)
+    return {one.booking.reservation_id: one.cart for one in rows if one.booking.reservation_id is not None}
+
+
+@Composed
+def _waiting_in() -> "QuerySet[CartDay]":
     rows = CartDay.objects.filter(
-        booking__reservation__in=waiting,
+        booking__reservation__pk__among=GivenMany("reservations"),
         booking__state=BookingState.HELD,
         cart__state=State.OPEN,
-        cart__ends_at__gt=at,
-    ).select_related("cart", "booking")
-    return {one.booking.reservation_id: one.cart for one in rows if one.booking.reservation_id is not None}
+        cart__ends_at__gt=Given("at"),
+    )
+    return rows.select_related("cart", "booking")
 
 
 def to_pay(household: Household, at: datetime) -> list[Cart]:

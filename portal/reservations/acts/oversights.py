@@ -10,12 +10,13 @@ one sentence for pages and verbs; the warning before it, by the same, stops noth
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, TypeAlias
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
 from django.urls import reverse
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from families.custody import own
 from families.emails import addresses
 from families.models import Child, Household, User
 from portal import town
+from portal.database.composed import Composed, Given, numbered, one_of
 from portal.database.kept import KeptAWhile, once_a_page
 from portal.french import moments
 from portal.letters import mailing
@@ -47,6 +49,8 @@ RIGHT = "reservations.add_oversightdecision"
 TAKE_BACK = "reservations.change_oversightdecision"
 # A decision is for a while: it is made again where it is still wanted.
 LONGEST = timedelta(days=366)
+# A day, or its place in a query that is composed once.
+Day: TypeAlias = "date | Given"
 # Household, child, activity (keys).
 Key = tuple[int, int, int]
 
@@ -100,54 +104,86 @@ def rules_on(today: date) -> dict[int, OversightRule]:
     return found
 
 
-def counted(known: dict[int, OversightRule], among: Q, today: date) -> list[Forgotten]:
-    """The oversights of who is `among` (household, child), in activities that have a rule: a query a kind
-    that counts and one more, and none where no activity has."""
+# Household, child, activity, day, what was forgotten.
+Row = tuple[int, int, int, date, str]
+# Of the kinds that some rule counts, in these activities, since a day.
+Reads = Callable[[tuple[Kind, ...], tuple[int, ...], date], Iterable[Row]]
+
+
+def counted(known: Mapping[int, OversightRule], among: Q, today: date) -> list[Forgotten]:
+    """The oversights of who is `among` (household, child), in activities that have a rule: two queries, and
+    none where no activity has."""
+    return _counted(known, lambda kinds, of, since: _rows(kinds, of, among, since, today), today)
+
+
+def _counted(known: Mapping[int, OversightRule], read: Reads, today: date) -> list[Forgotten]:
     if not known:
         return []
-    starts = list(SchoolYear.objects.filter(starts_on__lte=today).values_list("starts_on", flat=True))
+    named = {activity: one.rule() for activity, one in known.items()}
+    starts = [start for (start,) in _year_starts(today=today)]
     first = {
-        activity: max(rules.since(one.rule(), today, starts), one.valid_from)
+        activity: max(rules.since(named[activity], today, starts), one.valid_from)
         for activity, one in known.items()
     }
-    since = min(first.values())
+    asked = frozenset[Kind]().union(*(one.kinds for one in named.values()))
+    kinds = tuple(kind for kind in Kind if kind in asked)
     found: dict[Key, list[tuple[date, Kind]]] = defaultdict(list)
-    for kind, rows in _rows(known, among, since, today):
-        for household, child, activity, day in rows:
-            found[household, child, activity].append((day, kind))
+    for household, child, activity, day, kind in read(kinds, tuple(sorted(known)), min(first.values())):
+        found[household, child, activity].append((day, Kind(kind)))
     counts = []
     for key in sorted(found):
-        one = known[key[2]]
-        days = rules.days_of(found[key], one.rule(), first[key[2]], today)
+        days = rules.days_of(found[key], named[key[2]], first[key[2]], today)
         if days:
-            counts.append(Forgotten(key, one, days))
+            counts.append(Forgotten(key, known[key[2]], days))
     return counts
 
 
+@Composed
+def _year_starts() -> "QuerySet[Any]":
+    return SchoolYear.objects.filter(starts_on__lte=Given("today")).values_list("starts_on")
+
+
 def _rows(
-    known: Mapping[int, OversightRule], among: Q, since: date, today: date
-) -> Iterable[tuple[Kind, Iterable[tuple[int, int, int, date]]]]:
-    """Of the kinds that some rule counts."""
-    asked = frozenset[Kind]().union(*(one.rule().kinds for one in known.values()))
-    there = Attendance.objects.filter(among, formula__activity__in=known, day__range=(since, today))
+    kinds: Sequence[Kind], activities: Collection[int], among: Q, since: Day, today: Day
+) -> "QuerySet[Any]":
+    """One query, whatever the kinds."""
+    within = Q(day__gte=since, day__lte=today)
+    there = Attendance.objects.filter(among, within, formula__activity__in=activities)
     told = AbsenceNotice.objects.standing().filter(
         household=OuterRef("household"), child=OuterRef("child"), day=OuterRef("day")
     )
-    columns = ("household", "child", "formula__activity", "day")
-    if Kind.UNRESERVED in asked:
-        yield Kind.UNRESERVED, there.unreserved().order_by().values_list(*columns)
-    missed = there.filter(~Exists(told), state=AttendanceState.ABSENT, reason="", certificate_at=None)
-    if Kind.MISSED in asked:
-        yield Kind.MISSED, missed.order_by().values_list(*columns)
-    late = Booking.objects.holding().filter(among, activity__in=known, late=True, day__range=(since, today))
-    if Kind.LATE in asked:
-        yield Kind.LATE, late.order_by().values_list("household", "child", "activity", "day")
+    late = Booking.objects.holding().filter(among, within, activity__in=activities, late=True)
+    of_kind: dict[Kind, tuple[QuerySet[Any], str]] = {
+        Kind.UNRESERVED: (there.unreserved(), "formula__activity"),
+        Kind.MISSED: (
+            there.filter(~Exists(told), state=AttendanceState.ABSENT, reason="", certificate_at=None),
+            "formula__activity",
+        ),
+        Kind.LATE: (late, "activity"),
+    }
+    each = [
+        rows.order_by().values_list(
+            "household", "child", activity, "day", Value(str(kind), output_field=CharField())
+        )
+        for kind, (rows, activity) in of_kind.items()
+        if kind in kinds
+    ]
+    return each[0].union(*each[1:], all=True)
+
+
+@Composed
+def _rows_at_home(kinds: tuple[Kind, ...], activities: tuple[int, ...]) -> "QuerySet[Any]":
+    return _rows(kinds, activities, Q(household=Given("household")), Given("since"), Given("today"))
 
 
 @once_a_page
 def of_home(household: Household, today: date) -> list[Forgotten]:
     """Those of a household's children; no query where the town counts none."""
-    return counted(rules_on(today), Q(household=household.pk), today)
+
+    def read(kinds: tuple[Kind, ...], activities: tuple[int, ...], since: date) -> Iterable[Row]:
+        return _rows_at_home(kinds, activities, household=household.pk, since=since, today=today)
+
+    return _counted(rules_on(today), read, today)
 
 
 @dataclass(frozen=True)
@@ -278,10 +314,16 @@ def _forget() -> None:
 
 def standing(households: Collection[int], today: date) -> list[OversightDecision]:
     """The decisions that stop something for these households (keys) today; no query where there is none."""
-    if not in_use():
+    if not households or not in_use():
         return []
-    rows = OversightDecision.objects.standing(today).filter(household__in=households)
-    return list(rows.select_related("child", "activity").order_by("since", "pk"))
+    return _standing(len(households), today=today, **numbered("household", sorted(households)))
+
+
+@Composed
+def _standing(households: int) -> "QuerySet[OversightDecision]":
+    on = OversightDecision.objects.standing(Given("today"))
+    rows = on.filter(one_of("household", "household", households))
+    return rows.select_related("child", "activity").order_by("since", "pk")
 
 
 def condition(wishes: Sequence[Wish], at: datetime) -> list[list[Unmet]]:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Expression, F, Q
 
 from families.models import Child, Household, User
 from families.visibility import OfChild
@@ -97,7 +97,7 @@ def oversight_rules() -> dict[int, list[OversightRule]]:
 
 
 class OversightDecisionQuerySet(OfChild["OversightDecision"]):
-    def standing(self, today: date) -> "OversightDecisionQuerySet":
+    def standing(self, today: "date | Expression") -> "OversightDecisionQuerySet":
         """Those that stop something on `today`."""
         return self.filter(ended_at=None, since__lte=today, until__gte=today)
 

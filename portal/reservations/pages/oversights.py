@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from families import which_home
 from families.at_home import Ask
+from families.custody import homes
 from families.models import Child, Household, User
 from portal.french import elision, moments
 from portal.reservations.acts import oversights
@@ -32,11 +33,14 @@ def asked(household: Household, user: User, at: datetime) -> list[Ask]:
         )
         for one in decided
     ]
-    warned = [one for one in oversights.of_home(household, today) if one.warning and one.key[1:] not in of]
-    names = Child.objects.in_bulk({one.key[1] for one in warned}) if warned else {}
+    forgot = ((one, one.warning) for one in oversights.of_home(household, today) if one.key[1:] not in of)
+    warned = [(one, warning) for one, warning in forgot if warning]
+    names = {child.pk: child for child in homes.children(household, today)} if warned else {}
+    if missing := {one.key[1] for one, _ in warned} - names.keys():
+        names |= Child.objects.in_bulk(missing)  # they no longer live there
     return asks + [
-        Ask(f"Oublis {elision.of(names[one.key[1]].first_name)}", one.warning, address, "Voir ces jours")
-        for one in warned
+        Ask(f"Oublis {elision.of(names[one.key[1]].first_name)}", warning, address, "Voir ces jours")
+        for one, warning in warned
     ]
 
 

@@ -101,5 +101,10 @@ def _coming(children: int) -> "QuerySet[Booking]":
         Booking.objects.filter(wanted, day__gte=Given("first"), state__in=LIVE)
         .annotate(rank=waiting_rank())
         .select_related("formula", "activity")
+        # Two weeks of a family are many rows, of which its pages say little.
+        .only(
+            "household", "child", "day", "state", "offered_until",
+            "formula__name", "activity__name", "activity__service",
+        )
         .order_by("day", "activity__order", "formula__order")
-    )
+    )  # fmt: skip

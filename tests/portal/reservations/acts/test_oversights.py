@@ -279,7 +279,7 @@ def test_many_children_are_counted_in_as_many_queries(books, counts, forgets, ca
     oversights.rules_on(TODAY)
     with CaptureQueriesContext(connection) as asked:
         assert len(oversights.of_home(books.household, TODAY)) == many
-    assert len(asked) == 4
+    assert len(asked) == 2
 
 
 # At the desk, and in the town's file ----------------------------------------------------------------------
