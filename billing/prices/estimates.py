@@ -23,7 +23,9 @@ from portal.database.kept import KeptAWhile
 from portal.french import moments
 from portal.french.amounts import euros, number
 from portal.reservations.acts.refusals import Choice
+from portal.reservations.deadlines.publics import Publics
 from portal.reservations.models import Enrolment, Formula, Period, SchoolYear
+from portal.reservations.models.campaigns import publics
 from portal.reservations.pages.prices import ForNumber, QuotientEnd
 
 
@@ -61,6 +63,21 @@ def _read_rules(activity_id: int) -> _Rules:
         years = list(SchoolYear.objects.order_by("-starts_on"))
         settings = BillingSettings.current()
     return _Rules(prices, years, settings)
+
+
+def _people(
+    household: Household, rules: _Rules, first: date, last: date, publics: Publics | None
+) -> FactsBook:
+    return FactsBook.of_household(
+        household,
+        first,
+        last,
+        asks=rules.prices.asks,
+        years=rules.years,
+        settings=rules.settings,
+        late=rules.prices.forgives,
+        publics=publics,
+    )
 
 
 # Every planning asks for them.
@@ -116,15 +133,7 @@ class Estimates:
             return cls(enrolment, period, rules.prices, FactsBook())
         if rules.prices.by_quantity:
             first, last = widened(first, last)
-        people = FactsBook.of_household(
-            enrolment.household,
-            first,
-            last,
-            asks=rules.prices.asks,
-            years=rules.years,
-            settings=rules.settings,
-            late=rules.prices.forgives,
-        )
+        people = _people(enrolment.household, rules, first, last, None if anew else publics())
         return cls(enrolment, period, rules.prices, people)
 
     @property

@@ -388,7 +388,10 @@ def _enrolments(
     if enrolment is None:
         raise Http404
     follow(request, enrolment, Enrolment.objects.all())
-    return enrolment, [one for one in found if one.child_id != enrolment.child_id]
+    others = [one for one in found if one.child_id != enrolment.child_id]
+    for one in others:  # what is read once for a home is read once for the page
+        one.household = enrolment.household
+    return enrolment, others
 
 
 @Composed
