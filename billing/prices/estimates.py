@@ -19,7 +19,7 @@ from billing.prices.numbers import Numbers, Presence, widened
 from billing.rules import pricing
 from billing.rules.absences import AbsenceRules
 from families.models import Household
-from portal.database.kept import KeptAWhile
+from portal.database.kept import KeptAWhile, once_a_page
 from portal.french import moments
 from portal.french.amounts import euros, number
 from portal.reservations.acts.refusals import Choice
@@ -84,6 +84,12 @@ def _people(
 _rules = KeptAWhile(_read_rules)
 
 
+@once_a_page
+def _of_page(household: Household, activity_id: int, first: date, last: date) -> FactsBook:
+    """Brothers and sisters on a page have theirs in common."""
+    return _people(household, _rules(activity_id), first, last, publics())
+
+
 @KeptAWhile
 def town_rules() -> TownRules:
     """The rules for all activities."""
@@ -133,7 +139,10 @@ class Estimates:
             return cls(enrolment, period, rules.prices, FactsBook())
         if rules.prices.by_quantity:
             first, last = widened(first, last)
-        people = _people(enrolment.household, rules, first, last, None if anew else publics())
+        if anew:
+            people = _people(enrolment.household, rules, first, last, None)
+        else:
+            people = _of_page(enrolment.household, activity, first, last)
         return cls(enrolment, period, rules.prices, people)
 
     @property
