@@ -449,9 +449,7 @@ class FactsBook:
 
     def _ask_of_page(self, household: Household, publics: Publics) -> None:
         if publics:
-            self._audiences = audiences.Known.of_home(
-                household, publics, when_told=self._told("residence")
-            )
+            self._audiences = audiences.Known.of_home(household, publics, when_told=self._told("residence"))
 
     def _publics(self, household_id: int, child_id: int, day: date) -> tuple[int, ...]:
         """The town's own audiences of that day, as far as one of them says « as the families of the town »:
