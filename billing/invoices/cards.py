@@ -22,7 +22,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from billing.invoices import quantities
@@ -45,6 +45,7 @@ from billing.models import (
 from billing.rules import cards as rules
 from families.custody import own
 from families.models import Household, User
+from portal.database.composed import Composed, GivenMany
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.dates import day_number, month_name, short_day
@@ -142,12 +143,10 @@ class _Homes:
 def _load(households: Collection[int] | None) -> _Homes | None:
     """Four queries at most; None where none of them has a card. Days whose price depends on how many
     there are take no ticket."""
-    found = HouseholdCard.objects.select_related("card").prefetch_related("card__activities")
-    if households is not None:
-        found = found.filter(household__in=households)
-    rows = list(found.order_by("pk"))
+    rows = _rows(households is None, homes=list(households or ()))
     if not rows:
         return None
+    prefetch_related_objects(rows, "card__activities")
     cards: dict[int, list[rules.Card]] = defaultdict(list)
     for row in rows:
         paid = frozenset(one.pk for one in row.card.activities.all())
@@ -161,6 +160,14 @@ def _load(households: Collection[int] | None) -> _Homes | None:
         frozenset(formulas.order_by().values_list("pk", flat=True)),
         (min(row.bought_on for row in rows), max(row.valid_until for row in rows)),
     )
+
+
+@Composed
+def _rows(all_homes: bool) -> "QuerySet[HouseholdCard]":
+    found = HouseholdCard.objects.all()
+    if not all_homes:
+        found = found.filter(household__pk__among=GivenMany("homes"))
+    return found.select_related("card").order_by("pk")
 
 
 @dataclass(frozen=True)

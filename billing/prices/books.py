@@ -388,15 +388,20 @@ class FactsBook:
         years: list[SchoolYear],
         settings: BillingSettings,
         late: bool = False,
+        publics: Publics | None = None,
     ) -> "FactsBook":
         """Of one household, in one query: a page has few to spare; a few more where audiences of the town
         change a price. `years` are all of them, newest first;
-        `settings` the town's; `late`: counts what is reserved late in these months."""
+        `settings` the town's; `late`: counts what is reserved late in these months; `publics` are the town's
+        audiences where a page has them, whose prices are not billed."""
         book = cls()
         book._settings = settings
         book._residences[household.pk] = [(date.min, household.resident, date.min)]
         if pricing.When.PUBLIC in asks:
-            book._ask_publics([household])
+            if publics is None:
+                book._ask_publics([household])
+            else:
+                book._ask_of_page(household, publics)
         book._years = years
         between = {one.pk for day in (first, last) if (one := book._year(day))}
         months = {"month": first.replace(day=1), "month_end": end_of_month(last)} if late else {}
@@ -441,6 +446,10 @@ class FactsBook:
             self._audiences = audiences.Known.load(
                 households, publics=publics, when_told=self._told("residence")
             )
+
+    def _ask_of_page(self, household: Household, publics: Publics) -> None:
+        if publics:
+            self._audiences = audiences.Known.of_home(household, publics, when_told=self._told("residence"))
 
     def _publics(self, household_id: int, child_id: int, day: date) -> tuple[int, ...]:
         """The town's own audiences of that day, as far as one of them says « as the families of the town »:

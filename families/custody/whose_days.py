@@ -11,10 +11,11 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from django.db.models import F, Min, Q
+from django.db.models import F, Min, Q, QuerySet
 
 from families.custody.turns import Span, Turns, apart
 from families.models import Child, CustodyCalendar
+from portal.database.composed import Composed, GivenMany
 
 # The school holidays of the town that a span of days touches, whole.
 Holidays = Callable[[date, date], Iterable[Span]]
@@ -51,7 +52,7 @@ class WhoseDays:
             return cls({}, {})
         turns: dict[int, Turns] = {}
         until: dict[int, date | None] = {}
-        for child, of_child in groupby(_rows(keys), key=lambda row: row[0]):
+        for child, of_child in groupby(_rows(keys=keys), key=lambda row: row[0]):
             found = list(of_child)
             _, ends, even, odd, weekday, moment, first_half, *_ = found[0]
             dates = tuple((row[7], row[8], row[9]) for row in found if row[7] is not None)
@@ -73,11 +74,12 @@ class WhoseDays:
         return child in self._turns and household in (self._turns[child].even, self._turns[child].odd)
 
 
-def _rows(keys: Iterable[int]) -> Iterable[tuple[Any, ...]]:
+@Composed
+def _rows() -> "QuerySet[CustodyCalendar, tuple[Any, ...]]":
     """Calendars with their dates, a row each: one query."""
     theirs = Q(child__custodies__household=F("even")) | Q(child__custodies__household=F("odd"))
     return (
-        CustodyCalendar.objects.filter(pk__in=keys)
+        CustodyCalendar.objects.filter(pk__among=GivenMany("keys"))
         .annotate(ends=Min("child__custodies__until", filter=theirs))
         .order_by("child", "dates__pk")
         .values_list(

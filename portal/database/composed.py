@@ -98,8 +98,7 @@ class Composed(Generic[Row]):
         queryset, compiler, text, places = composed
         adapt = compiler.connection.vendor != "postgresql"
         params = tuple(_value(given, place, adapt=adapt) for place in places)
-        read = queryset.all()
-        query: Any = read.query
+        read, query = _alike(queryset)
         # Django looks when it composes, which another transaction may have done.
         if query.select_for_update and not connections[read.db].in_atomic_block:
             raise TransactionManagementError("Rows are held until a transaction ends: there is none.")
@@ -119,15 +118,24 @@ class Composed(Generic[Row]):
 
     def _text_of(self, shape: tuple[Any, ...]) -> "Text[Row]":
         queryset = self._compose(*shape)
-        compiler = queryset.query.get_compiler(queryset.db)
+        compiler: Any = queryset.query.get_compiler(queryset.db)
         text, places = compiler.as_sql()
-        # Who reads each column into Python is of the shape as well.
-        fields = [column for column, *_ in compiler.select[: compiler.col_count]]
-        converters, composite = compiler.get_converters(fields), compiler.has_composite_fields(fields)
-        kept: Any = compiler
-        kept.get_converters = lambda fields: converters
-        kept.has_composite_fields = lambda fields: composite
+        if compiler.connection.vendor == "postgresql":  # others convert by the connection of a thread
+            fields = [column for column, *_ in compiler.select[: compiler.col_count]]
+            converters, composite = compiler.get_converters(fields), compiler.has_composite_fields(fields)
+            compiler.get_converters = lambda expressions: converters
+            compiler.has_composite_fields = lambda expressions: composite
         return queryset, compiler, text, list(places)
+
+
+def _alike(queryset: "QuerySet[Any, Row]") -> "tuple[QuerySet[Any, Row], Any]":
+    """A queryset that has read nothing yet, and its query, which is never composed: what they are made of is
+    shared, where `all` would copy it."""
+    read: Any = queryset.__class__.__new__(queryset.__class__)
+    read.__dict__.update(queryset.__dict__)
+    query = read._query = queryset.query.__class__.__new__(queryset.query.__class__)
+    query.__dict__.update(queryset.query.__dict__)
+    return read, query
 
 
 def _value(given: dict[str, Any], place: Any, *, adapt: bool) -> Any:

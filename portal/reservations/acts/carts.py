@@ -56,7 +56,12 @@ def of_recording(recorded: Sequence[Reservation], at: datetime) -> Cart | None:
     if not recorded or not money_first.is_asked():
         return None
     one = recorded[0]
-    return Cart.objects.filter(household=one.household_id, made_at=at).first()
+    return next(iter(_made(household=one.household_id, at=at)), None)
+
+
+@Composed
+def _made() -> CartQuerySet:
+    return Cart.objects.filter(household=Given("household"), made_at=Given("at"))[:1]
 
 
 def of_reservations(recorded: Iterable[Reservation], at: datetime) -> dict[int, Cart]:

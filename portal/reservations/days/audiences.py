@@ -10,10 +10,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
 
 from families import addresses, residences
 from families.addresses import Lived
 from families.models import Custody, FormerAddress, Household
+from portal.database.composed import Composed, GivenMany
 from portal.database.kept import once_a_page
 from portal.reservations.deadlines.publics import Kind, Life, Public, Publics, Span, held
 from portal.reservations.deadlines.rules import Rule, Windows, first_said
@@ -72,7 +76,52 @@ def words_of(household: Household, day: date) -> list[str]:
 
 @once_a_page
 def _known(household: Household) -> "Known":
-    return Known.load([household])
+    return Known.of_home(household, own_publics())
+
+
+class _Told(NamedTuple):
+    """What is written of some households, whichever audiences there are."""
+
+    former: list[FormerAddress] | None = None
+    recognised: list[AudienceMember] | None = None
+    schools: list[tuple[Any, ...]] | None = None
+
+
+def _read(households: Collection[int], kinds: Collection[Kind]) -> _Told:
+    """A query a way of belonging."""
+    return _Told(
+        _former(homes=households) if Kind.ADDRESS in kinds else None,
+        _recognised(homes=households) if Kind.RECOGNISED in kinds else None,
+        _schools(homes=households) if Kind.SCHOOL in kinds else None,
+    )
+
+
+@once_a_page
+def _told_of(household: Household, kinds: frozenset[Kind]) -> _Told:
+    return _read([household.pk], kinds)
+
+
+@Composed
+def _former() -> QuerySet[FormerAddress]:
+    return FormerAddress.objects.filter(household__pk__among=GivenMany("homes"))
+
+
+@Composed
+def _recognised() -> QuerySet[AudienceMember]:
+    return AudienceMember.objects.filter(household__pk__among=GivenMany("homes"))
+
+
+@Composed
+def _schools() -> QuerySet[Custody, tuple[Any, ...]]:
+    return (
+        Custody.objects.filter(household__pk__among=GivenMany("homes"))
+        .order_by("pk")
+        .values_list(
+            "household", "child", "since", "until", "child__schoolings__school_class__school",
+            "child__schoolings__starts_on", "child__schoolings__ends_on",
+            "child__schoolings__school_year__starts_on", "child__schoolings__school_year__ends_on",
+        )
+    )  # fmt: skip
 
 
 class Known:
@@ -95,33 +144,34 @@ class Known:
         was told."""
         known = cls(own_publics() if publics is None else publics)
         homes = {one.pk: one for one in households}
-        if not homes:
-            return known
-        if known.publics.asks(Kind.ADDRESS):
-            former: dict[int, list[FormerAddress]] = defaultdict(list)
-            for row in FormerAddress.objects.filter(household__in=homes):
-                former[row.household_id].append(row)
-            for pk, home in homes.items():
-                known._lived[pk] = residences.addresses(home, former[pk], when_told=when_told)
-        if known.publics.asks(Kind.RECOGNISED):
-            for member in AudienceMember.objects.filter(household__in=homes):
-                span = Span(member.audience_id, member.starts_on, member.ends_on)
-                known._recognised[member.household_id].append(span)
-        if known.publics.asks(Kind.SCHOOL):
-            known._read_schools(homes)
+        if homes:
+            known._take_in(homes, _read(list(homes), known.publics.kinds), when_told=when_told)
         return known
 
-    def _read_schools(self, homes: Collection[int]) -> None:
+    @classmethod
+    def of_home(cls, household: Household, publics: Publics, *, when_told: bool = False) -> "Known":
+        """The same of a page's household, of which it reads once what is written."""
+        known = cls(publics)
+        told = _told_of(household, publics.kinds)
+        known._take_in({household.pk: household}, told, when_told=when_told)
+        return known
+
+    def _take_in(self, homes: dict[int, Household], told: _Told, *, when_told: bool) -> None:
+        if told.former is not None:
+            former: dict[int, list[FormerAddress]] = defaultdict(list)
+            for row in told.former:
+                former[row.household_id].append(row)
+            for pk, home in homes.items():
+                self._lived[pk] = residences.addresses(home, former[pk], when_told=when_told)
+        for member in told.recognised or ():
+            span = Span(member.audience_id, member.starts_on, member.ends_on)
+            self._recognised[member.household_id].append(span)
+        if told.schools is not None:
+            self._attend(told.schools)
+
+    def _attend(self, rows: Iterable[tuple[Any, ...]]) -> None:
         seen: set[tuple[int, Span]] = set()
-        for home, child, since, until, school, starts, ends, year_starts, year_ends in (
-            Custody.objects.filter(household__in=homes)
-            .order_by("pk")
-            .values_list(
-                "household", "child", "since", "until", "child__schoolings__school_class__school",
-                "child__schoolings__starts_on", "child__schoolings__ends_on",
-                "child__schoolings__school_year__starts_on", "child__schoolings__school_year__ends_on",
-            )
-        ):  # fmt: skip
+        for home, child, since, until, school, starts, ends, year_starts, year_ends in rows:
             self._children[home][child] = since, until
             if school is None:
                 continue

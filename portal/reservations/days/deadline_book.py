@@ -7,13 +7,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Self, cast
 
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models import QuerySet
 
-from portal.database.composed import Composed, Given
+from portal.database.composed import Composed, Given, GivenMany
 from portal.reservations.days.audiences import opening
 from portal.reservations.deadlines.decisions import DEFAULT_POLICY, LatePolicy, Policy, Schedule
 from portal.reservations.deadlines.rules import Calendar, Rule
-from portal.reservations.models import Activity, ActivityDeadline, DeadlineRule, Period
+from portal.reservations.models import Activity, ActivityDeadline, DeadlineRule, DeadlineWindow, Period
 from portal.reservations.states import Action
 
 
@@ -38,6 +38,22 @@ def _rows_of() -> "QuerySet[ActivityDeadline]":
     )
 
 
+@Composed
+def _windows() -> "QuerySet[DeadlineWindow]":
+    return DeadlineWindow.objects.filter(rule__pk__among=GivenMany("rules")).select_related("public")
+
+
+def _give_windows(rules: Iterable[DeadlineRule]) -> None:
+    """As `prefetch_related_objects` does, which composes its two queries anew."""
+    by_rule: dict[int, list[DeadlineWindow]] = defaultdict(list)
+    for window in _windows(rules=sorted({rule.pk for rule in rules})):
+        by_rule[window.rule_id].append(window)
+    for rule in rules:
+        rows = DeadlineWindow.objects.none()
+        rows._result_cache = by_rule[rule.pk]
+        rule._prefetched_objects_cache = {"windows": rows}  # type: ignore[attr-defined]  # Django's own place
+
+
 class DeadlineBook:
     """The deadlines of an activity, for a period of it or (without `period`) outside any.
 
@@ -58,7 +74,7 @@ class DeadlineBook:
         rules = [rule for row in rows for rule in (row.rule, row.last_moment) if rule]
         windowed = [rule for rule in rules if rule.kind == DeadlineRule.Kind.WINDOWS]
         if windowed:
-            prefetch_related_objects(windowed, "windows__public")
+            _give_windows(windowed)
         return cls(rows, period)
 
     def row(self, formula_id: int | None, action: str) -> ActivityDeadline | None:

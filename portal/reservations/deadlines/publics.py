@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 
 from families.addresses import Address, Lived, on
 from portal.french.sentences import lower_first
@@ -91,7 +92,12 @@ class Publics:
         return next(one for one in self.rows if one.key == key)
 
     def asks(self, kind: Kind) -> bool:
-        return any(one.kind is kind for one in self.rows)
+        return kind in self.kinds
+
+    @cached_property
+    def kinds(self) -> frozenset[Kind]:
+        """The ways of belonging that are asked."""
+        return frozenset(one.kind for one in self.rows)
 
     def priced_as_resident(self, keys: Iterable[int]) -> bool:
         return any(self.of(key).priced_as_resident for key in keys)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -14,7 +15,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from families.models import Household
-from portal.database.composed import Given
+from portal.database.composed import Composed, Given
 from portal.database.kept import KeptAWhile
 from portal.reservations.deadlines.publics import Area, Kind, Public, Publics
 from portal.reservations.models.activities import Activity, Period
@@ -258,23 +259,53 @@ def publics() -> Publics:
 
 def read_publics() -> Publics:
     """The same as they stand now, for what is billed; without the openings of periods."""
-    rows = Audience.objects.exclude(belonging__in=USUAL).order_by("order", "code")
+    found: dict[int, Public] = {}
+    areas: dict[int, dict[int, Area]] = defaultdict(dict)
+    schools: dict[int, set[int]] = defaultdict(set)
+    for pk, label, belonging, words, as_resident, code, area, *where, school in _own_audiences():
+        if pk not in found:
+            found[pk] = Public(
+                pk, label, Kind(belonging), words=words, priced_as_resident=as_resident, code=code
+            )
+        if area is not None:
+            areas[pk][area] = Area(*where)
+        if school is not None:
+            schools[pk].add(school)
     return Publics(
         tuple(
-            Public(
-                one.pk,
-                one.label,
-                Kind(one.belonging),
-                tuple(
-                    Area(area.city, area.postcode, area.street, area.starts_on, area.ends_on)
-                    for area in one.addresses.all()
-                ),
-                frozenset(school.pk for school in one.schools.all()),
-                one.words,
-                one.priced_as_resident,
-                one.code,
-            )
-            for one in rows.prefetch_related("addresses", "schools")
+            replace(one, areas=tuple(areas[pk].values()), schools=frozenset(schools[pk]))
+            for pk, one in found.items()
+        )
+    )
+
+
+@Composed
+def _own_audiences() -> "models.QuerySet[Audience, tuple[Any, ...]]":
+    """With their addresses and schools, a row each: an audience has the ones or the others."""
+    return (
+        Audience.objects.exclude(belonging__in=USUAL)
+        .order_by(
+            "order",
+            "code",
+            "addresses__city",
+            "addresses__postcode",
+            "addresses__street",
+            "addresses__starts_on",
+        )
+        .values_list(
+            "pk",
+            "label",
+            "belonging",
+            "words",
+            "priced_as_resident",
+            "code",
+            "addresses__pk",
+            "addresses__city",
+            "addresses__postcode",
+            "addresses__street",
+            "addresses__starts_on",
+            "addresses__ends_on",
+            "schools__pk",
         )
     )
 

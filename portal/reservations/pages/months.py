@@ -411,7 +411,7 @@ class Months:
     def _listed(self, key: str) -> Listed:
         first, last = days_of(key)
         chosen = sum(
-            cell.checked for plan in self.plans for cell in plan.cells.values() if first <= cell.day <= last
+            first <= cell.day <= last for plan in self.plans for cell in plan.cells.values() if cell.checked
         )
         return Listed(key, month_name(first), chosen)
 

@@ -388,7 +388,10 @@ def _enrolments(
     if enrolment is None:
         raise Http404
     follow(request, enrolment, Enrolment.objects.all())
-    return enrolment, [one for one in found if one.child_id != enrolment.child_id]
+    others = [one for one in found if one.child_id != enrolment.child_id]
+    for one in others:  # what is read once for a home is read once for the page
+        one.household = enrolment.household
+    return enrolment, others
 
 
 @Composed
@@ -777,7 +780,14 @@ def _reservation(request: SignedInRequest, reservation_id: int) -> Reservation:
 
 
 # What the steps ask of a reservation.
-WITH_RESERVATION = ("child", "period", "establishment", "enrolment__activity", "enrolment__household")
+WITH_RESERVATION = (
+    "child",
+    "period",
+    "establishment",
+    "enrolment__activity",
+    "enrolment__household",
+    "enrolment__school_year",
+)
 
 
 @Composed
@@ -786,6 +796,11 @@ def _one(today: date, at_desk: bool) -> "QuerySet[Reservation]":
     # What a family has begun and not recorded is its own.
     found = found.exclude(state=ReservationState.DRAFT, at_desk=False) if at_desk else found
     return found.select_related(*WITH_RESERVATION, "created_by")
+
+
+@Composed
+def _drafted() -> "QuerySet[ReservationLine]":
+    return ReservationLine.objects.filter(reservation=Given("reservation"))
 
 
 @require_http_methods(["GET", "POST"])
@@ -801,7 +816,7 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     siblings = [one for one in _siblings(reservation) if one.child_id not in accompanied]
     siblings = acting.kept(siblings) if acting else siblings
     if request.method == "POST":
-        lines = list(reservation.lines.all())
+        lines = _drafted(reservation=reservation.pk)
         if not lines:
             return redirect(planning_url(reservation))
         kept = set(request.POST.getlist("with"))
@@ -926,15 +941,21 @@ def _beside(
     service lets them stand apart, each at its own place of the period."""
     found = [(one, one.establishment or place) for one in others]
     if any(its != place for _, its in found):
-        open_there = set(period.establishments.values_list("pk", flat=True)) if service.apart else {place.pk}
+        open_there = set(_open_in(period=period.pk)) if service.apart else {place.pk}
         found = [(one, its) for one, its in found if its == place or not open_there or its.pk in open_there]
     return [(one, its) for one, its in found if enrolling.serves(its, one)]
+
+
+@Composed
+def _open_in() -> "QuerySet[Establishment, int]":
+    """The places (their keys) to which a period is limited."""
+    return Establishment.objects.filter(periods=Given("period")).order_by().values_list("pk", flat=True)
 
 
 def _siblings(reservation: Reservation) -> list[Enrolment]:
     """Those of them to whom the same days can be applied, each at its own place in the same period."""
     found = _sibling_enrolments(reservation.enrolment)
-    places = set(reservation.period.establishments.values_list("pk", flat=True)) if found else set()
+    places = set(_open_in(period=reservation.period_id)) if found else set()
     return [
         one
         for one in found
