@@ -19,11 +19,10 @@ from billing.prices.numbers import Numbers, Presence, widened
 from billing.rules import pricing
 from billing.rules.absences import AbsenceRules
 from families.models import Household
-from portal.database.kept import KeptAWhile, once_a_page
+from portal.database.kept import KeptAWhile
 from portal.french import moments
 from portal.french.amounts import euros, number
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.deadlines.publics import Publics
 from portal.reservations.models import Enrolment, Formula, Period, SchoolYear
 from portal.reservations.models.campaigns import publics
 from portal.reservations.pages.prices import ForNumber, QuotientEnd
@@ -65,29 +64,8 @@ def _read_rules(activity_id: int) -> _Rules:
     return _Rules(prices, years, settings)
 
 
-def _people(
-    household: Household, rules: _Rules, first: date, last: date, publics: Publics | None
-) -> FactsBook:
-    return FactsBook.of_household(
-        household,
-        first,
-        last,
-        asks=rules.prices.asks,
-        years=rules.years,
-        settings=rules.settings,
-        late=rules.prices.forgives,
-        publics=publics,
-    )
-
-
 # Every planning asks for them.
 _rules = KeptAWhile(_read_rules)
-
-
-@once_a_page
-def _of_page(household: Household, activity_id: int, first: date, last: date) -> FactsBook:
-    """Brothers and sisters on a page have theirs in common."""
-    return _people(household, _rules(activity_id), first, last, publics())
 
 
 @KeptAWhile
@@ -139,10 +117,16 @@ class Estimates:
             return cls(enrolment, period, rules.prices, FactsBook())
         if rules.prices.by_quantity:
             first, last = widened(first, last)
-        if anew:
-            people = _people(enrolment.household, rules, first, last, None)
-        else:
-            people = _of_page(enrolment.household, activity, first, last)
+        people = FactsBook.of_household(
+            enrolment.household,
+            first,
+            last,
+            asks=rules.prices.asks,
+            years=rules.years,
+            settings=rules.settings,
+            late=rules.prices.forgives,
+            publics=None if anew else publics(),
+        )
         return cls(enrolment, period, rules.prices, people)
 
     @property
