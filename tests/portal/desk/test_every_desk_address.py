@@ -37,6 +37,7 @@ from tests.billing.conftest import keep_apart
 from tests.browser.test_desk_accessibility import class_of_year, first_row, furnished
 from tests.conftest import NOW, logged_in
 from tests.factories import InvoiceFactory, UserFactory
+from tests.portal.desk.costs import too_dear
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -384,26 +385,11 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
     town.forget()
 
 
-# What one page of the desk may ask, its frame and its menu with it. A page that needs more stands here with
-# its number and why.
-QUERIES = 15
-MORE = {
-    # No list: fifteen steps, each read from the rows of its floor, by who opens a town.
-    "/mairie/portal/town/premiers-pas/": 54,
-    # A form: what an audience may be chosen by, a query for each.
-    "/mairie/families/invitationlot/nouveau/": 16,
-}
-
-
 def cost(client: Client, url: str) -> int:
     client.get(url)  # content types and the like are kept from the first time on
     with CaptureQueriesContext(connection) as queries:
         assert client.get(url).status_code in (200, 302), url
     return len(queries)
-
-
-def too_dear(costs: dict[str, int]) -> dict[str, int]:
-    return {url: found for url, found in costs.items() if found > MORE.get(url, QUERIES)}
 
 
 @pytest.fixture
