@@ -76,7 +76,8 @@ def table(run: dict[str, Any]) -> str:
         f"{run['requests_a_family']} requests",
         *(f"  beside it     {name} {spent:.1f} ms a family" for name, spent in cost["beside_ms"].items()),
         f"  the client    {run['client']['processor']} s of processor, "
-        f"{cost['client_ms']:.1f} ms a family; {run['client']['memory']:.0f} MB",
+        f"{cost['client_ms']:.1f} ms a family; {run['client']['memory']:.0f} MB. The web takes "
+        f"{cost['web_ms'] / cost['client_ms']:.1f} × as much, whatever the machine",
         f"  memory        web {cost['memory_total']:.0f} MB (PSS), its heaviest process "
         f"{cost['memory_heaviest']:.0f} MB; {cost['connections']} connections",
         f"  the machine   busy {cost['machine_busy']:.0%}, of which the rush {cost['machine_ours']:.0%}",
