@@ -23,15 +23,17 @@ from portal.reservations.models import (
 AUGUST = (8, 31)
 
 
+def _lived(today: date) -> QuerySet[Enrolment]:
+    """The enrolments of all households that live today and are not over."""
+    return Enrolment.objects.live().filter(
+        Q(ends_on=None) | Q(ends_on__gte=today), school_year__in=SchoolYear.objects.serving(today)
+    )
+
+
 def _asked_of(homes: Q, today: date) -> "QuerySet[Any, tuple[Any, ...]]":
     return (
-        Enrolment.objects.live()
-        .filter(
-            homes,
-            Q(ends_on=None) | Q(ends_on__gte=today),
-            school_year__in=SchoolYear.objects.serving(today),
-            activity__papers__kind__active=True,
-        )
+        _lived(today)
+        .filter(homes, activity__papers__kind__active=True)
         .order_by("activity__order", "activity__name", "pk")
         .values_list(
             "household", "child", "activity__papers__kind", "activity__name", "activity__papers__without"
@@ -41,12 +43,8 @@ def _asked_of(homes: Q, today: date) -> "QuerySet[Any, tuple[Any, ...]]":
 
 def _enrolled(homes: Q, today: date) -> "QuerySet[Any, tuple[Any, ...]]":
     return (
-        Enrolment.objects.live()
-        .filter(
-            homes,
-            Q(ends_on=None) | Q(ends_on__gte=today),
-            school_year__in=SchoolYear.objects.serving(today),
-        )
+        _lived(today)
+        .filter(homes)
         .order_by("activity__order", "activity__name", "pk")
         .values_list("household", "child", "activity", "activity__name")
     )
@@ -79,12 +77,7 @@ class PapersOfActivities:
 
     def needing(self, kinds: Collection[int], today: date) -> "QuerySet[Any]":
         """The rows of which `needs` tells, with the kind `wanted`."""
-        rows = Enrolment.objects.live().filter(
-            Q(ends_on=None) | Q(ends_on__gte=today),
-            school_year__in=SchoolYear.objects.serving(today),
-            activity__papers__kind__in=kinds,
-            activity__papers__kind__active=True,
-        )
+        rows = _lived(today).filter(activity__papers__kind__in=kinds, activity__papers__kind__active=True)
         return rows.annotate(wanted=F("activity__papers__kind"))
 
     def first(self) -> Mapping[int, Sequence[str]]:
