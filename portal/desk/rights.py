@@ -117,13 +117,6 @@ def may(user: Any, row: Model, *rights: str) -> bool:
     return seen is rows or seen.filter(pk=row.pk).exists()
 
 
-def may_all(user: Any, row: Model, *rights: str) -> bool:
-    """Whether each of `rights` reaches this row. One query, none for who has the whole town."""
-    if all(_lent[0].reaches_all(user, right) for right in rights):
-        return True
-    return within_all(user, type(row)._default_manager.filter(pk=row.pk), *rights).exists()
-
-
 def within_all(user: Any, rows: QuerySet[Row], *rights: str) -> QuerySet[Row]:
     """Those of `rows` that each of `rights` reaches: what is written with several rights at once."""
     for right in rights:

@@ -16,10 +16,7 @@ TODAY_ONLY = "Votre rôle ouvre la liste d'aujourd'hui seulement."
 
 def opens(user: Any, place: int, day: date, *, today: date, week: bool = False) -> bool:
     """Whether the register of a place (its key) is for `user` on this day, or for its week."""
-    if day == today and not week:
-        return True
-    reach = rights.places_of(user, ANY_DAY)
-    return isinstance(reach, rights.Whole) or place in reach
+    return (day == today and not week) or holds_at(user, place, ANY_DAY)
 
 
 def holds_at(user: Any, place: int, *needed: str) -> bool:
