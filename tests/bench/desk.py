@@ -359,9 +359,9 @@ def _measures(small: bool) -> list[dict[str, Any]]:
             lambda: get(client, household.url), lambda: get(client, floor.PAGE), runs=RUNS
         )
     _say(looked, [*homes, household, kitchen], bottom)
-    lists = [one for one in looked if one.url not in MORE]
-    most = max(lists, key=lambda one: one.queries)
-    dear = sorted(too_dear({one.url: one.queries for one in looked}))
+    # As many as its own number allows: the dearest is what is furthest above, or nearest below.
+    most = max(looked, key=lambda one: one.queries / MORE.get(one.url, QUERIES))
+    dear = sorted({one.url for one in looked if too_dear({one.url: one.queries})})
     slowest = max(looked, key=lambda one: one.seconds)
     size = f"{TOWN if not small else SMALL}"
     plans = [
@@ -370,7 +370,7 @@ def _measures(small: bool) -> list[dict[str, Any]]:
         for fault in one.faults
     ]
     found = [
-        measure("desk_list_queries", most.queries, "queries", QUERIES) | {"pages": dear},
+        measure("desk_list_queries", most.queries, "queries", MORE.get(most.url, QUERIES)) | {"pages": dear},
         measure("desk_home_queries", home.queries, "queries", HOME_QUERIES),
         measure("desk_household_queries", household.queries, "queries", HOUSEHOLD_QUERIES),
         measure("desk_kitchen_queries", kitchen.queries, "queries", KITCHEN_QUERIES),
